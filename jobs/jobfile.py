@@ -1,0 +1,115 @@
+"""Reading a job file: YAML, ``--set`` overrides, validation; writing it back with every default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from jobs.errors import JobError
+from jobs.messages import sentence
+from jobs.spec import Job
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people write it: ``1e-3`` is a number and a key given twice is an error."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(problem=f"key {key!r} is given twice (line {line})")
+            seen.add(key)
+        return dict(super().construct_mapping(node, deep))
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def load_job(path: Path, overrides: Iterable[str] = ()) -> Job:
+    """Read a job file; ``overrides`` are ``a.b=value`` as given to ``--set``.
+
+    Relative ``data.path`` is taken from the job file's folder, so that job and data move together.
+
+    Raises:
+        JobError: in one sentence with the file and the field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise JobError(f"{path}: the job file cannot be read: {reason}") from None
+    return parse_job(text, source=str(path), folder=path.resolve().parent, overrides=overrides)
+
+
+def parse_job(text: str, *, source: str, folder: Path | None = None, overrides: Iterable[str] = ()) -> Job:
+    """Read a job from YAML text; ``source`` is what an error calls it, ``folder`` what paths start from.
+
+    Raises:
+        JobError: in one sentence with ``source`` and the field.
+    """
+    raw = _parse(text, source)
+    if not isinstance(raw, dict):
+        raise JobError(f"{source}: a job file is a mapping of fields such as name and data, found {type(raw).__name__}")
+    for override in overrides:
+        _override(raw, override)
+    try:
+        job = Job.model_validate(raw)
+    except ValidationError as error:
+        raise JobError(f"{source}: {sentence(error, Job)}") from None
+    return job if folder is None else _anchored(job, folder)
+
+
+def dump_job(job: Job) -> str:
+    """The job as YAML, every default written out; ``parse_job`` gives the same job back."""
+    return yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+def _parse(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise JobError(f"{source}: not valid YAML: {getattr(error, 'problem', error)}{where}") from None
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    name, equals, text = override.partition("=")
+    if not equals or not name:
+        raise JobError(f"--set {override}: write it as section.field=value, for example train.max_epochs=10")
+    value = _parse(text, f"--set {override}")
+    place: Any = raw
+    *parents, last = name.split(".")
+    for part in parents:
+        if isinstance(place, dict) and place.get(part) is None:
+            place[part] = {}
+        place = place[_key(place, part, override)]
+    place[_key(place, last, override, new=True)] = value
+
+
+def _key(place: Any, part: str, override: str, *, new: bool = False) -> Any:
+    if isinstance(place, dict) and (new or part in place):
+        return part
+    if isinstance(place, list) and part.isdecimal() and int(part) < len(place):
+        return int(part)
+    raise JobError(f"--set {override}: there is nothing called {part!r} to set in the job file")
+
+
+def _anchored(job: Job, folder: Path) -> Job:
+    path = job.data.path
+    if "://" in path or Path(path).is_absolute():
+        return job
+    trailing = "/" if path.endswith("/") else ""
+    data = job.data.model_copy(update={"path": str(folder / path) + trailing})
+    return job.model_copy(update={"data": data})

@@ -1,0 +1,210 @@
+"""One configuration: the job with a value in the place of every dimension, in plain typed dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from jobs.errors import JobError
+from jobs.space import Boolean, Choice, Dimension, Float, Int, Parameter, Scalar, Space, Values
+from jobs.spec import Job, Layer, Model
+
+_BY_LAYER = ("units", "activation", "dropout")
+_LAYER_FIELDS = ("cell", *_BY_LAYER)
+
+
+@dataclass(frozen=True)
+class WindowParams:
+    """Steps in, steps out, steps between training windows, and how values are scaled."""
+
+    lookback: int
+    horizon: int
+    stride: int
+    evaluation_stride: int
+    scale: str
+
+
+@dataclass(frozen=True)
+class LayerParams:
+    """One recurrent layer."""
+
+    cell: str
+    units: int
+    activation: str
+    dropout: float
+
+
+@dataclass(frozen=True)
+class NetworkParams:
+    """A stack of recurrent layers and the activation of the dense head."""
+
+    layers: tuple[LayerParams, ...]
+    reset_after: bool
+    output_activation: str
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """How one configuration is trained; ``patience`` None means no early stopping."""
+
+    optimizer: str
+    learning_rate: float
+    loss: str
+    batch_size: int
+    max_epochs: int
+    patience: int | None
+    min_delta: float
+    objective: str
+
+
+@dataclass(frozen=True)
+class Params:
+    """All that decides what a trial trains."""
+
+    window: WindowParams
+    network: NetworkParams
+    train: TrainParams
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that ``from_json`` turns back into the same parameters."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Params:
+        """The inverse of ``to_json``."""
+        network = raw["network"]
+        layers = tuple(LayerParams(**layer) for layer in network["layers"])
+        return cls(
+            WindowParams(**raw["window"]),
+            NetworkParams(**(network | {"layers": layers})),
+            TrainParams(**raw["train"]),
+        )
+
+
+def space_of(job: Job) -> Space:
+    """The searched hyperparameters of a job, named as in the job file (``model.units``, ``model.units.1``)."""
+    parameters = tuple(_parameters(job))
+    return Space(parameters, depth=lambda values: _depth(job.model, values))
+
+
+def _parameters(job: Job) -> Iterator[Parameter]:
+    for section in ("window", "model", "train"):
+        for name, value in getattr(job, section):
+            if isinstance(value, tuple):
+                for index, layer in enumerate(value):
+                    yield from _of_layer(f"{section}.{name}.{index}", layer)
+            elif isinstance(value, Int | Float | Choice | Boolean):
+                yield from _of_field(f"{section}.{name}", value, job.model)
+
+
+def _of_layer(prefix: str, layer: Layer) -> Iterator[Parameter]:
+    for name, value in layer:
+        if isinstance(value, Int | Float | Choice | Boolean):
+            yield Parameter(f"{prefix}.{name}", value)
+
+
+def _of_field(name: str, dimension: Dimension, model: Model) -> Iterator[Parameter]:
+    field = name.removeprefix("model.")
+    per_layer = dimension.per_layer or (model.per_layer and field in _BY_LAYER)
+    if not per_layer:
+        yield Parameter(name, dimension)
+        return
+    if field not in _LAYER_FIELDS:
+        raise JobError(f"{name}: per_layer is for {', '.join(_LAYER_FIELDS)} of the model")
+    for index in range(_deepest(model)):
+        yield Parameter(f"{name}.{index}", dimension, layer=index)
+
+
+def _deepest(model: Model) -> int:
+    if isinstance(model.layers, tuple):
+        return len(model.layers)
+    if isinstance(model.layers, int):
+        return model.layers
+    return max(int(n) for n in model.layers.values() or [] if n is not None)
+
+
+def _depth(model: Model, values: Values) -> int:
+    if isinstance(model.layers, tuple):
+        return len(model.layers)
+    chosen = values.get("model.layers", model.layers)
+    return chosen if isinstance(chosen, int) else _deepest(model)
+
+
+def hyperparameters(job: Job, values: Values) -> Values:
+    """Every hyperparameter of one configuration, searched or fixed, named as in the job file."""
+    params = resolve(job, values)
+    found: Values = {f"window.{name}": value for name, value in asdict(params.window).items()}
+    if isinstance(job.model.layers, tuple):
+        for index, layer in enumerate(params.network.layers):
+            found |= {f"model.layers.{index}.{name}": value for name, value in asdict(layer).items()}
+    else:
+        found |= _stack_hyperparameters(job, values, params)
+    found["model.reset_after"] = params.network.reset_after
+    found["model.output_activation"] = params.network.output_activation
+    train = asdict(params.train)
+    found |= {f"train.{name}": train[name] for name, _ in job.train if name in train}
+    if params.train.patience is not None:
+        found["train.early_stopping.patience"] = params.train.patience
+    return found
+
+
+def _stack_hyperparameters(job: Job, values: Values, params: Params) -> Values:
+    found: Values = {"model.layers": len(params.network.layers)}
+    for name in _LAYER_FIELDS:
+        by_layer = [getattr(layer, name) for layer in params.network.layers]
+        if f"model.{name}.0" in values:
+            found |= {f"model.{name}.{index}": value for index, value in enumerate(by_layer)}
+        else:
+            found[f"model.{name}"] = by_layer[0]
+    return found
+
+
+def resolve(job: Job, values: Values) -> Params:
+    """Put ``values`` in the place of the job's dimensions.
+
+    Raises:
+        JobError: a searched hyperparameter has no value.
+    """
+    get = _Values(job, values)
+    stopping = job.train.early_stopping
+    return Params(
+        WindowParams(**{name: get(f"window.{name}", value) for name, value in job.window}),
+        NetworkParams(
+            layers=tuple(_layer(job.model, get, index) for index in range(_depth(job.model, values))),
+            reset_after=get("model.reset_after", job.model.reset_after),
+            output_activation=get("model.output_activation", job.model.output_activation),
+        ),
+        TrainParams(
+            **{name: get(f"train.{name}", value) for name, value in job.train if name != "early_stopping"},
+            patience=stopping.patience if stopping else None,
+            min_delta=stopping.min_delta if stopping else 0.0,
+            objective=job.search.objective,
+        ),
+    )
+
+
+class _Values:
+    """Looks a field up: its fixed value, else the value chosen for it."""
+
+    def __init__(self, job: Job, values: Values) -> None:
+        self._job, self._values = job, values
+
+    def __call__(self, name: str, field: Any, index: int | None = None) -> Any:
+        if not isinstance(field, Int | Float | Choice | Boolean):
+            return field
+        for known in (f"{name}.{index}", name):
+            if known in self._values:
+                return self._values[known]
+        raise JobError(f"no value for the searched hyperparameter {name}")
+
+
+def _layer(model: Model, get: _Values, index: int) -> LayerParams:
+    chosen: dict[str, Scalar] = {}
+    for name in _LAYER_FIELDS:
+        own = getattr(model.layers[index], name) if isinstance(model.layers, tuple) else None
+        if own is not None:
+            chosen[name] = get(f"model.layers.{index}.{name}", own)
+        else:
+            chosen[name] = get(f"model.{name}", getattr(model, name), index)
+    return LayerParams(**chosen)  # type: ignore[arg-type]  # the fields' own types were validated

@@ -1,0 +1,280 @@
+"""The job file as frozen models: every field, its default, and what may be searched."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from jobs.messages import sentence
+from jobs.space import KINDS, Boolean, Choice, Dimension, Float, Int, parse_dimension
+
+T = TypeVar("T")
+
+
+class _Searched:
+    """Lets a field hold a fixed value or a dimension all of whose values the field would accept."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        fixed = handler.generate_schema(source.__args__[0])
+        written = core_schema.plain_serializer_function_ser_schema(_as_written)
+        return core_schema.no_info_wrap_validator_function(_fixed_or_searched, fixed, serialization=written)
+
+
+class _Stack:
+    """The same for the stack of layers, which may also be an explicit list."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        count = handler.generate_schema(Searchable[Positive])
+        listed = handler.generate_schema(Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)])
+        del source  # the annotation says the same in types
+        return core_schema.tagged_union_schema(
+            {"list": listed, "count": count},
+            discriminator=lambda raw: "list" if isinstance(raw, list | tuple) else "count",
+            serialization=core_schema.plain_serializer_function_ser_schema(_as_written),
+        )
+
+
+def _fixed_or_searched(raw: Any, fixed: Any) -> Any:
+    if isinstance(raw, Int | Float | Choice | Boolean):
+        return raw
+    if not isinstance(raw, Mapping):
+        return fixed(raw)
+    try:
+        dimension = parse_dimension(raw)
+    except ValidationError as error:
+        kind = next(key for key in raw if key in KINDS)
+        raise ValueError(sentence(error, KINDS[kind])) from None
+    for value in dimension.probes():
+        try:
+            fixed(value)
+        except ValidationError as error:
+            raise ValueError(f"the search may give {value!r}: {sentence(error)}") from None
+    return dimension
+
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, Int | Float | Choice | Boolean):
+        return value.describe()
+    if isinstance(value, tuple):
+        return [layer.model_dump(mode="json") for layer in value]
+    return value
+
+
+Searchable = Annotated[T | Dimension, _Searched()]
+
+Cell = Literal["simple_rnn", "lstm", "gru"]
+Activation = Literal[
+    "tanh", "relu", "sigmoid", "linear", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
+]
+Scale = Literal["standard", "instance", "none"]
+Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
+Loss = Literal["mse", "mae", "huber"]
+Objective = Literal["val_loss", "val_mse", "val_mae"]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the job file: unknown keys are errors and nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Split(Section):
+    """How much of each series' end is for validation and, after it, for the test.
+
+    A fraction below 1 is a share of the series' length; a whole number is a count of time steps.
+    """
+
+    validation: float = 0.2
+    test: float = 0.2
+
+    @field_validator("validation", "test", mode="before")
+    @classmethod
+    def _share_or_steps(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if value < 0 or not math.isfinite(value):
+                raise ValueError("write a fraction between 0 and 1 or a number of time steps")
+            if value >= 1 and value != int(value):
+                raise ValueError("a number of time steps is whole; a fraction lies between 0 and 1")
+        return value
+
+    @model_validator(mode="after")
+    def _leaves_training(self) -> Self:
+        shares = sum(part for part in (self.validation, self.test) if part < 1)
+        if shares >= 1:
+            raise ValueError(f"validation and test together take {shares:g} of every series; leave some to train on")
+        if self.validation == 0:
+            raise ValueError("validation is 0, so no trial could be scored; give it a fraction or time steps")
+        return self
+
+    @model_serializer(mode="plain")
+    def _whole_steps(self) -> dict[str, float | int]:
+        return {
+            name: int(part) if part >= 1 else part
+            for name, part in (("validation", self.validation), ("test", self.test))
+        }
+
+
+class Data(Section):
+    """Which series to forecast, and from what."""
+
+    path: Annotated[str, Field(min_length=1)]
+    time: str
+    series: str | None = None
+    target: tuple[str, ...]
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    split: Split = Split()
+    season: Positive | None = None  # steps in a season, for the naive baseline; None: from the frequency
+
+    @field_validator("target", "past", "future", "static", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _columns_once(self) -> Self:
+        if not self.target:
+            raise ValueError("target names no column")
+        for name in ("future", "static"):
+            if getattr(self, name):
+                raise ValueError(f"{name} covariates cannot be used yet; leave data.{name} empty")
+        seen: dict[str, str] = {}
+        roles = (("time", (self.time,)), ("series", (self.series,) if self.series else ()))
+        for role, columns in (*roles, ("target", self.target), ("past", self.past)):
+            for column in columns:
+                if column in seen:
+                    raise ValueError(f"column {column!r} is listed under {seen[column]} and again under {role}")
+                seen[column] = role
+        return self
+
+
+class Window(Section):
+    """One training example: ``lookback`` steps in, the next ``horizon`` steps out."""
+
+    lookback: Searchable[Positive] = 96
+    horizon: Positive
+    stride: Searchable[Positive] = 1  # between training windows only
+    evaluation_stride: Positive = 1
+    scale: Searchable[Scale] = "standard"
+
+
+class Layer(Section):
+    """One recurrent layer of an explicit list; what it leaves out is the model's own."""
+
+    cell: Searchable[Cell] | None = None
+    units: Searchable[Positive] | None = None
+    activation: Searchable[Activation] | None = None
+    dropout: Searchable[Rate] | None = None
+
+
+class Model(Section):
+    """The recurrent network: a stack of layers and a dense head."""
+
+    cell: Searchable[Cell] = "gru"
+    layers: Annotated[Positive | Dimension | tuple[Layer, ...], _Stack()] = 1
+    units: Searchable[Positive] = 64
+    activation: Searchable[Activation] = "tanh"
+    dropout: Searchable[Rate] = 0.0
+    per_layer: bool = False  # search units, activation and dropout for each layer on its own
+    reset_after: Searchable[bool] = True  # the GRU's variant; True is Keras's and cuDNN's
+    output_activation: Searchable[Activation] = "linear"
+
+
+class EarlyStopping(Section):
+    """End a trial whose objective has not improved by ``min_delta`` for ``patience`` epochs."""
+
+    patience: Positive = 5
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Train(Section):
+    """How one trial is trained."""
+
+    optimizer: Searchable[Optimizer] = "adam"
+    learning_rate: Searchable[Annotated[float, Field(gt=0)]] = 1e-3
+    loss: Searchable[Loss] = "mse"
+    batch_size: Searchable[Positive] = 64
+    max_epochs: Positive = 50
+    early_stopping: EarlyStopping | None = EarlyStopping()
+
+
+class Search(Section):
+    """Which configurations are tried and which of them are stopped early."""
+
+    algorithm: Literal["random"] = "random"
+    scheduler: Literal["none", "asha", "hyperband"] = "asha"
+    factor: Annotated[int, Field(ge=2)] = 3
+    min_epochs: Positive = 1
+    hyperband_iterations: Positive = 1
+    trials: Positive | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+    objective: Objective = "val_loss"
+
+
+class Resources(Section):
+    """What one trial occupies."""
+
+    cpu: Positive = 1
+    gpu: Annotated[float, Field(ge=0)] = 0
+
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Job(Section):
+    """One job file, every default resolved."""
+
+    name: str
+    data: Data
+    window: Window
+    model: Model = Model()
+    train: Train = Train()
+    search: Search = Search()
+    resources: Resources = Resources()
+    backend: Literal["tensorflow", "jax"] = "tensorflow"
+    storage: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if not NAME.fullmatch(name):
+            raise ValueError(
+                "a name is letters, digits, '.', '_' and '-', begins with a letter or digit, "
+                "and has at most 128 characters"
+            )
+        return name
+
+    @model_validator(mode="after")
+    def _search_fits(self) -> Self:
+        search = self.search
+        if search.scheduler == "hyperband" and search.trials is not None:
+            raise ValueError(
+                "search.trials: hyperband decides the number of trials from train.max_epochs, search.factor "
+                "and search.hyperband_iterations; leave trials out"
+            )
+        if search.min_epochs > self.train.max_epochs:
+            raise ValueError(
+                f"search.min_epochs={search.min_epochs} is above train.max_epochs={self.train.max_epochs}"
+            )
+        if self.resources.gpu > 0:
+            raise ValueError("resources.gpu: trials on GPUs are not supported yet; write gpu: 0")
+        return self
