@@ -77,11 +77,18 @@ def dump_job(job: Job) -> str:
 
 def _parse(text: str, source: str) -> Any:
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return _unshared(yaml.load(text, Loader=_Loader))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise JobError(f"{source}: not valid YAML: {getattr(error, 'problem', error)}{where}") from None
+
+
+def _unshared(node: Any) -> Any:
+    """The same tree with a copy in the place of every YAML alias, so that setting one sets no other."""
+    if isinstance(node, dict):
+        return {key: _unshared(value) for key, value in node.items()}
+    return [_unshared(value) for value in node] if isinstance(node, list) else node
 
 
 def _override(raw: dict[str, Any], override: str) -> None:

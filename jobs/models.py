@@ -1,12 +1,18 @@
-"""The recurrent networks, built from Keras's own layers."""
+"""The recurrent networks and the forecasters round them, built from Keras's own layers.
+
+A *network* maps scaled history to scaled forecasts.  A *forecaster* takes raw history and holds the scaling
+inside, so that what is saved needs nothing else: Keras alone loads and runs it.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from jobs.params import LayerParams, NetworkParams
+from jobs.params import LayerParams, NetworkParams, Params
+from jobs.windows import Scaler
 
 
 def recurrent_layer(
@@ -29,9 +35,7 @@ def recurrent_layer(
             raise AssertionError(f"no such cell: {other}")
 
 
-def build_network(
-    network: NetworkParams, *, lookback: int, inputs: int, horizon: int, targets: int
-) -> Any:
+def build_network(network: NetworkParams, *, lookback: int, inputs: int, horizon: int, targets: int) -> Any:
     """The trained part of a forecaster: scaled (batch, lookback, inputs) to scaled (batch, horizon, targets).
 
     Each recurrent layer is followed by its dropout; all but the last return sequences; a dense head gives
@@ -52,3 +56,54 @@ def build_network(
             x = keras.layers.Dropout(layer.dropout, name=f"dropout_{index}")(x)
     x = keras.layers.Dense(horizon * targets, activation=network.output_activation, name="head")(x)
     return keras.Model(history, keras.layers.Reshape((horizon, targets), name="steps")(x), name="network")
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """Two views of the same weights.
+
+    Attributes:
+        trained: raw (batch, lookback, inputs) to scaled (batch, horizon, targets); the loss is taken here.
+        served: raw to raw; this one is saved.
+    """
+
+    trained: Any
+    served: Any
+
+
+def build_forecaster(params: Params, scaler: Scaler | None, *, inputs: int, targets: int) -> Forecaster:
+    """Build the network with its scaling; ``scaler`` None (``window.scale: none``) leaves values as they are.
+
+    ``window.scale: instance`` also subtracts each window's last value and adds the target's back to the
+    forecast, as in NLinear (Zeng et al. 2023, arXiv:2205.13504).
+    """
+    window = params.window
+    raw = keras.Input((window.lookback, inputs), name="values")
+    x = raw
+    if scaler is not None:
+        x = _normalization(scaler, inputs, name="scale")(x)
+    level = None
+    if window.scale == "instance":
+        last_step = keras.layers.Cropping1D((window.lookback - 1, 0), name="last_step")(x)
+        x = keras.layers.Subtract(name="level_out")([x, last_step])
+        level = last_step[:, :, :targets]
+    network = build_network(
+        params.network, lookback=window.lookback, inputs=inputs, horizon=window.horizon, targets=targets
+    )
+    scaled = network(x)
+    if level is not None:
+        scaled = keras.layers.Add(name="level_in")([scaled, level])
+    served = scaled
+    if scaler is not None:
+        served = _normalization(scaler, targets, name="unscale", invert=True)(scaled)
+    return Forecaster(keras.Model(raw, scaled, name="trained"), keras.Model(raw, served, name="forecaster"))
+
+
+def _normalization(scaler: Scaler, columns: int, *, name: str, invert: bool = False) -> Any:
+    return keras.layers.Normalization(
+        axis=-1,
+        mean=scaler.mean[:columns].tolist(),
+        variance=(scaler.deviation[:columns] ** 2).tolist(),
+        invert=invert,
+        name=name,
+    )

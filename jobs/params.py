@@ -134,7 +134,7 @@ def _depth(model: Model, values: Values) -> int:
 def hyperparameters(job: Job, values: Values) -> Values:
     """Every hyperparameter of one configuration, searched or fixed, named as in the job file."""
     params = resolve(job, values)
-    found: Values = {f"window.{name}": value for name, value in asdict(params.window).items()}
+    found: Values = values | {f"window.{name}": value for name, value in asdict(params.window).items()}
     if isinstance(job.model.layers, tuple):
         for index, layer in enumerate(params.network.layers):
             found |= {f"model.layers.{index}.{name}": value for name, value in asdict(layer).items()}

@@ -1,0 +1,240 @@
+"""One storage over ``pyarrow.fs``, and the only place that builds the paths of a sweep's folder.
+
+Whole files only: a reader sees a file as it was or as it is, never half of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import fs as pafs
+
+from cluster.errors import ClusterError
+
+
+def open_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The file system and the path on it that a path or URI means.
+
+    Raises:
+        ClusterError: the URI's scheme or its host cannot be used.
+    """
+    if "://" not in uri:
+        return pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
+    try:
+        filesystem, path = pafs.FileSystem.from_uri(uri)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ClusterError(f"{uri}: cannot be opened ({str(error).splitlines()[0]})") from None
+    return filesystem, path
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A place that holds sweeps, each in the folder of its name."""
+
+    filesystem: pafs.FileSystem
+    root: str
+    uri: str
+
+    @classmethod
+    def open(cls, uri: str) -> Storage:
+        """Open a path or URI; nothing is created yet.
+
+        Raises:
+            ClusterError: it cannot be opened.
+        """
+        filesystem, root = open_filesystem(uri)
+        shown = uri.rstrip("/") if "://" in uri else root
+        return cls(filesystem, root.rstrip("/"), shown)
+
+    @property
+    def local(self) -> Path | None:
+        """The folder, where it is one of this machine's."""
+        return Path(self.root) if isinstance(self.filesystem, pafs.LocalFileSystem) else None
+
+    def sweep(self, name: str) -> SweepFolder:
+        """The folder of one sweep, whether or not it is there."""
+        return SweepFolder(self, name)
+
+    def sweeps(self) -> list[SweepFolder]:
+        """Every sweep that has a journal or a spec, by name."""
+        if self.filesystem.get_file_info(self.root).type != pafs.FileType.Directory:
+            return []
+        found = self.filesystem.get_file_info(pafs.FileSelector(self.root))
+        folders = [self.sweep(f.base_name) for f in found if f.type == pafs.FileType.Directory]
+        return sorted((f for f in folders if f.exists()), key=lambda folder: folder.name)
+
+    def check_writable(self) -> None:
+        """See that a file can be written and taken away again; leaves no folder that was not there.
+
+        Raises:
+            ClusterError: it cannot be written.
+        """
+        probe = f"{self.root}/.recur-probe-{secrets.token_hex(4)}"
+        missing = self._missing_folders()
+        try:
+            self.filesystem.create_dir(self.root, recursive=True)
+            with self.filesystem.open_output_stream(probe) as stream:
+                stream.write(b"recur")
+            self.filesystem.delete_file(probe)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+            raise ClusterError(
+                f"storage {self.uri} cannot be written ({reason}); choose another with --storage"
+            ) from None
+        finally:
+            for folder in missing:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+    def _missing_folders(self) -> list[Path]:
+        if self.local is None:
+            return []
+        return [folder for folder in (self.local, *self.local.parents) if not folder.exists()]
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """One sweep's folder; every path inside it is built here and nowhere else."""
+
+    storage: Storage
+    name: str
+
+    SPEC = "spec.yaml"
+    TRIALS = "trials.parquet"
+    JOURNAL = "journal"
+    BEST = "best"
+
+    @classmethod
+    def from_uri(cls, uri: str) -> SweepFolder:
+        """The sweep whose folder ``uri`` is."""
+        parent, _, name = uri.rstrip("/").rpartition("/")
+        return Storage.open(parent or ".").sweep(name)
+
+    @property
+    def uri(self) -> str:
+        """Where the folder is, as a path or URI that any command takes."""
+        return f"{self.storage.uri}/{self.name}"
+
+    def state(self, trial: str) -> str:
+        """What a trial goes on from."""
+        return f"checkpoints/{trial}/state.npz"
+
+    def model(self, trial: str) -> str:
+        """The best epoch's model of a trial."""
+        return f"checkpoints/{trial}/model.keras"
+
+    def checkpoint(self, trial: str) -> str:
+        """The folder of both."""
+        return f"checkpoints/{trial}"
+
+    def log(self, trial: str) -> str:
+        """What a trial printed."""
+        return f"logs/{trial}.log"
+
+    def segment(self, number: int) -> str:
+        """A part of the journal."""
+        return f"{self.JOURNAL}/{number:06d}.jsonl"
+
+    def best(self, file: str) -> str:
+        """A file of the published best."""
+        return f"{self.BEST}/{file}"
+
+    def path(self, relative: str) -> str:
+        """The full path on the file system of a path inside the folder."""
+        return f"{self.storage.root}/{self.name}/{relative}"
+
+    def exists(self, relative: str = SPEC) -> bool:
+        """Whether a file is there."""
+        return bool(self._info(relative).type == pafs.FileType.File)
+
+    def size(self, relative: str) -> int:
+        """A file's bytes."""
+        return int(self._info(relative).size)
+
+    def read(self, relative: str) -> bytes:
+        """A whole file.
+
+        Raises:
+            ClusterError: it is not there or cannot be read.
+        """
+        try:
+            with self.storage.filesystem.open_input_stream(self.path(relative)) as stream:
+                return bytes(stream.read())
+        except OSError as error:
+            raise ClusterError(f"{self.uri}/{relative}: cannot be read ({_reason(error)})") from None
+
+    def write(self, relative: str, data: bytes) -> None:
+        """Put a whole file in the place of what was there, all of it or nothing.
+
+        Raises:
+            ClusterError: the storage does not take it.
+        """
+        target = self.path(relative)
+        try:
+            if self.storage.local is not None:
+                _replace(Path(target), data)
+            else:  # an object store shows an object only when all of it is there
+                with self.storage.filesystem.open_output_stream(target) as stream:
+                    stream.write(data)
+        except OSError as error:
+            raise ClusterError(f"{self.uri}/{relative}: cannot be written ({_reason(error)})") from None
+
+    def write_json(self, relative: str, content: Any) -> None:
+        """Put a JSON document."""
+        self.write(relative, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+    def read_json(self, relative: str) -> Any:
+        """Read a JSON document.
+
+        Raises:
+            ClusterError: it is not there or is not JSON.
+        """
+        try:
+            return json.loads(self.read(relative))
+        except ValueError as error:
+            raise ClusterError(f"{self.uri}/{relative}: not valid JSON ({error})") from None
+
+    def files(self, relative: str) -> list[str]:
+        """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+        selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
+        found = self.storage.filesystem.get_file_info(selector)
+        return sorted(f.base_name for f in found if f.type == pafs.FileType.File)
+
+    def delete(self, relative: str) -> None:
+        """Take a file or a folder away; nothing happens where it is not there."""
+        info = self._info(relative)
+        if info.type == pafs.FileType.File:
+            self.storage.filesystem.delete_file(info.path)
+        elif info.type == pafs.FileType.Directory:
+            self.storage.filesystem.delete_dir(info.path)
+
+    def remove(self) -> None:
+        """Take the whole sweep away; its spec goes first, so that half of it is never taken for a sweep."""
+        self.delete(self.SPEC)
+        self.storage.filesystem.delete_dir(self.path("").rstrip("/"))
+
+    def _info(self, relative: str) -> pafs.FileInfo:
+        return self.storage.filesystem.get_file_info(self.path(relative))
+
+
+def _replace(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error).splitlines()[0]

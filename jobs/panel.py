@@ -1,0 +1,121 @@
+"""Series as one panel: contiguous float32 rows with an offset for each series.
+
+A panel is read from Parquet shards once, written to a folder as plain ``.npy`` files and memory-mapped from
+there by every trial of the node without a copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+_DAY = 86_400_000_000_000
+_SEASON_OF_DAYS = ((1, 7), (7, 52), (31, 12), (92, 4))  # daily, weekly, monthly, quarterly
+
+
+@dataclass(frozen=True)
+class Panel:
+    """All rows of all series, sorted by series and, within one, by time.
+
+    Attributes:
+        columns: names of the columns of ``rows``, targets first, then past covariates.
+        targets: how many of them are targets.
+        rows: (steps of all series, columns), float32, raw values.
+        times: (steps of all series,), int64: nanoseconds since 1970 in UTC, or the integer time itself.
+        offsets: (series + 1,), int64: series ``i`` has the rows ``offsets[i]:offsets[i + 1]``.
+        series: the series' ids in that order; one ``None`` where there is no id column.
+        time_type: the time column's Arrow type, to write forecasts with.
+    """
+
+    columns: tuple[str, ...]
+    targets: int
+    rows: Rows
+    times: Indices
+    offsets: Indices
+    series: tuple[str | int | None, ...]
+    time_type: str
+
+    def lengths(self) -> Indices:
+        """Steps of each series, (series,)."""
+        return np.diff(self.offsets)
+
+    def step(self) -> int:
+        """The most common distance between neighbouring times, in their unit."""
+        inside = np.ones(max(len(self.times) - 1, 0), dtype=bool)
+        inside[self.offsets[1:-1] - 1] = False
+        distances, counts = np.unique(np.diff(self.times)[inside], return_counts=True)
+        return int(distances[np.argmax(counts)]) if len(distances) else 1
+
+    def gaps(self) -> int:
+        """How many neighbouring times are further apart than one step (calendar months excepted)."""
+        inside = np.ones(max(len(self.times) - 1, 0), dtype=bool)
+        inside[self.offsets[1:-1] - 1] = False
+        step = self.step()
+        slack = step // 8 if self.time_type != "int64" and step >= 28 * _DAY else 0
+        return int(np.count_nonzero(np.diff(self.times)[inside] > step + slack))
+
+    def season(self) -> int:
+        """Steps in one season by the calendar: a day of hours, a week of days, a year of months; else 1."""
+        step = self.step()
+        if self.time_type == "int64" or step <= 0:
+            return 1
+        if step < _DAY:
+            return max(1, round(_DAY / step))
+        days = step / _DAY
+        return next((season for longest, season in _SEASON_OF_DAYS if days <= longest), 1)
+
+    def frequency(self) -> str:
+        """One step in words that pandas reads, such as ``1h`` or ``30min``; ``1`` for integer times."""
+        step = self.step()
+        if self.time_type == "int64":
+            return str(step)
+        if step >= 28 * _DAY:
+            return f"{max(1, round(step / _DAY / 30.44))}MS"
+        units = (("D", _DAY), ("h", 3_600_000_000_000), ("min", 60_000_000_000), ("s", 1_000_000_000))
+        name, size = next(((name, size) for name, size in units if step % size == 0), ("ns", 1))
+        return f"{step // size}{name}"
+
+    def fingerprint(self) -> str:
+        """A SHA-256 of every value, time, id and column name: equal panels, and only they, agree."""
+        digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
+        for array in (self.rows, self.times, self.offsets):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Write the panel where ``load`` maps it; ``panel.json`` comes last and marks it whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("rows", "times", "offsets"):
+            np.save(folder / f"{name}.npy", getattr(self, name))
+        (folder / "panel.json").write_text(json.dumps(self._header()))
+
+    @classmethod
+    def load(cls, folder: Path) -> Panel:
+        """Map a saved panel; its pages are shared by every process of the node that does so."""
+        header = json.loads((folder / "panel.json").read_text())
+        # Copy-on-write mappings are shared until written to and, unlike read-only ones, can be handed to
+        # TensorFlow and JAX as they are.
+        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("rows", "times", "offsets")}
+        return cls(
+            columns=tuple(header["columns"]),
+            targets=header["targets"],
+            series=tuple(header["series"]),
+            time_type=header["time_type"],
+            **arrays,
+        )
+
+    def _header(self) -> dict[str, object]:
+        return {
+            "columns": self.columns,
+            "targets": self.targets,
+            "series": self.series,
+            "time_type": self.time_type,
+        }

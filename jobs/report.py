@@ -1,0 +1,41 @@
+"""What a trial says and whom it says it to; light to import, so that a driver needs no Keras."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What a trial says after each epoch.
+
+    Attributes:
+        epoch: its number, from 1.
+        score: the objective after this epoch; None where it is not finite.
+        best_score, best_epoch: the best so far, this epoch included.
+        metrics: loss and validation metrics of this epoch.
+        seconds: that this epoch took, validation included.
+        ended: why this was the last epoch, or None.
+    """
+
+    epoch: int
+    score: float | None
+    best_score: float | None
+    best_epoch: int
+    metrics: dict[str, float | None]
+    seconds: float
+    ended: Literal["done", "diverged"] | None
+
+
+class Hooks(Protocol):
+    """Whoever a trial works for."""
+
+    def report(self, report: EpochReport) -> bool:
+        """Take an epoch's report; False ends the trial."""
+
+    def save(self, *, state: bytes, model: bytes | None) -> None:
+        """Keep the state to go on from and the best epoch's model (None: it was saved before)."""
+
+    def interrupted(self) -> bool:
+        """Whether to save and leave now; asked after every batch."""

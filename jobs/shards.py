@@ -1,0 +1,259 @@
+"""Reading Parquet shards into a panel, and saying precisely which shard, column or row is at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow import fs as pafs
+
+from jobs.errors import JobError
+from jobs.panel import Indices, Panel, Rows
+
+_SUFFIXES = (".parquet", ".parq", ".pq")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are read, and as what."""
+
+    time: str
+    series: str | None
+    target: tuple[str, ...]
+    past: tuple[str, ...]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The numeric columns in the order of the panel."""
+        return (*self.target, *self.past)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that say which row it is."""
+        return (self.time,) if self.series is None else (self.series, self.time)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One shard's rows in the shard's own order."""
+
+    shard: str
+    rows: Rows
+    times: Indices
+    series: pa.Array | None
+
+
+def find_shards(filesystem: pafs.FileSystem, path: str) -> list[str]:
+    """The Parquet files that ``path`` (a file, a folder or a glob) names, sorted.
+
+    Raises:
+        JobError: nothing is there, or nothing that is a Parquet file.
+    """
+    if any(wild in path for wild in "*?["):
+        return _matching(filesystem, path)
+    info = filesystem.get_file_info(path.rstrip("/") or path)
+    if info.type == pafs.FileType.NotFound:
+        raise JobError(f"data.path: {path} does not exist; give a Parquet file, a folder of them or a glob")
+    if info.type == pafs.FileType.File:
+        return [path]
+    names = [f.path for f in _files(filesystem, path)]
+    shards = sorted(name for name in names if name.endswith(_SUFFIXES))
+    if not shards:
+        raise JobError(
+            f"data.path: no Parquet files (*.parquet) in {path}, which holds {len(names)} other files; "
+            "for CSV run: recur data import"
+        )
+    return shards
+
+
+def _matching(filesystem: pafs.FileSystem, pattern: str) -> list[str]:
+    base = pattern[: min(pattern.find(wild) for wild in "*?[" if wild in pattern)].rpartition("/")[0] or "/"
+    info = filesystem.get_file_info(base)
+    found = [f.path for f in _files(filesystem, base)] if info.type == pafs.FileType.Directory else []
+    shards = sorted(name for name in found if fnmatch(name, pattern))
+    if not shards:
+        raise JobError(f"data.path: no file matches {pattern}")
+    return shards
+
+
+def _files(filesystem: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
+    listed = filesystem.get_file_info(pafs.FileSelector(folder.rstrip("/") or folder, recursive=True))
+    return [f for f in listed if f.type == pafs.FileType.File and not f.base_name.startswith((".", "_"))]
+
+
+def read_panel(filesystem: pafs.FileSystem, path: str, columns: Columns) -> Panel:
+    """Read every shard under ``path`` into one panel.
+
+    Raises:
+        JobError: names the shard and the column, what was found and what to do.
+    """
+    shards = find_shards(filesystem, path)
+    parts: list[_Part] = []
+    first: pa.Schema | None = None
+    for shard in shards:
+        table = _read_shard(filesystem, shard, columns, first, shards[0])
+        first = first or table.schema
+        parts.append(_part(shard, table, columns))
+    assert first is not None, "find_shards names at least one"  # noqa: S101
+    time_type = _time_type(first.field(columns.time).type)
+    return _assemble(parts, columns, time_type)
+
+
+def _read_shard(
+    filesystem: pafs.FileSystem, shard: str, columns: Columns, first: pa.Schema | None, first_shard: str
+) -> pa.Table:
+    wanted = [*columns.keys, *columns.values]
+    try:
+        with filesystem.open_input_file(shard) as source:
+            file = pq.ParquetFile(source)
+            _check_schema(shard, file.schema_arrow, wanted, columns, first, first_shard)
+            return file.read(columns=wanted).select(wanted)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise JobError(
+            f"shard {shard}: not a whole Parquet file ({reason}); write it again or take it away"
+        ) from None
+
+
+def _check_schema(
+    shard: str, schema: pa.Schema, wanted: list[str], columns: Columns, first: pa.Schema | None, first_shard: str
+) -> None:
+    for name in wanted:
+        if name not in schema.names:
+            raise JobError(f"shard {shard}: no column {name!r}; it has {', '.join(schema.names)}")
+        found = schema.field(name).type
+        if first is not None and found != first.field(name).type:
+            raise JobError(
+                f"shard {shard}: column {name!r} is {found} but {first.field(name).type} in {first_shard}; "
+                "write all shards with one schema"
+            )
+        if name in columns.values and not _numeric(found):
+            raise JobError(f"shard {shard}: column {name!r} is {found}, not numeric; a network needs numbers")
+
+
+def _numeric(found: pa.DataType) -> bool:
+    kinds = pa.types
+    return bool(kinds.is_integer(found) or kinds.is_floating(found) or kinds.is_decimal(found) or kinds.is_boolean(found))
+
+
+def _part(shard: str, table: pa.Table, columns: Columns) -> _Part:
+    times = _times(shard, table.column(columns.time), columns.time)
+    rows = np.empty((table.num_rows, len(columns.values)), np.float32)
+    for index, name in enumerate(columns.values):
+        rows[:, index] = _values(shard, name, table.column(name))
+    series = None
+    if columns.series is not None:
+        series = _series(shard, table.column(columns.series).combine_chunks(), columns.series)
+    return _Part(shard, rows, times, series)
+
+
+def _values(shard: str, name: str, column: pa.ChunkedArray) -> Any:
+    values = column.cast(pa.float64(), safe=False).to_numpy()
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(narrow))
+    if len(bad):
+        raise JobError(
+            f"shard {shard}: column {name!r} has {len(bad)} missing, NaN or infinite values, "
+            f"the first in row {bad[0]} ({values[bad[0]]}); fill or drop them"
+        )
+    return narrow
+
+
+def _series(shard: str, ids: Any, name: str) -> pa.Array:
+    if pa.types.is_dictionary(ids.type):
+        ids = ids.dictionary_decode()
+    if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
+        raise JobError(f"shard {shard}: column {name!r} is {ids.type}; a series id is a string or an integer")
+    if ids.null_count:
+        raise JobError(f"shard {shard}: column {name!r} has {ids.null_count} rows without a series id")
+    return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.string())
+
+
+def _times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
+    if column.null_count:
+        raise JobError(f"shard {shard}: column {name!r} has {column.null_count} rows without a time")
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        try:
+            stamps = column.cast(pa.timestamp("ns", getattr(kind, "tz", None)))
+        except pa.ArrowInvalid:
+            raise JobError(f"shard {shard}: column {name!r} has times outside the years 1678 to 2261") from None
+        return np.asarray(stamps.cast(pa.int64()).to_numpy(), np.int64)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _parsed_times(shard, column, name)
+    raise JobError(f"shard {shard}: column {name!r} is {kind}; a time is a timestamp, a date or an integer")
+
+
+def _parsed_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
+    text = column.to_pandas()
+    stamps = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    bad = np.flatnonzero(stamps.isna())
+    if len(bad):
+        raise JobError(
+            f"shard {shard}: column {name!r}: {len(bad)} timestamps cannot be read, the first in row {bad[0]} "
+            f"({text.iloc[bad[0]]!r}); write them as 2024-01-31 14:00:00"
+        )
+    return np.asarray(stamps.dt.as_unit("ns").astype("int64"), np.int64)
+
+
+def _time_type(kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind):
+        return "int64"
+    return f"timestamp[ns, tz={kind.tz}]" if getattr(kind, "tz", None) else "timestamp[ns]"
+
+
+def _assemble(parts: Sequence[_Part], columns: Columns, time_type: str) -> Panel:
+    rows = np.concatenate([part.rows for part in parts])
+    times = np.concatenate([part.times for part in parts])
+    if not len(rows):
+        raise JobError(f"{parts[0].shard}: the data has no rows")
+    ids, codes = _codes(parts, len(rows))
+    order = np.lexsort((times, codes))
+    if not np.array_equal(order, np.arange(len(order))):
+        rows, times, codes = rows[order], times[order], codes[order]
+    _check_duplicates(parts, columns, order, times, codes, ids, time_type)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))]).astype(np.int64)
+    return Panel(columns.values, len(columns.target), rows, times, offsets, tuple(ids), time_type)
+
+
+def _codes(parts: Sequence[_Part], count: int) -> tuple[list[Any], Indices]:
+    if parts[0].series is None:
+        return [None], np.zeros(count, np.int64)
+    chunks = pa.chunked_array([part.series for part in parts])
+    ids = pc.unique(chunks)
+    ids = ids.take(pc.sort_indices(ids))
+    codes = pc.index_in(chunks, value_set=ids).to_numpy()
+    return ids.to_pylist(), np.asarray(codes, np.int64)
+
+
+def _check_duplicates(
+    parts: Sequence[_Part],
+    columns: Columns,
+    order: Indices,
+    times: Indices,
+    codes: Indices,
+    ids: list[Any],
+    time_type: str,
+) -> None:
+    same = np.flatnonzero((np.diff(times) == 0) & (np.diff(codes) == 0)) + 1
+    if not len(same):
+        return
+    bounds = np.cumsum([len(part.times) for part in parts])
+    shard = parts[int(np.searchsorted(bounds, order[same[0]], side="right"))].shard
+    when = times[same[0]] if time_type == "int64" else pd.Timestamp(int(times[same[0]]))
+    whose = "" if ids == [None] else f" of series {ids[codes[same[0]]]!r}"
+    hint = "" if columns.series else "; if the shards hold several series, name their column in data.series"
+    raise JobError(
+        f"shard {shard}: column {columns.time!r} has {len(same)} duplicate times, the first {when}{whose}; "
+        f"keep one row for each{hint}"
+    )

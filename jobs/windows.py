@@ -1,0 +1,131 @@
+"""Windows as index arithmetic: a window is the row at which its lookback begins, nothing is copied.
+
+Training windows lie wholly inside the training part.  Validation and test windows have all their targets
+inside their part; their inputs may begin up to one lookback before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from jobs.errors import JobError
+from jobs.panel import Indices, Panel
+from jobs.params import WindowParams
+from jobs.space import Dimension
+from jobs.spec import Job, Split
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Where each series' parts begin, as row numbers of the panel; all arrays are (series,) int64."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+    end: Indices
+
+
+@dataclass(frozen=True)
+class Windows:
+    """First rows of the windows of each part, (windows,) int64, in the order of the panel."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Mean and standard deviation of each column over the training part, (columns,) float64."""
+
+    mean: FloatArray
+    deviation: FloatArray
+
+
+def split_panel(panel: Panel, split: Split) -> Parts:
+    """Divide every series into training, validation and test, from its end."""
+    lengths = panel.lengths()
+    end = panel.offsets[1:]
+    test = end - _steps(lengths, split.test)
+    validation = test - _steps(lengths, split.validation)
+    begin = panel.offsets[:-1]
+    return Parts(begin, np.maximum(validation, begin), np.maximum(test, begin), end)
+
+
+def _steps(lengths: Indices, part: float) -> Indices:
+    if part >= 1:
+        return np.full_like(lengths, int(part))
+    return np.floor(lengths * part + 1e-9).astype(np.int64)
+
+
+def make_windows(parts: Parts, window: WindowParams) -> Windows:
+    """All windows of all series."""
+    lookback, horizon = window.lookback, window.horizon
+    size = lookback + horizon
+    return Windows(
+        train=_ranges(parts.train, parts.validation - size, window.stride),
+        validation=_ranges(
+            np.maximum(parts.validation - lookback, parts.train), parts.test - size, window.evaluation_stride
+        ),
+        test=_ranges(np.maximum(parts.test - lookback, parts.train), parts.end - size, window.evaluation_stride),
+    )
+
+
+def _ranges(first: Indices, last: Indices, stride: int) -> Indices:
+    """Concatenated ``first[i], first[i] + stride, … <= last[i]`` without a Python loop over series."""
+    counts = np.maximum((last - first) // stride + 1, 0)
+    starts = np.repeat(first, counts)
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.asarray(starts + within * stride, np.int64)
+
+
+def fit_scaler(panel: Panel, parts: Parts) -> Scaler:
+    """Mean and deviation over the training part of all series; a constant column keeps deviation 1."""
+    count, total = 0, np.zeros(len(panel.columns))
+    for begin, stop in zip(parts.train, parts.validation, strict=True):
+        count, total = count + int(stop - begin), total + panel.rows[begin:stop].sum(axis=0, dtype=np.float64)
+    mean = total / max(count, 1)
+    squares = np.zeros(len(panel.columns))
+    for begin, stop in zip(parts.train, parts.validation, strict=True):
+        squares += np.square(panel.rows[begin:stop] - mean).sum(axis=0)
+    deviation = np.sqrt(squares / max(count, 1))
+    deviation[deviation == 0] = 1.0
+    return Scaler(mean, deviation)
+
+
+def check_windows(job: Job, panel: Panel) -> None:
+    """See that every series holds a window and every part of the split holds one.
+
+    Raises:
+        JobError: names the series or the part, its length and what is needed.
+    """
+    lookback, horizon = _largest(job.window.lookback), job.window.horizon
+    need = lookback + horizon
+    lengths = panel.lengths()
+    short = np.flatnonzero(lengths < need)
+    if len(short):
+        who = panel.series[int(short[0])]
+        name = "the series" if who is None else f"series {who!r} (and {len(short) - 1} more)"
+        raise JobError(
+            f"{job.data.path}: {name} has {lengths[short[0]]} steps, fewer than window.lookback + window.horizon "
+            f"= {lookback} + {horizon} = {need}; shorten the window or drop the series"
+        )
+    widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none")
+    windows = make_windows(split_panel(panel, job.data.split), widest)
+    for part in ("train", "validation", "test"):
+        if not len(getattr(windows, part)) and (part != "test" or job.data.split.test):
+            raise JobError(
+                f"data.split: the {part} part holds no window of lookback {lookback} and horizon {horizon} "
+                f"(series have {lengths.min()} to {lengths.max()} steps); change data.split or the window"
+            )
+
+
+def _largest(lookback: int | Dimension) -> int:
+    if isinstance(lookback, int):
+        return lookback
+    return max(int(value) for value in lookback.probes() if value is not None)

@@ -1,0 +1,237 @@
+"""One sweep's logic, apart from where it runs: which leg comes next and what a report means.
+
+A *leg* is a stretch of one trial's training between two decisions of the scheduler.  Every event is journaled
+before it is acted on and then applied by the same code that replays a journal, so a resumed sweep stands
+where the interrupted one stood.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from jobs.params import Params, resolve
+from jobs.space import Space
+from jobs.spec import Job
+from jobs.report import EpochReport
+from runner.journal import Event
+from runner.results import ENDED, Results, Trial
+from runner.schedulers import Decision, Scheduler
+from runner.search import Searcher, planned_trials
+
+_MAX_LOSSES = 3  # times a trial may lose its worker before it counts as failed
+_HOPELESS = 3  # failures without a single result after which the sweep gives up
+
+
+class Log(Protocol):
+    """Where events are written."""
+
+    def append(self, event: Event) -> None:
+        """Write one event before it is acted on."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A stretch of training to be done.
+
+    Attributes:
+        epoch: where it begins; 0 for a fresh trial, else the trial's saved state is gone on from.
+        milestones: epochs after which it waits for a decision.
+    """
+
+    trial: str
+    number: int
+    epoch: int
+    params: Params
+    seed: int
+    milestones: tuple[int, ...]
+
+
+class Conductor:
+    """Decides, journals and remembers; whoever runs the legs calls it with what happens."""
+
+    def __init__(
+        self, job: Job, space: Space, searcher: Searcher, scheduler: Scheduler, past: Sequence[Event], log: Log
+    ) -> None:
+        """Stand where the events in ``past`` end; new ones go to ``log``."""
+        self._job, self._searcher, self._scheduler, self._log = job, searcher, scheduler, log
+        self.planned = planned_trials(job.search.trials, space, scheduler)
+        self.results = Results()
+        self.stopping = False
+        self.dropped: list[str] = []  # trials whose checkpoints nobody needs any more
+        self._running: set[str] = set()
+        self._waiting: set[str] = set()  # paused until the scheduler settles them
+        self._queue: deque[str] = deque()
+        self._verdicts: dict[str, str] = {}  # trials that must end, and in which state
+        self._kept: Trial | None = None  # the best of those that ended
+        self._losses: dict[str, int] = {}
+        for event in past:
+            self._apply(event)
+        searcher.seen(trial.values for trial in self.results.trials.values())
+        self._take_up()
+
+    @property
+    def running(self) -> int:
+        """How many legs are being run."""
+        return len(self._running)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing is left to run."""
+        return not self._running and (self.stopping or self.complete or self.hopeless)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned trial has ended."""
+        return self.results.ended >= self.planned
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the first trials have all failed and none has ever reported."""
+        failed = self.results.failed
+        return failed >= min(_HOPELESS, self.planned) and failed == self.results.ended and not self._kept
+
+    def next_leg(self) -> Leg | None:
+        """The leg to run now, promotions first; None when there is none at the moment."""
+        if self.stopping or self.hopeless:
+            return None
+        if not self._queue and len(self.results.trials) < self.planned:
+            self._ask()
+        if not self._queue:
+            return None
+        trial = self.results.trials[self._queue[0]]
+        self._write({"event": "leg", "trial": trial.id, "epoch": trial.epochs_trained})
+        return self._leg(trial)
+
+    def on_report(self, trial_id: str, report: EpochReport) -> Decision:
+        """Journal an epoch's report, then decide what becomes of the trial."""
+        trial = self.results.trials[trial_id]
+        if report.epoch > trial.epochs_trained:
+            self._write({"event": "result", "trial": trial_id, **asdict(report)})
+        elif report.ended:  # trained again after a crash, to the same end
+            self._verdicts[trial_id] = report.ended
+        self._execute()
+        if trial.state in ENDED:
+            return Decision.STOP
+        if trial_id in self._waiting:
+            self._write({"event": "pause", "trial": trial_id})
+            return Decision.PAUSE
+        return Decision.CONTINUE
+
+    def on_failed(self, trial_id: str, error: str) -> None:
+        """The trial's own work failed; it is not tried again."""
+        self._write({"event": "end", "trial": trial_id, "state": "failed", "error": error})
+        self._execute()
+
+    def on_lost(self, trial_id: str, error: str) -> None:
+        """The trial's worker is gone; it runs again from its last saved state, a few times at most."""
+        self._losses[trial_id] = self._losses.get(trial_id, 0) + 1
+        if self._losses[trial_id] >= _MAX_LOSSES:
+            self.on_failed(trial_id, f"lost its worker {_MAX_LOSSES} times, at last by this: {error}")
+            return
+        self.on_suspended(trial_id)
+        self._queue.append(trial_id)
+
+    def on_suspended(self, trial_id: str) -> None:
+        """The trial left its worker before a decision, with or without having saved its state."""
+        self._write({"event": "pause", "trial": trial_id})
+
+    def stop(self) -> None:
+        """Start nothing new."""
+        self.stopping = True
+
+    def _ask(self) -> None:
+        number = len(self.results.trials)
+        values = self._searcher.ask(number)
+        self._write({"event": "trial", "trial": f"{number:05d}", "number": number, "values": values})
+        self._queue.append(f"{number:05d}")
+
+    def _leg(self, trial: Trial) -> Leg:
+        return Leg(
+            trial=trial.id,
+            number=trial.number,
+            epoch=trial.epochs_trained,
+            params=resolve(self._job, trial.values),
+            seed=(self._job.search.seed * 1_000_003 + trial.number) % 2**31,
+            milestones=tuple(m for m in self._scheduler.milestones(trial.number) if m > trial.epochs_trained),
+        )
+
+    def _write(self, event: Event) -> None:
+        event["time"] = time.time()
+        self._log.append(event)
+        self._apply(event)
+
+    def _execute(self) -> None:
+        """End the trials on which the events so far have passed a verdict."""
+        while self._verdicts:
+            trial_id, state = next(iter(self._verdicts.items()))
+            self._write({"event": "end", "trial": trial_id, "state": state, "error": None})
+
+    def _apply(self, event: Event) -> None:
+        """Move on by one event, live or replayed."""
+        self.results.apply(event)
+        trial = self.results.trials.get(event.get("trial", ""))
+        if trial is None:
+            return
+        match event["event"]:
+            case "leg":
+                if trial.id in self._queue:
+                    self._queue.remove(trial.id)
+                self._running.add(trial.id)
+            case "pause":
+                self._running.discard(trial.id)
+            case "result":
+                self._judge(trial, event)
+            case "end":
+                self._end(trial)
+
+    def _judge(self, trial: Trial, event: Event) -> None:
+        if event["ended"]:
+            self._verdicts[trial.id] = event["ended"]
+            return
+        if event["epoch"] not in self._scheduler.milestones(trial.number):
+            return
+        best = math.inf if trial.score is None else trial.score
+        match self._scheduler.on_result(trial.number, event["epoch"], best):
+            case Decision.STOP:
+                self._verdicts[trial.id] = "stopped_early"
+            case Decision.PAUSE:
+                self._waiting.add(trial.id)
+            case Decision.CONTINUE:
+                pass
+        self._take_settled()
+
+    def _end(self, trial: Trial) -> None:
+        self._running.discard(trial.id)
+        self._waiting.discard(trial.id)
+        self._verdicts.pop(trial.id, None)
+        if trial.state != "stopped_early":  # the scheduler knows of those: it stopped them
+            failed = trial.state == "failed" or trial.score is None
+            self._scheduler.on_end(trial.number, math.inf if failed else float(trial.score or 0))
+            self._take_settled()
+        loser: Trial | None = trial
+        if trial.eligible and (self._kept is None or trial.rank() < self._kept.rank()):
+            loser, self._kept = self._kept, trial
+        if loser is not None:
+            self.dropped.append(loser.id)
+
+    def _take_settled(self) -> None:
+        for number, decision in self._scheduler.settled():
+            trial_id = self.results.numbered[number]
+            self._waiting.discard(trial_id)
+            if decision is Decision.CONTINUE:
+                self._queue.append(trial_id)
+            else:
+                self._verdicts[trial_id] = "stopped_early"
+
+    def _take_up(self) -> None:
+        """After a replay: run again what was running, and write down verdicts that were not."""
+        self._running.clear()
+        self._execute()
+        settled = self._waiting | set(self._queue)
+        open_trials = (t.id for t in self.results.trials.values() if t.state not in ENDED)
+        self._queue.extendleft(reversed([trial_id for trial_id in open_trials if trial_id not in settled]))

@@ -1,0 +1,177 @@
+"""``recur data``: bring CSV files in as Parquet shards, or make up a panel to try Recur on."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.errors import JobError
+
+if TYPE_CHECKING:
+    from jobs.importing import ImportSummary
+    from jobs.sample import SampleSummary
+
+
+@click.group()
+def data() -> None:
+    """Prepare data: import CSV files, or make a sample."""
+
+
+@data.command("import")
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.option("--out", required=True, metavar="DIR", help="Folder or URI to write the Parquet shards to.")
+@click.option(
+    "--time", metavar="COL", help="Time column; by default the first that holds ISO dates or times."
+)
+@click.option("--series", metavar="COL", help="Column of series ids, where there are several series.")
+@click.option("--rows-per-shard", default=1_000_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--replace", is_flag=True, help="Replace the shards that are in DIR.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
+    sources: tuple[str, ...],
+    out: str,
+    time: str | None,
+    series: str | None,
+    rows_per_shard: int,
+    replace: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Turn CSV files (SRC: files, folders or globs; one row per time step and series) into Parquet shards."""
+    from jobs.importing import import_csv
+
+    filesystem, path = _opened(out)
+    with _progress() as progress:
+        summary = import_csv(
+            sources,
+            path,
+            filesystem,
+            time=time,
+            series=series,
+            rows_per_shard=rows_per_shard,
+            replace=replace,
+            progress=progress,
+        )
+    click.echo(_document(out, summary) if as_json else _import_text(out, summary))
+
+
+@data.command("sample")
+@click.option(
+    "--out", required=True, metavar="DIR", help="Folder or URI to write the shards and job.yaml to."
+)
+@click.option("--series", default=1, show_default=True, help="Number of series.")
+@click.option("--length", default=2000, show_default=True, help="Hours of each series.")
+@click.option("--shards", default=4, show_default=True, help="Number of Parquet files.")
+@click.option(
+    "--noise", default=0.1, show_default=True, help="Standard deviation of what nobody can forecast."
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--replace", is_flag=True, help="Replace the sample that is in DIR.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def sample(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
+    out: str,
+    series: int,
+    length: int,
+    shards: int,
+    noise: float,
+    seed: int,
+    replace: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Make a synthetic hourly panel with a known best possible error, and a job to run on it."""
+    from jobs.sample import sample_panel
+
+    filesystem, path = _opened(out)
+    summary = sample_panel(
+        path, filesystem, series=series, length=length, shards=shards, noise=noise, seed=seed, replace=replace
+    )
+    click.echo(_document(out, summary) if as_json else _sample_text(out, summary))
+
+
+def _opened(out: str) -> tuple[Any, str]:
+    """The file system of a URI or local path, and the path in it."""
+    from pyarrow import ArrowException, fs
+
+    if "://" not in out:
+        return fs.LocalFileSystem(), str(Path(out).absolute())
+    try:
+        filesystem, path = fs.FileSystem.from_uri(out)
+    except (ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise JobError(f"--out {out}: cannot be opened ({reason}); give a folder or another URI") from None
+    return filesystem, path
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """Shows a growing number of rows on a terminal's stderr, and wipes it at the end."""
+    shown = sys.stderr.isatty()
+
+    def show(rows: int) -> None:
+        if shown:
+            click.echo(f"\r{rows:,} rows", err=True, nl=False)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            click.echo("\r\x1b[2K", err=True, nl=False)
+
+
+def _document(out: str, summary: ImportSummary | SampleSummary) -> str:
+    return json.dumps({"out": out, **asdict(summary)})
+
+
+def _import_text(out: str, summary: ImportSummary) -> str:
+    numbers = [name for name, kind in summary.columns.items() if kind == "double"]
+    shards = f"{_count(summary.shards, 'shard')} ({summary.bytes / 1e6:.3g} MB)"
+    unusable = (
+        "No column holds nothing but numbers; correct the values above and import again with --replace."
+    )
+    return "\n".join(
+        [
+            f"{out}: {_count(summary.rows, 'row')} in {shards}",
+            f"time     {summary.time} ({summary.columns[summary.time]})",
+            f"series   {summary.series or 'one, without an id column'}",
+            f"numbers  {', '.join(numbers) or 'none'}",
+            *(f"text     {name}, because of {where}" for name, where in summary.text.items()),
+            "",
+            _first_job(out, summary, numbers[-1]) if numbers else unusable,
+        ]
+    )
+
+
+def _first_job(out: str, summary: ImportSummary, target: str) -> str:
+    import yaml
+
+    columns = {"time": summary.time} | ({"series": summary.series} if summary.series else {})
+    job = {"name": "first", "data": {"path": out, **columns, "target": target}, "window": {"horizon": 24}}
+    text = yaml.safe_dump(job, sort_keys=False, allow_unicode=True)
+    save = "Next, save this as job.yaml with the target and horizon you want:"
+    return f"{save}\n\n{text}\nand type: recur run job.yaml"
+
+
+def _sample_text(out: str, summary: SampleSummary) -> str:
+    if "://" in out:
+        job = shlex.quote(f"{out.rstrip('/')}/job.yaml")
+        following = f"copy {job} here and type: recur run job.yaml --set data.path={shlex.quote(out)}"
+    else:
+        following = f"type: recur run {shlex.quote(str(Path(out) / 'job.yaml'))}"
+    size = f"{_count(summary.rows, 'row')} of {summary.series} series in {_count(summary.shards, 'shard')}"
+    return (
+        f"{out}: {size}\n"
+        f"best possible mse {summary.best_scaled_mse:.4g} in units of the target's variance "
+        f"({summary.best_mse:.4g} in its own)\n\n"
+        f"Next, {following}"
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

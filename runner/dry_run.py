@@ -1,0 +1,71 @@
+"""``recur run --dry-run``: what would run, without running it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+import numpy as np
+
+from cluster.storage import SweepFolder
+from jobs.jobfile import dump_job
+from jobs.panel import Panel
+from jobs.params import Params, resolve, space_of
+from jobs.spec import Job
+from jobs.windows import make_windows, split_panel
+from runner.quiet import start_keras
+from runner.schedulers import make_scheduler
+from runner.search import planned_trials
+from runner.show import print_json, value
+
+
+def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool) -> None:
+    """Print the resolved job, the size of its space, its windows, and one sampled network."""
+    space = space_of(job)
+    size = space.size()
+    values = space.sample(np.random.default_rng([job.search.seed, 0]))
+    params = resolve(job, values)
+    planned = planned_trials(job.search.trials, space, make_scheduler(job))
+    windows = make_windows(split_panel(panel, job.data.split), params.window)
+    counts = {part: len(getattr(windows, part)) for part in ("train", "validation", "test")}
+    summary, parameters = _summary(job, params, panel)
+    if as_json:
+        print_json(
+            {
+                "job": job.model_dump(mode="json"),
+                "sweep": folder.uri,
+                "space": {"size": None if math.isinf(size) else int(size), "hyperparameters": space.names()},
+                "trials": planned,
+                "series": len(panel.series),
+                "rows": len(panel.rows),
+                "windows": counts,
+                "sample": {"hyperparameters": values, "parameters": parameters},
+            }
+        )
+        return
+    click.echo(dump_job(job))
+    held = "infinitely many (a range is continuous)" if math.isinf(size) else f"{size:,.0f}"
+    click.echo(f"space       {held} configurations of {len(space.names())} hyperparameters; {planned} trials")
+    click.echo(f"data        {len(panel.series)} series, {len(panel.rows):,} rows, one each {panel.frequency()}")
+    click.echo("windows     " + ", ".join(f"{count:,} {part}" for part, count in counts.items()))
+    click.echo(f"would write {folder.uri}\n")
+    chosen = ", ".join(f"{name}={value(found)}" for name, found in values.items())
+    click.echo(f"One sampled network{': ' + chosen if chosen else ''}\n{summary}")
+
+
+def _summary(job: Job, params: Params, panel: Panel) -> tuple[str, int]:
+    """Keras's own summary of the network, and its number of parameters."""
+    start_keras(job.backend)
+    from jobs.models import build_network
+
+    network: Any = build_network(
+        params.network,
+        lookback=params.window.lookback,
+        inputs=len(panel.columns),
+        horizon=params.window.horizon,
+        targets=panel.targets,
+    )
+    lines: list[str] = []
+    network.summary(print_fn=lines.append, line_length=78)
+    return "\n".join(lines), int(network.count_params())

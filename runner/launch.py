@@ -1,0 +1,127 @@
+"""From what a user typed to a sweep that may run: the job, its folder, its data, all checked before anything
+is written."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from cluster.errors import ClusterError
+from cluster.lease import lease_holder
+from cluster.storage import Storage, SweepFolder
+from jobs.errors import JobError
+from jobs.jobfile import dump_job, load_job, parse_job
+from jobs.spec import NAME, Job
+from runner.data import changed_fields
+from runner.journal import read_journal
+from runner.results import Results
+
+DEFAULT_STORAGE = "sweeps"
+
+
+def open_storage(asked: str | None, job: Job | None = None) -> Storage:
+    """The storage that is meant: the option's, the environment's, the job's, else ``./sweeps``."""
+    from_job = job.storage if job else None
+    return Storage.open(asked or os.environ.get("RECUR_STORAGE") or from_job or DEFAULT_STORAGE)
+
+
+def read_job(path: Path, overrides: Sequence[str], *, name: str | None, trials: int | None) -> Job:
+    """The job file with what the command line changes in it.
+
+    Raises:
+        JobError: in one sentence with the file and the field.
+    """
+    extra = [f"search.trials={trials}"] if trials is not None else []
+    named = [f"name={name}"] if name is not None else []
+    return load_job(path, [*overrides, *extra, *named])
+
+
+def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
+    """The sweep that a name, a folder or a URI means.
+
+    Raises:
+        ClusterError: there is none.
+    """
+    if "/" in sweep:
+        folder = SweepFolder.from_uri(sweep)
+        if not folder.exists():
+            raise ClusterError(f"{sweep} is no sweep's folder: it has no spec.yaml; see: recur list")
+        return folder
+    place = open_storage(storage)
+    if not NAME.fullmatch(sweep) or not place.sweep(sweep).exists():
+        known = [folder.name for folder in place.sweeps()]
+        near = difflib.get_close_matches(sweep, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it holds {', '.join(known[:5]) or 'none'}"
+        raise ClusterError(f"no sweep {sweep!r} in {place.uri}; {hint} Another place is given with --storage")
+    return place.sweep(sweep)
+
+
+def read_spec(folder: SweepFolder) -> Job:
+    """The job that a sweep was made from."""
+    text = folder.read(folder.SPEC).decode("utf-8", errors="replace")
+    return parse_job(text, source=f"{folder.uri}/{folder.SPEC}")
+
+
+def read_results(folder: SweepFolder) -> Results:
+    """What a sweep has found so far; a process that died without a word leaves it ``interrupted``."""
+    results = Results(read_journal(folder))
+    if results.state == "running" and lease_holder(folder) is None:
+        results.mark_interrupted()
+    return results
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is there already under a sweep's name."""
+
+    folder: SweepFolder
+    exists: bool
+    results: Results
+
+
+def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
+    """See whether the job may use its folder.
+
+    Raises:
+        JobError: the name is taken by a different job.
+        ClusterError: the sweep is being run, or its folder holds something else.
+    """
+    holder = lease_holder(folder)
+    if holder is not None:
+        raise ClusterError(f"sweep {folder.name} is being run by {holder}; wait for it, or choose another --name")
+    if not folder.exists():
+        if folder.files(""):
+            raise ClusterError(f"{folder.uri} holds files that are no sweep's; choose another --name or --storage")
+        return Standing(folder, exists=False, results=Results())
+    if fresh:
+        return Standing(folder, exists=True, results=Results())
+    changed = [name for name in changed_fields(read_spec(folder), job) if name != "storage"]
+    if changed:
+        raise JobError(
+            f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in {', '.join(changed)}; "
+            "choose another --name, or replace that sweep with --fresh"
+        )
+    return Standing(folder, exists=True, results=read_results(folder))
+
+
+def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
+    """Make the sweep's folder the job's; whatever ``fresh`` replaces is gone afterwards.
+
+    Raises:
+        ClusterError: the storage cannot be written.
+    """
+    standing.folder.storage.check_writable()
+    if fresh and standing.exists:
+        standing.folder.remove()
+    if fresh or not standing.exists:
+        standing.folder.write(SweepFolder.SPEC, dump_job(job).encode())
+
+
+def warn(text: str) -> None:
+    """Say something on stderr that is no error."""
+    click.echo(f"Note: {text}", err=True)

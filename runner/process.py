@@ -1,0 +1,91 @@
+"""The owner's side of a training process (``runner.worker``)."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class WorkerProcess:
+    """One warm training process.
+
+    Its threads are set before TensorFlow starts (afterwards is too late), it sees no GPU, and it dies with
+    its owner because its input closes.
+    """
+
+    def __init__(self, *, backend: str, threads: int) -> None:
+        """Start the process; it is importing Keras while its owner goes on."""
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "runner.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=_environment(backend, threads),
+        )
+        self._inbox: queue.Queue[Message] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None, "opened as a pipe"  # noqa: S101
+        for text in self._process.stdout:
+            self._inbox.put(json.loads(text))
+        code = self._process.wait()
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        self._inbox.put({"say": "died", "error": f"the training process {how}"})
+
+    def send(self, message: Message) -> None:
+        """Give an order; that it arrived shows in what is said next."""
+        assert self._process.stdin is not None, "opened as a pipe"  # noqa: S101
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it died; the reader says so
+
+    def receive(self, timeout: float | None = None) -> Message | None:
+        """The next thing it says, ``died`` included; None when nothing came within ``timeout`` seconds."""
+        try:
+            message = self._inbox.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        return message if message["say"] != "ready" else self.receive(timeout)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def close(self, patience: float = 1.0) -> None:
+        """End the process: its input closes, and it is killed if that does not do within ``patience`` seconds."""
+        assert self._process.stdin is not None, "opened as a pipe"  # noqa: S101
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _environment(backend: str, threads: int) -> dict[str, str]:
+    count = str(threads)
+    return os.environ | {
+        "KERAS_BACKEND": backend,
+        "TF_NUM_INTRAOP_THREADS": count,
+        "TF_NUM_INTEROP_THREADS": count,
+        "OMP_NUM_THREADS": count,
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", "")
+        + (" --xla_cpu_multi_thread_eigen=false" if backend == "jax" and threads == 1 else ""),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+    }

@@ -1,0 +1,147 @@
+"""The published best of a sweep: ``best/``, whole or not there, and what a reader may trust in it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.storage import SweepFolder
+from jobs.panel import Panel
+from jobs.params import Params, hyperparameters, resolve
+from jobs.spec import Job
+from runner.results import Results, Trial
+
+MANIFEST = "manifest.json"
+_PACKAGES = ("recur-tune", "keras", "tensorflow", "jax", "ray", "numpy")
+_LARGEST = 4 << 30  # bytes; nothing that a sweep publishes comes near
+
+Scores = dict[str, dict[str, float]] | None
+
+
+def best_model(folder: SweepFolder, results: Results) -> Trial | None:
+    """The best trial whose model is on storage."""
+    return next((t for t in results.ranked() if folder.exists(folder.model(t.id))), None)
+
+
+def publish_best(
+    folder: SweepFolder, job: Job, panel: Panel, trial: Trial, scores: Scores
+) -> None:
+    """Put the best trial's model and all that is known of it into ``best/``.
+
+    The old manifest goes first and the new one comes last, so that what lies between is never taken for a
+    result.
+
+    Raises:
+        ClusterError: the storage does not take it.
+    """
+    params = resolve(job, trial.values)
+    folder.delete(folder.best(MANIFEST))
+    folder.write(folder.best("model.keras"), folder.read(folder.model(trial.id)))
+    folder.write_json(folder.best("hyperparameters.json"), hyperparameters(job, trial.values))
+    folder.write_json(folder.best("signature.json"), _signature(job, panel, params))
+    folder.write_json(folder.best("metrics.json"), metrics(job, trial, scores))
+    files = ("hyperparameters.json", "metrics.json", "model.keras", "signature.json")
+    manifest = {
+        "sweep": folder.name,
+        "trial_id": trial.id,
+        "seed": job.search.seed,
+        "data_fingerprint": panel.fingerprint(),
+        "versions": versions(),
+        "files": {name: _identity(folder.read(folder.best(name))) for name in files},
+    }
+    folder.write_json(folder.best(MANIFEST), manifest)
+
+
+def read_best(folder: SweepFolder, file: str) -> bytes:
+    """A file of ``best/``, checked against the manifest.
+
+    Raises:
+        ClusterError: nothing is published, or the file is not the one that was.
+    """
+    manifest = read_manifest(folder)
+    expected = manifest["files"].get(file)
+    if expected is None:
+        raise ClusterError(f"{folder.uri}/best/{MANIFEST} lists no {file}; run the sweep again with --fresh")
+    if folder.size(folder.best(file)) > _LARGEST:
+        raise ClusterError(f"{folder.uri}/best/{file} is larger than {_LARGEST >> 30} GiB and is not read")
+    data = folder.read(folder.best(file))
+    if _identity(data) != expected:
+        raise ClusterError(
+            f"{folder.uri}/best/{file} is not the file that was published (its SHA-256 differs from the manifest's); "
+            "restore it, or run the sweep again with --fresh"
+        )
+    return data
+
+
+def read_manifest(folder: SweepFolder) -> dict[str, Any]:
+    """The manifest of the published best.
+
+    Raises:
+        ClusterError: nothing is published.
+    """
+    if not folder.exists(folder.best(MANIFEST)):
+        raise ClusterError(
+            f"sweep {folder.name} has published no best model yet; see: recur status {folder.name}"
+        )
+    return dict(folder.read_json(folder.best(MANIFEST)))
+
+
+def metrics(job: Job, trial: Trial, scores: Scores) -> dict[str, Any]:
+    """What ``metrics.json`` holds: the objective's best, that epoch's metrics, the test part's."""
+    return {
+        "objective": job.search.objective,
+        "score": trial.score,
+        "epoch": trial.epoch,
+        "validation": trial.metrics,
+        "test": _finite(scores["model"]) if scores else None,
+        "seasonal_naive": _finite(scores["seasonal_naive"]) if scores else None,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a result."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue  # an extra that is not installed
+    return found
+
+
+def _signature(job: Job, panel: Panel, params: Params) -> dict[str, Any]:
+    window = params.window
+    return {
+        "inputs": [
+            {
+                "name": "values",
+                "columns": list(panel.columns),
+                "shape": [None, window.lookback, len(panel.columns)],
+                "dtype": "float32",
+            }
+        ],
+        "outputs": [
+            {
+                "columns": list(panel.columns[: panel.targets]),
+                "shape": [None, window.horizon, panel.targets],
+                "dtype": "float32",
+            }
+        ],
+        "time": job.data.time,
+        "series": job.data.series,
+        "time_type": panel.time_type,
+        "step": panel.step(),
+        "frequency": panel.frequency(),
+    }
+
+
+def _identity(data: bytes) -> dict[str, Any]:
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _finite(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

@@ -1,0 +1,29 @@
+"""Starting Keras inside a command without its chatter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def start_keras(backend: str) -> None:
+    """Import Keras on a backend; what TensorFlow's libraries print while they load goes nowhere."""
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
+    with _stderr_nowhere():
+        import keras
+
+        keras.Variable(0.0)  # the first tensor makes the backend look for its devices
+
+
+@contextmanager
+def _stderr_nowhere() -> Iterator[None]:
+    """C++ libraries write to the descriptor, so it is the descriptor that is turned away."""
+    usual, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(usual, 2)
+        os.close(usual)
+        os.close(nowhere)

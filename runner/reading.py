@@ -1,0 +1,135 @@
+"""Commands that read a sweep: ``best``, ``trials``, ``status``, ``list``; and ``remove``."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import click
+
+from cluster.errors import ClusterError
+from cluster.lease import lease_holder
+from jobs.errors import JobError
+from runner.errors import WorkFailedError
+from runner.launch import find_sweep, open_storage, read_results, read_spec
+from runner.results import Results, trials_parquet
+from runner.show import (
+    best_json,
+    clock,
+    number,
+    print_best,
+    print_json,
+    print_status,
+    print_table,
+    status_json,
+    trial_table,
+    value,
+)
+
+
+def best_command(*, sweep: str, storage: str | None, top: int | None, as_json: bool) -> None:
+    """Carry out ``recur best``.
+
+    Raises:
+        ClusterError: there is no such sweep.
+        WorkFailedError: no trial has a score yet.
+    """
+    folder = find_sweep(sweep, storage)
+    job, results = read_spec(folder), read_results(folder)
+    ranked = results.ranked()[: top or 1]
+    if not ranked:
+        raise WorkFailedError(f"no trial of {folder.name} has a score yet; see: recur status {sweep}")
+    documents = [best_json(folder, job, trial) for trial in ranked]
+    if as_json:
+        print_json(documents if top else documents[0])
+        return
+    print_best(folder, job, ranked)
+    if not top:
+        click.echo("")
+        for name, found in documents[0]["hyperparameters"].items():
+            click.echo(f"{name:32} {value(found)}")
+
+
+def trials_command(*, sweep: str, storage: str | None, out: str | None, as_json: bool) -> None:
+    """Carry out ``recur trials``.
+
+    Raises:
+        ClusterError: there is no such sweep.
+        JobError: ``out`` is neither CSV nor Parquet, or cannot be written.
+    """
+    folder = find_sweep(sweep, storage)
+    results = read_results(folder)
+    if out is not None:
+        _write_table(Path(out), results)
+        click.echo(f"{len(results.trials)} trials written to {out}", err=True)
+    if as_json:
+        print_json([trial.to_json() for trial in results.trials.values()])
+    elif out is None:
+        print_table(trial_table(list(results.trials.values()), folder.name))
+        for trial in results.failures():
+            click.echo(f"{trial.id} failed: {trial.error}")
+
+
+def _write_table(out: Path, results: Results) -> None:
+    import pandas as pd
+
+    if out.suffix not in {".csv", ".parquet"}:
+        raise JobError(f"--out {out}: write a .csv or a .parquet file")
+    table = trials_parquet(results)
+    data = table if out.suffix == ".parquet" else pd.read_parquet(io.BytesIO(table)).to_csv(index=False).encode()
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise JobError(f"--out {out}: cannot be written ({error.strerror})") from None
+
+
+def status_command(*, sweep: str, storage: str | None, as_json: bool) -> None:
+    """Carry out ``recur status``.
+
+    Raises:
+        ClusterError: there is no such sweep.
+    """
+    folder = find_sweep(sweep, storage)
+    results = read_results(folder)
+    if as_json:
+        print_json(status_json(folder, results))
+    else:
+        print_status(folder, results)
+
+
+def list_command(*, storage: str | None, as_json: bool) -> None:
+    """Carry out ``recur list``."""
+    place = open_storage(storage)
+    found = [(folder, read_results(folder)) for folder in place.sweeps()]
+    if as_json:
+        print_json([status_json(folder, results) | {"folder": folder.uri} for folder, results in found])
+        return
+    if not found:
+        click.echo(f"no sweeps in {place.uri}")
+    width = max((len(folder.name) for folder, _ in found), default=0)
+    for folder, results in found:
+        best = results.best()
+        score = number(best.score if best else None)
+        click.echo(
+            f"{folder.name:{width}}  {results.state:11}  {results.ended:4} trials ended  best {score:8}  "
+            f"{clock(results.seconds)}"
+        )
+
+
+def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool) -> None:
+    """Carry out ``recur remove``.
+
+    Raises:
+        ClusterError: there is no such sweep, or it is being run.
+    """
+    folder = find_sweep(sweep, storage)
+    holder = lease_holder(folder)
+    if holder is not None:
+        raise ClusterError(f"sweep {folder.name} is being run by {holder}; stop it first")
+    if not yes:
+        click.confirm(f"Delete {folder.uri} with all its trials and checkpoints?", abort=True, err=True)
+    folder.remove()
+    if as_json:
+        print_json({"removed": folder.uri})
+    else:
+        click.echo(f"removed {folder.uri}")

@@ -1,0 +1,192 @@
+"""What a journal says: the trials, the best of them, the state of the sweep."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.space import Values
+from runner.journal import Event
+
+STATES = ("done", "running", "paused", "stopped_early", "diverged", "failed", "pending")
+ENDED = frozenset({"done", "stopped_early", "diverged", "failed"})
+
+
+@dataclass
+class Trial:
+    """One configuration and what came of it.
+
+    Attributes:
+        score, epoch: the best seen so far and its epoch; ``score`` None before the first finite result.
+        epochs_trained: the last epoch that reported.
+        rung: the last epoch at which the scheduler let it go on, 0 before the first.
+        history: (epoch, score) of every result.
+    """
+
+    id: str
+    number: int
+    values: Values
+    state: str = "pending"
+    score: float | None = None
+    epoch: int | None = None
+    epochs_trained: int = 0
+    rung: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    metrics: dict[str, float | None] = field(default_factory=dict)
+    history: list[tuple[int, float | None]] = field(default_factory=list)
+
+    @property
+    def eligible(self) -> bool:
+        """Whether it may be the best: it has a score, and did not fail with its checkpoint."""
+        return self.score is not None and self.state != "failed"
+
+    def rank(self) -> tuple[float, int]:
+        """Sorts trials from the best; the earlier of two that are equal."""
+        return (float("inf") if self.score is None else self.score, self.number)
+
+    def to_json(self) -> dict[str, Any]:
+        """The trial as ``recur trials --json`` shows it."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "score": self.score,
+            "epoch": self.epoch,
+            "epochs_trained": self.epochs_trained,
+            "rung": self.rung,
+            "seconds": round(self.seconds, 3),
+            "hyperparameters": self.values,
+            "error": self.error,
+        }
+
+
+class Results:
+    """The state that a journal's events add up to; the live sweep and every reader use this same one."""
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        """Add up ``events``."""
+        self.trials: dict[str, Trial] = {}
+        self.numbered: list[str] = []
+        self.ended = 0
+        self.failed = 0
+        self.state = "interrupted"
+        self.seconds = 0.0
+        self._began: float | None = None
+        self._last = 0.0
+        for event in events:
+            self.apply(event)
+
+    def apply(self, event: Event) -> None:
+        """Add one event."""
+        self._clock(event)
+        match event["event"]:
+            case "start":
+                self.state = "running"
+                self._suspend_running()
+            case "trial":
+                self.trials[event["trial"]] = Trial(event["trial"], event["number"], event["values"])
+                self.numbered.append(event["trial"])
+            case "leg":
+                trial = self.trials[event["trial"]]
+                trial.state, trial.rung = "running", event["epoch"]
+            case "result":
+                self._result(event)
+            case "pause":
+                self.trials[event["trial"]].state = "paused"
+            case "end":
+                trial = self.trials[event["trial"]]
+                trial.state, trial.error = event["state"], event["error"]
+                self.ended += 1
+                self.failed += trial.state == "failed"
+            case "finish":
+                self.state = event["state"]
+                self._suspend_running()
+            case _:
+                pass  # a later version's event that an older reader can do without
+
+    def mark_interrupted(self) -> None:
+        """Whoever ran the sweep died without a word."""
+        self.state = "interrupted"
+        self._suspend_running()
+
+    def _clock(self, event: Event) -> None:
+        now = event.get("time")
+        if now is None:
+            return
+        if event["event"] == "start":
+            self._began = now
+        elif self._began is not None:
+            self.seconds += max(0.0, now - max(self._last, self._began))
+        self._last = now
+
+    def _suspend_running(self) -> None:
+        """A new process, or the end of one: whatever was running is so no more."""
+        for trial in self.trials.values():
+            if trial.state == "running":
+                trial.state = "paused" if trial.epochs_trained else "pending"
+
+    def _result(self, event: Event) -> None:
+        trial = self.trials[event["trial"]]
+        trial.history.append((event["epoch"], event["score"]))
+        trial.epochs_trained = event["epoch"]
+        trial.seconds += event["seconds"]
+        if event["best_score"] is not None and (trial.score is None or event["best_score"] < trial.score):
+            trial.score, trial.epoch = event["best_score"], event["best_epoch"]
+            trial.metrics = event["metrics"]
+
+    def ranked(self) -> list[Trial]:
+        """Trials that may be the best, the best first."""
+        return sorted((trial for trial in self.trials.values() if trial.eligible), key=Trial.rank)
+
+    def best(self) -> Trial | None:
+        """The trial with the best epoch that was seen, whatever became of it, but for failed ones."""
+        return min((trial for trial in self.trials.values() if trial.eligible), key=Trial.rank, default=None)
+
+    def counts(self) -> dict[str, int]:
+        """Trials in each state."""
+        found = Counter(trial.state for trial in self.trials.values())
+        return {state: found[state] for state in STATES}
+
+    def epochs_trained(self) -> int:
+        """Epochs of all trials together."""
+        return sum(trial.epochs_trained for trial in self.trials.values())
+
+    def failures(self) -> list[Trial]:
+        """Trials that failed, in order."""
+        return [trial for trial in self.trials.values() if trial.state == "failed"]
+
+
+def trials_parquet(results: Results) -> bytes:
+    """The table of trials, a column ``hp.<name>`` for every searched hyperparameter."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    trials = sorted(results.trials.values(), key=lambda trial: trial.number)
+    columns: dict[str, Any] = {
+        "id": pa.array([t.id for t in trials], pa.string()),
+        "state": pa.array([t.state for t in trials], pa.string()),
+        "rung": pa.array([t.rung for t in trials], pa.int64()),
+        "score": pa.array([t.score for t in trials], pa.float64()),
+        "epoch": pa.array([t.epoch for t in trials], pa.int64()),
+        "epochs_trained": pa.array([t.epochs_trained for t in trials], pa.int64()),
+        "seconds": pa.array([t.seconds for t in trials], pa.float64()),
+    }
+    for name in dict.fromkeys(name for trial in trials for name in trial.values):
+        columns[f"hp.{name}"] = _column([trial.values.get(name) for trial in trials])
+    columns["error"] = pa.array([t.error for t in trials], pa.string())
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def _column(values: list[Any]) -> Any:
+    """An Arrow array of one type; choices of mixed types are written as text."""
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) > 1 and not kinds <= {int, float}:
+        values = [None if value is None else str(value) for value in values]
+    return pa.array(values)

@@ -1,0 +1,139 @@
+"""``recur run``: check everything, run or resume the sweep, show what came of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cluster.errors import ClusterError
+from cluster.storage import SweepFolder
+from jobs.errors import JobError
+from jobs.panel import Panel
+from jobs.params import space_of
+from jobs.spec import Job
+from runner.errors import Interrupted, WorkFailedError
+from runner.launch import Standing, check_standing, claim, open_storage, read_job, warn
+from runner.results import Results
+from runner.show import best_json, clock, print_best, print_json, status_json
+
+
+def run_command(
+    *,
+    job: Path,
+    name: str | None,
+    overrides: tuple[str, ...],
+    trials: int | None,
+    storage: str | None,
+    fresh: bool,
+    workers: str,
+    address: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Carry out ``recur run``.
+
+    Raises:
+        JobError, ClusterError: something given cannot be used.
+        WorkFailedError: no trial succeeded, or storage or cluster failed on the way.
+        Interrupted: a signal came.
+    """
+    from runner.data import read_job_panel
+
+    spec = read_job(job, overrides, name=name, trials=trials)
+    count = parse_workers(workers)
+    place = open_storage(storage, spec)
+    panel = read_job_panel(spec)
+    standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
+    if dry_run:
+        from runner.dry_run import print_dry_run
+
+        place.check_writable()
+        print_dry_run(spec, panel, standing.folder, as_json=as_json)
+        return
+    if standing.results.state == "done":
+        warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
+        show(standing.folder, spec, standing.results, as_json=as_json)
+        return
+    _note_gaps(spec, panel)
+    claim(standing, spec, fresh=fresh)
+    results = _sweep(spec, standing, panel, count, address)
+    show(standing.folder, spec, results, as_json=as_json)
+    if not as_json:
+        _next_steps(standing.folder)
+
+
+def parse_workers(workers: str) -> int | None:
+    """The option's number; None for ``auto``.
+
+    Raises:
+        click.BadParameter: neither.
+    """
+    if workers == "auto":
+        return None
+    if not workers.isdecimal() or int(workers) < 1:
+        raise click.BadParameter(f"{workers!r} is neither a positive number nor auto", param_hint="--workers")
+    return int(workers)
+
+
+def _sweep(spec: Job, standing: Standing, panel: Panel, workers: int | None, address: str | None) -> Results:
+    from runner.progress import make_progress
+    from runner.sweep import Place, run_sweep
+
+    folder = standing.folder
+    if standing.results.trials:
+        warn(f"resuming {spec.name}: {standing.results.ended} trials are done")
+    try:
+        with make_progress(spec) as progress:
+            results = run_sweep(spec, folder, panel, Place(workers, address), progress.watch)
+    except Interrupted:
+        raise Interrupted(
+            f"What was found is kept in {folder.uri}; see: recur best {folder.uri}; "
+            "the same recur run command goes on with it"
+        ) from None
+    except (JobError, ClusterError) as error:
+        raise WorkFailedError(f"{error}; what was found is kept in {folder.uri}") from None
+    if results.best() is None:
+        failures = results.failures()
+        why = f"the last one said: {failures[-1].error}" if failures else "all diverged"
+        raise WorkFailedError(f"no trial succeeded; {why}; logs are in {folder.uri}/logs")
+    return results
+
+
+def _note_gaps(spec: Job, panel: Panel) -> None:
+    gaps = panel.gaps()
+    if gaps:
+        warn(f"column {spec.data.time} has {gaps} gaps longer than {panel.frequency()}; windows run across them")
+
+
+def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> None:
+    """Print the end of a sweep: the best trials and the test part's scores."""
+    ranked = results.ranked()
+    if as_json:
+        facts = status_json(folder, results)
+        extra = {key: facts[key] for key in ("seconds", "epochs_trained", "state", "trials")}
+        print_json(best_json(folder, spec, ranked[0]) | extra)
+        return
+    size = space_of(spec).size()
+    tried = f"{len(results.trials)} of {size:,.0f}" if size < float("inf") else f"{len(results.trials)}"
+    click.echo(
+        f"{folder.name}: {results.state}, {tried} configurations tried, {results.epochs_trained()} epochs, "
+        f"{clock(results.seconds)}\n"
+    )
+    print_best(folder, spec, ranked[:5])
+
+
+def _next_steps(folder: SweepFolder) -> None:
+    sweep = folder.name if _is_default(folder) else folder.uri
+    click.echo(
+        "\nNext:\n"
+        f"  recur best {sweep}                    every hyperparameter and the checkpoint\n"
+        f"  recur predict {sweep} --data D --out forecasts.parquet\n"
+        f"  recur trials {sweep} --out trials.csv"
+    )
+
+
+def _is_default(folder: SweepFolder) -> bool:
+    return folder.storage.uri == open_storage(None).uri and "RECUR_STORAGE" not in os.environ

@@ -1,0 +1,161 @@
+"""What commands print: JSON documents of the contract, and tables for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from cluster.storage import SweepFolder
+from jobs.params import hyperparameters
+from jobs.spec import Job
+from runner.publish import MANIFEST
+from runner.results import Results, Trial
+
+_METRICS = ("mse", "mae", "raw_rmse", "raw_mae", "smape", "mase")
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
+    """The contract's object for one trial; ``test`` and ``checkpoint`` as far as there are any."""
+    published = _published(folder, trial)
+    metrics = folder.read_json(folder.best("metrics.json")) if published else {}
+    checkpoint = folder.best("model.keras") if published else folder.model(trial.id)
+    return {
+        "sweep": folder.name,
+        "trial_id": trial.id,
+        "score": trial.score,
+        "objective": job.search.objective,
+        "epoch": trial.epoch,
+        "hyperparameters": hyperparameters(job, trial.values),
+        "checkpoint": f"{folder.uri}/{checkpoint}" if folder.exists(checkpoint) else None,
+        "test": metrics.get("test"),
+        "seasonal_naive": metrics.get("seasonal_naive"),
+    }
+
+
+def _published(folder: SweepFolder, trial: Trial) -> bool:
+    manifest = folder.best(MANIFEST)
+    return folder.exists(manifest) and bool(folder.read_json(manifest)["trial_id"] == trial.id)
+
+
+def status_json(folder: SweepFolder, results: Results) -> dict[str, Any]:
+    """The contract's object for ``recur status``."""
+    best = results.best()
+    return {
+        "sweep": folder.name,
+        "state": results.state,
+        "trials": results.counts(),
+        "best_score": best.score if best else None,
+        "epochs_trained": results.epochs_trained(),
+        "seconds": round(results.seconds, 1),
+    }
+
+
+def print_status(folder: SweepFolder, results: Results) -> None:
+    """One sweep's state in a few lines."""
+    facts = status_json(folder, results)
+    counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in facts["trials"].items() if n)
+    click.echo(f"{folder.name}: {facts['state']}, {counts or 'no trials yet'}")
+    click.echo(f"best score {number(facts['best_score'])}, {facts['epochs_trained']} epochs in {clock(results.seconds)}")
+    failures = results.failures()
+    if failures:
+        click.echo(f"{len(failures)} failed, the last: {failures[-1].id}: {failures[-1].error}")
+    click.echo(f"folder {folder.uri}")
+
+
+def trial_table(trials: Sequence[Trial], title: str) -> Table:
+    """Trials with the hyperparameters in which they differ."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    names = differing(trials)
+    for head in ("trial", "state", "score", "epoch", "trained", "seconds"):
+        table.add_column(head, justify="left" if head in {"trial", "state"} else "right", no_wrap=True)
+    for name in names:
+        table.add_column(short(name), justify="right", overflow="fold")
+    for trial in trials:
+        table.add_row(
+            trial.id,
+            trial.state.replace("_", " "),
+            number(trial.score),
+            str(trial.epoch or "-"),
+            str(trial.epochs_trained),
+            f"{trial.seconds:.1f}",
+            *(value(trial.values.get(name)) for name in names),
+        )
+    return table
+
+
+def print_table(table: Table, *, err: bool = False) -> None:
+    """A table as wide as the terminal, or as it needs to be where there is none."""
+    console = Console(stderr=err, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.measure(table).maximum, 80)
+    console.print(table)
+
+
+def print_best(folder: SweepFolder, job: Job, trials: Sequence[Trial]) -> None:
+    """The best trials, and where the best one's checkpoint is."""
+    print_table(trial_table(trials, f"Best trials by {job.search.objective}"))
+    best = best_json(folder, job, trials[0])
+    click.echo(f"\ncheckpoint {best['checkpoint'] or 'not on storage yet'}")
+    print_scores(best)
+
+
+def print_scores(best: dict[str, Any]) -> None:
+    """The test part's metrics beside the baseline's."""
+    if not best["test"]:
+        return
+    table = Table(title="Test part", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for name in _METRICS:
+        table.add_column(name, justify="right")
+    for row, key in (("best trial", "test"), ("seasonal naive", "seasonal_naive")):
+        table.add_row(row, *(number(best[key][name]) for name in _METRICS))
+    click.echo("")
+    print_table(table)
+    ours, naive = best["test"]["mse"], best["seasonal_naive"]["mse"]
+    if ours is not None and naive:
+        verb = "below" if ours < naive else "above"
+        click.echo(f"mse is {abs(1 - ours / naive):.0%} {verb} seasonal naive's")
+
+
+def differing(trials: Sequence[Trial]) -> list[str]:
+    """Names of the hyperparameters that are not the same in all trials, in the job file's order."""
+    names = dict.fromkeys(name for trial in trials for name in trial.values)
+    if len(trials) < 2:
+        return list(names)
+    return [name for name in names if len({repr(trial.values.get(name)) for trial in trials}) > 1]
+
+
+def short(name: str) -> str:
+    """A hyperparameter's name without its section."""
+    return name.partition(".")[2]
+
+
+def value(found: Any) -> str:
+    """A hyperparameter's value for a table."""
+    if found is None:
+        return "-"
+    return f"{found:.3g}" if isinstance(found, float) else str(found)
+
+
+def number(score: float | None) -> str:
+    """A score for a table."""
+    return "-" if score is None else f"{score:.4g}"
+
+
+def clock(seconds: float) -> str:
+    """A length of time as people say it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"

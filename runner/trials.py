@@ -1,0 +1,216 @@
+"""The adapters to Ray Tune: each leg is a Tune trial, and every decision is the conductor's.
+
+Tune gives us placement, actors and their reuse, and events.  A trial that pauses simply ends its Tune trial
+and comes back as another one, which avoids Tune's own pausing (it saves and pickles) and its bookkeeping of
+paused trials.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune import PlacementGroupFactory, Trainable
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.experiment.config_parser import _create_trial_from_spec, _make_parser
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import SearchAlgorithm
+
+from jobs.report import EpochReport
+from runner.conductor import Conductor, Leg
+from runner.process import WorkerProcess
+from runner.schedulers import Decision
+
+_HEARTBEAT = 1.0  # seconds after which a leg without news lets the driver have a say
+_PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
+
+
+class LegRunner(Trainable):  # type: ignore[misc]  # Ray's class is untyped
+    """The actor: owns a warm training process and passes on what it says."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Start the process and its first leg."""
+        self._worker: WorkerProcess | None = None
+        self._begin(config)
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        if self._worker is None or not self._worker.alive:
+            self._worker = WorkerProcess(backend=config["backend"], threads=config["threads"])
+        self._milestones = frozenset(config["order"]["milestones"])
+        self._waits, self._open = False, True
+        self._worker.send(config["order"])
+
+    def step(self) -> dict[str, Any]:
+        """The next thing the leg says, or a heartbeat."""
+        assert self._worker is not None, "setup starts one"  # noqa: S101
+        if self._waits:
+            self._worker.send({"do": "go"})
+            self._waits = False
+        message = self._worker.receive(_HEARTBEAT) or {"say": "heartbeat"}
+        if message["say"] == "report":
+            report = message["report"]
+            self._waits = report["epoch"] in self._milestones and not report["ended"]
+            self._open = not report["ended"]
+        elif message["say"] in {"failed", "died"}:
+            self._open = False
+        return {"message": json.dumps(message)}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Leave the leg that was decided on and begin the next in the same process."""
+        if self._open and self._worker is not None:
+            if self._waits:
+                self._worker.send({"do": "drop"})
+            else:
+                self._leave()
+        self._finish_leg()
+        self._begin(new_config)
+        return True
+
+    def _leave(self) -> None:
+        if self._worker is not None:
+            self._worker.send({"do": "leave"})
+            if self._waits:
+                self._worker.send({"do": "drop"})
+
+    def _finish_leg(self) -> None:
+        """Read until the process says that it is done with the leg."""
+        while self._worker is not None and self._worker.alive:
+            message = self._worker.receive(_PATIENCE)
+            if message is None or message["say"] == "died":
+                self._worker.close(0)
+            elif message["say"] in {"left", "failed"}:
+                return
+
+    def cleanup(self) -> None:
+        """Let an open leg save and leave, then end the process."""
+        if self._worker is not None:
+            if self._open:
+                self._leave()
+                self._finish_leg()
+            self._worker.close()
+
+
+@dataclass(frozen=True)
+class LegConfig:
+    """What is the same for every leg of a sweep, as the training process is told it.
+
+    Attributes:
+        job: the job file's text; its path, ``sweep``, is the folder's URI and ``panel`` a folder of the node.
+    """
+
+    job: str
+    sweep: str
+    panel: str
+    backend: str
+    cpu: int
+
+    def of(self, leg: Leg) -> dict[str, Any]:
+        """A Tune trial's config."""
+        order = {
+            "do": "train",
+            "job": self.job,
+            "sweep": self.sweep,
+            "panel": self.panel,
+            "trial": leg.trial,
+            "epoch": leg.epoch,
+            "params": leg.params.to_json(),
+            "seed": leg.seed,
+            "milestones": leg.milestones,
+        }
+        return {"backend": self.backend, "threads": self.cpu, "order": order}
+
+
+class LegSource(SearchAlgorithm):  # type: ignore[misc]  # Ray's class is untyped
+    """Hands Tune the conductor's legs, as many at a time as there are workers."""
+
+    def __init__(self, conductor: Conductor, config: LegConfig, workers: int) -> None:
+        self._conductor, self._config, self._workers = conductor, config, workers
+        self._parser = _make_parser()
+        self._spec: dict[str, Any] = {}
+        self._count = 0
+
+    def add_configurations(self, experiments: Any) -> None:
+        """Learn what Tune calls the trainable and where it keeps its scratch."""
+        self._spec = experiments[0].spec
+
+    def next_trial(self) -> Any:
+        """The next leg as a Tune trial, or None."""
+        if self._conductor.running >= self._workers:
+            return None
+        leg = self._conductor.next_leg()
+        if leg is None:
+            return None
+        self._count += 1
+        trial = _create_trial_from_spec(
+            self._spec,
+            self._parser,
+            trial_id=f"{self._count:06d}-{leg.trial}",
+            experiment_tag=leg.trial,
+            placement_group_factory=PlacementGroupFactory([{"CPU": self._config.cpu}]),
+        )
+        trial.config = self._config.of(leg)
+        trial.recur_trial = leg.trial
+        return trial
+
+    def is_finished(self) -> bool:
+        """Whether the conductor is."""
+        return self._conductor.finished
+
+
+class LegScheduler(TrialScheduler):  # type: ignore[misc]  # Ray's class is untyped
+    """Asks the conductor about every message of every leg; ``tick`` is called after each."""
+
+    _supports_buffered_results = False
+
+    def __init__(self, conductor: Conductor, tick: Callable[[], None]) -> None:
+        super().__init__()
+        self._conductor, self._tick = conductor, tick
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        """Pass a message on; a leg ends its Tune trial unless it goes on at once."""
+        del tune_controller
+        go_on = self._hear(trial.recur_trial, json.loads(result["message"]))
+        self._tick()
+        return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)
+
+    def _hear(self, trial: str, message: dict[str, Any]) -> bool:
+        conductor = self._conductor
+        match message["say"]:
+            case "report":
+                if conductor.on_report(trial, EpochReport(**message["report"])) is not Decision.CONTINUE:
+                    return False
+            case "failed":
+                conductor.on_failed(trial, message["error"])
+                return False
+            case "died":
+                conductor.on_lost(trial, message["error"])
+                return False
+        if conductor.stopping:
+            conductor.on_suspended(trial)
+            return False
+        return True
+
+    def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """The actor or its node is gone."""
+        del tune_controller
+        self._conductor.on_lost(trial.recur_trial, "its worker's node or actor went away")
+        self._tick()
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Nothing to do: the conductor chose it."""
+
+    def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
+        """Nothing to do: the conductor ended it."""
+
+    def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Nothing to do: it never ran."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """None: Tune starts pending trials by itself."""
+        del tune_controller
+
+    def debug_string(self) -> str:
+        """Nothing: the live table shows it."""
+        return ""
