@@ -30,7 +30,8 @@ class Lease:
         holder = lease_holder(self._folder)
         if holder is not None:
             raise ClusterError(
-                f"sweep {self._folder.name} is being run by {holder}; wait for it, stop it, or choose another --name"
+                f"sweep {self._folder.name} is being run by {holder}; "
+                "wait for it, stop it, or choose another --name"
             )
         self.renew()
 

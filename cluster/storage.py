@@ -109,6 +109,7 @@ class SweepFolder:
     TRIALS = "trials.parquet"
     JOURNAL = "journal"
     BEST = "best"
+    LOGS = "logs"
 
     @classmethod
     def from_uri(cls, uri: str) -> SweepFolder:
@@ -135,7 +136,7 @@ class SweepFolder:
 
     def log(self, trial: str) -> str:
         """What a trial printed."""
-        return f"logs/{trial}.log"
+        return f"{self.LOGS}/{trial}.log"
 
     def segment(self, number: int) -> str:
         """A part of the journal."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -82,11 +83,13 @@ class TrainState:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as stored:
                 header = json.loads(stored["header"].tobytes())
-                counts = {kind: sum(name.startswith(kind) for name in stored.files) for kind in ("now_", "best_")}
+                counts = {
+                    kind: sum(name.startswith(kind) for name in stored.files) for kind in ("now_", "best_")
+                }
                 now, best = ([stored[f"{kind}{i}"] for i in range(n)] for kind, n in counts.items())
             progress = Progress(**header["progress"])
             return cls(progress, now, best, tuple(EpochReport(**report) for report in header["reports"]))
-        except (ValueError, TypeError, KeyError, OSError, EOFError) as error:
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise JobError(f"a trial's saved state cannot be read ({error}); the trial starts over") from None
 
 

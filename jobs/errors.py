@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class JobError(Exception):
     """A job file, its data or its parameters cannot be used as they are.
@@ -12,3 +14,9 @@ class JobError(Exception):
 
 class DivergedError(JobError):
     """A trained network no longer gives finite numbers."""
+
+
+def reason(error: Exception) -> str:
+    """What the system or Arrow says was wrong, in one line."""
+    number = getattr(error, "errno", None)  # Arrow's own text repeats the whole path before it says so
+    return os.strerror(number) if number else str(error).splitlines()[0][:160]

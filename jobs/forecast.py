@@ -15,6 +15,7 @@ from jobs.params import WindowParams
 from jobs.windows import Parts, fit_scaler, make_windows
 
 _BATCH = 1024
+_DAY = 86_400_000_000_000  # nanoseconds
 
 
 def predict_windows(model: Any, rows: Rows, starts: Indices, lookback: int) -> Rows:
@@ -47,7 +48,9 @@ def score_test(
     return {name: forecast_metrics(actual, forecast, **scales) for name, forecast in forecasts.items()}
 
 
-def forecast_panel(model: Any, panel: Panel, *, lookback: int, horizon: int, time: str, series: str | None) -> pd.DataFrame:
+def forecast_panel(
+    model: Any, panel: Panel, *, lookback: int, horizon: int, time: str, series: str | None
+) -> pd.DataFrame:
     """Forecast what follows the end of every series.
 
     Returns:
@@ -61,13 +64,11 @@ def forecast_panel(model: Any, panel: Panel, *, lookback: int, horizon: int, tim
         who = panel.series[int(short[0])]
         name = "the series" if who is None else f"series {who!r} (and {len(short) - 1} more)"
         raise JobError(
-            f"{name} has {panel.lengths()[short[0]]} steps, fewer than the {lookback} that the model looks back; "
-            "give it more history"
+            f"{name} has {panel.lengths()[short[0]]} steps, fewer than the {lookback} "
+            "that the model looks back; give it more history"
         )
     forecasts = predict_windows(model, panel.rows, panel.offsets[1:] - lookback, lookback)
-    frame = pd.DataFrame(
-        forecasts.reshape(-1, panel.targets), columns=list(panel.columns[: panel.targets])
-    )
+    frame = pd.DataFrame(forecasts.reshape(-1, panel.targets), columns=list(panel.columns[: panel.targets]))
     frame.insert(0, time, _times_ahead(panel, horizon))
     if series is not None:
         frame.insert(0, series, np.repeat(np.asarray(panel.series, dtype=object), horizon))
@@ -78,17 +79,32 @@ def _times_ahead(panel: Panel, horizon: int) -> Any:
     last = panel.times[panel.offsets[1:] - 1]
     if panel.time_type == "int64":
         return (last[:, None] + panel.step() * np.arange(1, horizon + 1)).ravel()
-    stamps = pd.DatetimeIndex(last, tz="UTC")
-    offset = _calendar_step(panel)
-    ahead = [stamps + offset * count for count in range(1, horizon + 1)]
-    times = pd.DatetimeIndex(np.stack([index.as_unit("ns").asi8 for index in ahead], axis=1).ravel(), tz="UTC")
+    ahead, step = np.arange(1, horizon + 1), panel.step()
     zone = panel.time_type.partition("tz=")[2].rstrip("]")
-    return times.tz_convert(zone) if zone else times.tz_localize(None)
+    if step % _DAY:
+        times = pd.DatetimeIndex((last[:, None] + step * ahead).ravel(), tz="UTC")
+        return times.tz_convert(zone) if zone else times.tz_localize(None)
+    # Days and months are the calendar's where the series live: midnight stays midnight in summer.
+    local = _local(panel.times, zone)
+    months = max(1, round(step / _DAY / 30.44))
+    day = int(local.day.max())
+    if step >= 28 * _DAY and np.array_equal(local.day, np.minimum(day, local.days_in_month)):
+        times = _months_ahead(_local(last, zone), months * ahead, day)
+    else:
+        times = pd.DatetimeIndex((_local(last, zone).asi8[:, None] + step * ahead).ravel())
+    return times.tz_localize(zone, ambiguous=False, nonexistent="shift_forward") if zone else times
 
 
-def _calendar_step(panel: Panel) -> Any:
-    """One step ahead: a fixed time, or calendar months where steps are about a month or more."""
-    days = panel.step() / 86_400_000_000_000
-    if days >= 28:
-        return pd.DateOffset(months=max(1, round(days / 30.44)))
-    return pd.Timedelta(panel.step(), unit="ns")
+def _local(times: Indices, zone: str) -> pd.DatetimeIndex:
+    """What the clock on the wall shows."""
+    stamps = pd.DatetimeIndex(times, tz="UTC")
+    return (stamps.tz_convert(zone) if zone else stamps).tz_localize(None).as_unit("ns")
+
+
+def _months_ahead(last: pd.DatetimeIndex, months: Any, day: int) -> pd.DatetimeIndex:
+    """The same time of day on ``day``, or on the last day of shorter months."""
+    firsts = last.to_numpy().astype("datetime64[M]")[:, None] + months
+    firsts = pd.DatetimeIndex(firsts.ravel().astype("datetime64[ns]"))
+    days = pd.to_timedelta(np.minimum(day, firsts.days_in_month) - 1, unit="D")
+    clock = (last - last.normalize()).repeat(len(months))
+    return (firsts + days + clock).as_unit("ns")

@@ -21,12 +21,21 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
         seen = set()
         for key_node, _ in node.value:
-            key = key_node.value
+            key, line = key_node.value, key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(problem=f"a key is a plain word (line {line})")
             if key in seen:
-                line = key_node.start_mark.line + 1
                 raise yaml.constructor.ConstructorError(problem=f"key {key!r} is given twice (line {line})")
             seen.add(key)
         return dict(super().construct_mapping(node, deep))
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # a date such as 2024-13-45
+            raise yaml.constructor.ConstructorError(
+                problem=f"{node.value!r}: {error}", problem_mark=node.start_mark
+            ) from None
 
 
 _Loader.add_implicit_resolver(
@@ -60,7 +69,9 @@ def parse_job(text: str, *, source: str, folder: Path | None = None, overrides: 
     """
     raw = _parse(text, source)
     if not isinstance(raw, dict):
-        raise JobError(f"{source}: a job file is a mapping of fields such as name and data, found {type(raw).__name__}")
+        raise JobError(
+            f"{source}: a job file is a mapping of fields such as name and data, found {type(raw).__name__}"
+        )
     for override in overrides:
         _override(raw, override)
     try:
@@ -81,7 +92,10 @@ def _parse(text: str, source: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise JobError(f"{source}: not valid YAML: {getattr(error, 'problem', error)}{where}") from None
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise JobError(f"{source}: not valid YAML: {problem}{where}") from None
+    except RecursionError:
+        raise JobError(f"{source}: not valid YAML: nested too deeply, or an alias holds itself") from None
 
 
 def _unshared(node: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+_TAKES = {"model_type": "named fields", "tuple_type": "a name or a list of names"}
 _OWN_WORDS = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
 
 
@@ -24,6 +25,8 @@ def sentence(error: ValidationError, model: Any = None) -> str:
         what = "is required and not given"
     elif kind in _OWN_WORDS:
         what = problem["msg"].removeprefix(_OWN_WORDS[kind])
+    elif kind in _TAKES:
+        what = f"takes {_TAKES[kind]}, found {found!r}"
     else:
         what = f"{problem['msg'][0].lower()}{problem['msg'][1:]}, found {found!r}"
     rest = error.error_count() - 1

@@ -9,7 +9,11 @@ Array = npt.NDArray[np.float32]
 
 
 def forecast_metrics(
-    actual: Array, forecast: Array, *, deviation: npt.NDArray[np.float64], naive_error: npt.NDArray[np.float64]
+    actual: Array,
+    forecast: Array,
+    *,
+    deviation: npt.NDArray[np.float64],
+    naive_error: npt.NDArray[np.float64],
 ) -> dict[str, float]:
     """Metrics over windows, steps and targets.
 
@@ -22,7 +26,7 @@ def forecast_metrics(
 
     Returns:
         ``mse`` and ``mae`` in scaled units, ``raw_rmse`` and ``raw_mae`` in the data's own, ``smape`` in per
-        cent (mean of 200·|y−f|/(|y|+|f|)), ``mase`` (Hyndman & Koehler 2006).
+        cent (mean of 200·|y-f|/(|y|+|f|)), ``mase`` (Hyndman & Koehler 2006).
     """
     error = forecast.astype(np.float64) - actual
     absolute = np.abs(error)

@@ -103,7 +103,9 @@ class Panel:
         header = json.loads((folder / "panel.json").read_text())
         # Copy-on-write mappings are shared until written to and, unlike read-only ones, can be handed to
         # TensorFlow and JAX as they are.
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("rows", "times", "offsets")}
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("rows", "times", "offsets")
+        }
         return cls(
             columns=tuple(header["columns"]),
             targets=header["targets"],

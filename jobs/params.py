@@ -83,7 +83,7 @@ class Params:
 
 
 def space_of(job: Job) -> Space:
-    """The searched hyperparameters of a job, named as in the job file (``model.units``, ``model.units.1``)."""
+    """The searched hyperparameters of a job, named as in its file: ``model.units``, ``model.units.1``."""
     parameters = tuple(_parameters(job))
     return Space(parameters, depth=lambda values: _depth(job.model, values))
 
@@ -139,7 +139,7 @@ def hyperparameters(job: Job, values: Values) -> Values:
         for index, layer in enumerate(params.network.layers):
             found |= {f"model.layers.{index}.{name}": value for name, value in asdict(layer).items()}
     else:
-        found |= _stack_hyperparameters(job, values, params)
+        found |= _stack_hyperparameters(values, params)
     found["model.reset_after"] = params.network.reset_after
     found["model.output_activation"] = params.network.output_activation
     train = asdict(params.train)
@@ -149,7 +149,7 @@ def hyperparameters(job: Job, values: Values) -> Values:
     return found
 
 
-def _stack_hyperparameters(job: Job, values: Values, params: Params) -> Values:
+def _stack_hyperparameters(values: Values, params: Params) -> Values:
     found: Values = {"model.layers": len(params.network.layers)}
     for name in _LAYER_FIELDS:
         by_layer = [getattr(layer, name) for layer in params.network.layers]
@@ -166,7 +166,7 @@ def resolve(job: Job, values: Values) -> Params:
     Raises:
         JobError: a searched hyperparameter has no value.
     """
-    get = _Values(job, values)
+    get = _Values(values)
     stopping = job.train.early_stopping
     return Params(
         WindowParams(**{name: get(f"window.{name}", value) for name, value in job.window}),
@@ -187,8 +187,8 @@ def resolve(job: Job, values: Values) -> Params:
 class _Values:
     """Looks a field up: its fixed value, else the value chosen for it."""
 
-    def __init__(self, job: Job, values: Values) -> None:
-        self._job, self._values = job, values
+    def __init__(self, values: Values) -> None:
+        self._values = values
 
     def __call__(self, name: str, field: Any, index: int | None = None) -> Any:
         if not isinstance(field, Int | Float | Choice | Boolean):

@@ -21,7 +21,7 @@ import pyarrow as pa
 from pyarrow import fs as pafs
 
 from jobs.errors import JobError
-from jobs.importing import SHARD, new_folder, write_shards
+from jobs.folders import SHARD, new_folder, write_shards
 from jobs.panel import Panel
 from jobs.spec import Split
 from jobs.windows import fit_scaler, split_panel

@@ -30,7 +30,7 @@ class Columns:
     past: tuple[str, ...]
 
     @property
-    def values(self) -> tuple[str, ...]:
+    def numbers(self) -> tuple[str, ...]:
         """The numeric columns in the order of the panel."""
         return (*self.target, *self.past)
 
@@ -38,6 +38,14 @@ class Columns:
     def keys(self) -> tuple[str, ...]:
         """The columns that say which row it is."""
         return (self.time,) if self.series is None else (self.series, self.time)
+
+
+@dataclass(frozen=True)
+class _First:
+    """The shard whose schema all the others must have."""
+
+    shard: str
+    schema: pa.Schema
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,9 @@ def find_shards(filesystem: pafs.FileSystem, path: str) -> list[str]:
     Raises:
         JobError: nothing is there, or nothing that is a Parquet file.
     """
-    if any(wild in path for wild in "*?["):
-        return _matching(filesystem, path)
     info = filesystem.get_file_info(path.rstrip("/") or path)
+    if info.type == pafs.FileType.NotFound and any(wild in path for wild in "*?["):
+        return _matching(filesystem, path)
     if info.type == pafs.FileType.NotFound:
         raise JobError(f"data.path: {path} does not exist; give a Parquet file, a folder of them or a glob")
     if info.type == pafs.FileType.File:
@@ -84,8 +92,14 @@ def _matching(filesystem: pafs.FileSystem, pattern: str) -> list[str]:
 
 
 def _files(filesystem: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
-    listed = filesystem.get_file_info(pafs.FileSelector(folder.rstrip("/") or folder, recursive=True))
-    return [f for f in listed if f.type == pafs.FileType.File and not f.base_name.startswith((".", "_"))]
+    folder = folder.rstrip("/") or folder
+    listed = filesystem.get_file_info(pafs.FileSelector(folder, recursive=True))
+    return [f for f in listed if f.type == pafs.FileType.File and not _hidden(f.path[len(folder) :])]
+
+
+def _hidden(path: str) -> bool:
+    """Whether a file, or a folder it lies in, is somebody's unfinished work or bookkeeping."""
+    return any(part.startswith((".", "_")) for part in path.split("/"))
 
 
 def read_panel(filesystem: pafs.FileSystem, path: str, columns: Columns) -> Panel:
@@ -96,24 +110,22 @@ def read_panel(filesystem: pafs.FileSystem, path: str, columns: Columns) -> Pane
     """
     shards = find_shards(filesystem, path)
     parts: list[_Part] = []
-    first: pa.Schema | None = None
+    first: _First | None = None
     for shard in shards:
-        table = _read_shard(filesystem, shard, columns, first, shards[0])
-        first = first or table.schema
+        table = _read_shard(filesystem, shard, columns, first)
+        first = first or _First(shard, table.schema)
         parts.append(_part(shard, table, columns))
     assert first is not None, "find_shards names at least one"  # noqa: S101
-    time_type = _time_type(first.field(columns.time).type)
+    time_type = _time_type(first.schema.field(columns.time).type)
     return _assemble(parts, columns, time_type)
 
 
-def _read_shard(
-    filesystem: pafs.FileSystem, shard: str, columns: Columns, first: pa.Schema | None, first_shard: str
-) -> pa.Table:
-    wanted = [*columns.keys, *columns.values]
+def _read_shard(filesystem: pafs.FileSystem, shard: str, columns: Columns, first: _First | None) -> pa.Table:
+    wanted = [*columns.keys, *columns.numbers]
     try:
         with filesystem.open_input_file(shard) as source:
             file = pq.ParquetFile(source)
-            _check_schema(shard, file.schema_arrow, wanted, columns, first, first_shard)
+            _check_schema(shard, file.schema_arrow, columns, first)
             return file.read(columns=wanted).select(wanted)
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0][:160]
@@ -122,31 +134,34 @@ def _read_shard(
         ) from None
 
 
-def _check_schema(
-    shard: str, schema: pa.Schema, wanted: list[str], columns: Columns, first: pa.Schema | None, first_shard: str
-) -> None:
-    for name in wanted:
+def _check_schema(shard: str, schema: pa.Schema, columns: Columns, first: _First | None) -> None:
+    for name in (*columns.keys, *columns.numbers):
         if name not in schema.names:
             raise JobError(f"shard {shard}: no column {name!r}; it has {', '.join(schema.names)}")
         found = schema.field(name).type
-        if first is not None and found != first.field(name).type:
+        if first is not None and found != first.schema.field(name).type:
             raise JobError(
-                f"shard {shard}: column {name!r} is {found} but {first.field(name).type} in {first_shard}; "
-                "write all shards with one schema"
+                f"shard {shard}: column {name!r} is {found} but {first.schema.field(name).type} "
+                f"in {first.shard}; write all shards with one schema"
             )
-        if name in columns.values and not _numeric(found):
+        if name in columns.numbers and not _numeric(found):
             raise JobError(f"shard {shard}: column {name!r} is {found}, not numeric; a network needs numbers")
 
 
 def _numeric(found: pa.DataType) -> bool:
     kinds = pa.types
-    return bool(kinds.is_integer(found) or kinds.is_floating(found) or kinds.is_decimal(found) or kinds.is_boolean(found))
+    return bool(
+        kinds.is_integer(found)
+        or kinds.is_floating(found)
+        or kinds.is_decimal(found)
+        or kinds.is_boolean(found)
+    )
 
 
 def _part(shard: str, table: pa.Table, columns: Columns) -> _Part:
     times = _times(shard, table.column(columns.time), columns.time)
-    rows = np.empty((table.num_rows, len(columns.values)), np.float32)
-    for index, name in enumerate(columns.values):
+    rows = np.empty((table.num_rows, len(columns.numbers)), np.float32)
+    for index, name in enumerate(columns.numbers):
         rows[:, index] = _values(shard, name, table.column(name))
     series = None
     if columns.series is not None:
@@ -170,7 +185,9 @@ def _values(shard: str, name: str, column: pa.ChunkedArray) -> Any:
 def _series(shard: str, ids: Any, name: str) -> pa.Array:
     if pa.types.is_dictionary(ids.type):
         ids = ids.dictionary_decode()
-    if not (pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
+    if not (
+        pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)
+    ):
         raise JobError(f"shard {shard}: column {name!r} is {ids.type}; a series id is a string or an integer")
     if ids.null_count:
         raise JobError(f"shard {shard}: column {name!r} has {ids.null_count} rows without a series id")
@@ -187,7 +204,9 @@ def _times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
         try:
             stamps = column.cast(pa.timestamp("ns", getattr(kind, "tz", None)))
         except pa.ArrowInvalid:
-            raise JobError(f"shard {shard}: column {name!r} has times outside the years 1678 to 2261") from None
+            raise JobError(
+                f"shard {shard}: column {name!r} has times outside the years 1678 to 2261"
+            ) from None
         return np.asarray(stamps.cast(pa.int64()).to_numpy(), np.int64)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _parsed_times(shard, column, name)
@@ -200,8 +219,8 @@ def _parsed_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
     bad = np.flatnonzero(stamps.isna())
     if len(bad):
         raise JobError(
-            f"shard {shard}: column {name!r}: {len(bad)} timestamps cannot be read, the first in row {bad[0]} "
-            f"({text.iloc[bad[0]]!r}); write them as 2024-01-31 14:00:00"
+            f"shard {shard}: column {name!r}: {len(bad)} timestamps cannot be read, the first in "
+            f"row {bad[0]} ({text.iloc[bad[0]]!r}); write them as 2024-01-31 14:00:00"
         )
     return np.asarray(stamps.dt.as_unit("ns").astype("int64"), np.int64)
 
@@ -221,9 +240,10 @@ def _assemble(parts: Sequence[_Part], columns: Columns, time_type: str) -> Panel
     order = np.lexsort((times, codes))
     if not np.array_equal(order, np.arange(len(order))):
         rows, times, codes = rows[order], times[order], codes[order]
-    _check_duplicates(parts, columns, order, times, codes, ids, time_type)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))]).astype(np.int64)
-    return Panel(columns.values, len(columns.target), rows, times, offsets, tuple(ids), time_type)
+    panel = Panel(columns.numbers, len(columns.target), rows, times, offsets, tuple(ids), time_type)
+    _check_duplicates(panel, columns, order, parts)
+    return panel
 
 
 def _codes(parts: Sequence[_Part], count: int) -> tuple[list[Any], Indices]:
@@ -236,22 +256,17 @@ def _codes(parts: Sequence[_Part], count: int) -> tuple[list[Any], Indices]:
     return ids.to_pylist(), np.asarray(codes, np.int64)
 
 
-def _check_duplicates(
-    parts: Sequence[_Part],
-    columns: Columns,
-    order: Indices,
-    times: Indices,
-    codes: Indices,
-    ids: list[Any],
-    time_type: str,
-) -> None:
-    same = np.flatnonzero((np.diff(times) == 0) & (np.diff(codes) == 0)) + 1
+def _check_duplicates(panel: Panel, columns: Columns, order: Indices, parts: Sequence[_Part]) -> None:
+    """``order`` tells which row of ``parts``, one after the other, each row of the panel was."""
+    owner = np.repeat(np.arange(len(panel.series)), panel.lengths())
+    same = np.flatnonzero((np.diff(panel.times) == 0) & (np.diff(owner) == 0)) + 1
     if not len(same):
         return
     bounds = np.cumsum([len(part.times) for part in parts])
     shard = parts[int(np.searchsorted(bounds, order[same[0]], side="right"))].shard
-    when = times[same[0]] if time_type == "int64" else pd.Timestamp(int(times[same[0]]))
-    whose = "" if ids == [None] else f" of series {ids[codes[same[0]]]!r}"
+    time = int(panel.times[same[0]])
+    when = time if panel.time_type == "int64" else pd.Timestamp(time)
+    whose = "" if columns.series is None else f" of series {panel.series[owner[same[0]]]!r}"
     hint = "" if columns.series else "; if the shards hold several series, name their column in data.series"
     raise JobError(
         f"shard {shard}: column {columns.time!r} has {len(same)} duplicate times, the first {when}{whose}; "

@@ -7,8 +7,9 @@ dimensions of one job; some are active only in networks deep enough to have that
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -18,16 +19,16 @@ from pydantic import BaseModel, ConfigDict, model_validator
 Scalar = bool | int | float | str | None
 Values = dict[str, Scalar]
 
-_FLOAT_DIGITS = 12  # enough for any step a person writes; hides 0.30000000000000004
+_FLOAT_DIGITS = 12  # significant ones; enough for any step a person writes
 
 
 class _Dimension(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     kind: ClassVar[str]
     per_layer: bool = False
 
-    def values(self) -> list[Scalar] | None:
+    def values(self) -> Sequence[Scalar] | None:
         """Every value in order, or None where there are infinitely many."""
         raise NotImplementedError
 
@@ -71,7 +72,7 @@ class _Range(_Dimension):
         if not math.isclose(last, self.max, rel_tol=1e-9, abs_tol=1e-12):
             raise ValueError(
                 f"step={step} from min={self.min} never reaches max={self.max}; "
-                f"the last value is {last:g}: write max: {last:g} or another step"
+                f"the last value is {last:.12g}: write max: {last:.12g} or another step"
             )
 
     def _last_multiple(self, step: float) -> float:
@@ -99,17 +100,17 @@ class Int(_Range):
     max: int
     step: int | None = None
 
-    def values(self) -> list[Scalar] | None:
-        """Every whole number of the range, in order."""
-        if self.step is None:
-            return list(range(self.min, self.max + 1))
+    def values(self) -> Sequence[Scalar] | None:
+        """Every whole number of the range, in order; never written out, however many there are."""
+        if self.step is None or self.sampling == "linear":
+            return range(self.min, self.max + 1, self.step or 1)
         return [round(value) for value in self._stepped(self.step)]
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """A whole number; without a step and in log space, dense near ``min``."""
         if self.sampling == "log" and self.step is None:
             low, high = math.log(self.min), math.log(self.max + 1)
-            return min(self.max, int(math.exp(rng.uniform(low, high))))
+            return min(self.max, max(self.min, int(math.exp(rng.uniform(low, high)))))
         return super().sample(rng)
 
 
@@ -118,18 +119,25 @@ class Float(_Range):
 
     kind = "float"
 
-    def values(self) -> list[Scalar] | None:
+    def values(self) -> Sequence[Scalar] | None:
         """The steps in order, or None for a continuous range."""
         if self.step is None:
             return [self.min] if self.min == self.max else None
-        return [round(value, _FLOAT_DIGITS) for value in self._stepped(self.step)]
+        return [self._tidy(value) for value in self._stepped(self.step)]
+
+    def _tidy(self, value: float) -> float:
+        """The number that a person would write: 0.3, not 0.30000000000000004, and always inside the range."""
+        size = abs(value) if self.sampling == "log" else max(abs(self.min), abs(self.max))
+        digits = _FLOAT_DIGITS - math.ceil(math.log10(size)) if size else _FLOAT_DIGITS
+        return min(self.max, max(self.min, round(value, digits)))
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """A step, or a uniform (log-uniform) number of a continuous range."""
         if self.step is not None or self.min == self.max:
             return super().sample(rng)
         if self.sampling == "log":
-            return float(math.exp(rng.uniform(math.log(self.min), math.log(self.max))))
+            found = math.exp(rng.uniform(math.log(self.min), math.log(self.max)))
+            return min(self.max, max(self.min, found))  # exp(log(x)) may miss x by a bit
         return float(rng.uniform(self.min, self.max))
 
 
@@ -147,7 +155,7 @@ class Choice(_Dimension):
             raise ValueError(f"choice lists a value twice: {list(self.options)}")
         return self
 
-    def values(self) -> list[Scalar] | None:
+    def values(self) -> Sequence[Scalar] | None:
         """The options in the order they were written."""
         return list(self.options)
 
@@ -165,7 +173,7 @@ class Boolean(_Dimension):
 
     kind = "boolean"
 
-    def values(self) -> list[Scalar] | None:
+    def values(self) -> Sequence[Scalar] | None:
         """False, then true."""
         return [False, True]
 
@@ -192,11 +200,17 @@ def parse_dimension(raw: Mapping[str, Any]) -> Dimension:
     kinds = [key for key in raw if key in KINDS]
     others = [key for key in raw if key not in KINDS and key != "per_layer"]
     if len(kinds) != 1 or others:
-        raise ValueError(f"a searched value is one of {', '.join(KINDS)}, found {', '.join(map(str, raw))}")
+        found = ", ".join(map(str, raw)) or "nothing"
+        near = difflib.get_close_matches(str(others[0]), KINDS, n=1) if others else []
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"a searched value is one of {', '.join(KINDS)}, found {found}{hint}")
     kind, body = kinds[0], raw[kinds[0]]
     if kind == "choice":
         if not isinstance(body, list):
             raise ValueError(f"choice takes a list of values, found {body!r}")
+        unfit = next((option for option in body if not isinstance(option, Scalar)), None)
+        if unfit is not None:
+            raise ValueError(f"choice lists single values, found {unfit!r}")
         fields: dict[str, Any] = {"options": tuple(body)}
     elif body is None or isinstance(body, Mapping):
         fields = dict(body or {})

@@ -38,8 +38,9 @@ class _Stack:
     """The same for the stack of layers, which may also be an explicit list."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        count = handler.generate_schema(Searchable[Positive])
-        listed = handler.generate_schema(Annotated[tuple[Layer, ...], Field(min_length=1, strict=False)])
+        count = handler.generate_schema(_SearchedCount)
+        layers = handler.generate_schema(Annotated[tuple[Layer, ...], Field(strict=False)])
+        listed = core_schema.no_info_after_validator_function(_at_least_one, layers)
         del source  # the annotation says the same in types
         return core_schema.tagged_union_schema(
             {"list": listed, "count": count},
@@ -66,6 +67,12 @@ def _fixed_or_searched(raw: Any, fixed: Any) -> Any:
     return dimension
 
 
+def _at_least_one(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    if not layers:
+        raise ValueError("lists no layer; write at least one, or a number of layers")
+    return layers
+
+
 def _as_written(value: Any) -> Any:
     if isinstance(value, Int | Float | Choice | Boolean):
         return value.describe()
@@ -76,6 +83,8 @@ def _as_written(value: Any) -> Any:
 
 Searchable = Annotated[T | Dimension, _Searched()]
 
+Positive = Annotated[int, Field(ge=1)]
+_SearchedCount = Annotated[Positive | Dimension, _Searched()]
 Cell = Literal["simple_rnn", "lstm", "gru"]
 Activation = Literal[
     "tanh", "relu", "sigmoid", "linear", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
@@ -84,14 +93,13 @@ Scale = Literal["standard", "instance", "none"]
 Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
 Loss = Literal["mse", "mae", "huber"]
 Objective = Literal["val_loss", "val_mse", "val_mae"]
-Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
     """A part of the job file: unknown keys are errors and nothing changes after reading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Split(Section):
@@ -117,7 +125,9 @@ class Split(Section):
     def _leaves_training(self) -> Self:
         shares = sum(part for part in (self.validation, self.test) if part < 1)
         if shares >= 1:
-            raise ValueError(f"validation and test together take {shares:g} of every series; leave some to train on")
+            raise ValueError(
+                f"validation and test together take {shares:g} of every series; leave some to train on"
+            )
         if self.validation == 0:
             raise ValueError("validation is 0, so no trial could be scored; give it a fraction or time steps")
         return self
@@ -162,7 +172,9 @@ class Data(Section):
         for role, columns in (*roles, ("target", self.target), ("past", self.past)):
             for column in columns:
                 if column in seen:
-                    raise ValueError(f"column {column!r} is listed under {seen[column]} and again under {role}")
+                    raise ValueError(
+                        f"column {column!r} is listed under {seen[column]} and again under {role}"
+                    )
                 seen[column] = role
         return self
 

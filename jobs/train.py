@@ -149,7 +149,9 @@ class _Trial(keras.callbacks.Callback):
         if self._hooks.interrupted():
             self._save()
             raise _Leave
-        if batch % _FINITE_CHECK == _FINITE_CHECK - 1 and not math.isfinite(float((logs or {}).get("loss", 0))):
+        if batch % _FINITE_CHECK == _FINITE_CHECK - 1 and not math.isfinite(
+            float((logs or {}).get("loss", 0))
+        ):
             self._finish_epoch({"loss": math.nan})
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

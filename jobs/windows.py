@@ -72,7 +72,9 @@ def make_windows(parts: Parts, window: WindowParams) -> Windows:
         validation=_ranges(
             np.maximum(parts.validation - lookback, parts.train), parts.test - size, window.evaluation_stride
         ),
-        test=_ranges(np.maximum(parts.test - lookback, parts.train), parts.end - size, window.evaluation_stride),
+        test=_ranges(
+            np.maximum(parts.test - lookback, parts.train), parts.end - size, window.evaluation_stride
+        ),
     )
 
 
@@ -112,8 +114,8 @@ def check_windows(job: Job, panel: Panel) -> None:
         who = panel.series[int(short[0])]
         name = "the series" if who is None else f"series {who!r} (and {len(short) - 1} more)"
         raise JobError(
-            f"{job.data.path}: {name} has {lengths[short[0]]} steps, fewer than window.lookback + window.horizon "
-            f"= {lookback} + {horizon} = {need}; shorten the window or drop the series"
+            f"{job.data.path}: {name} has {lengths[short[0]]} steps, fewer than window.lookback + "
+            f"window.horizon = {lookback} + {horizon} = {need}; shorten the window or drop the series"
         )
     widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none")
     windows = make_windows(split_panel(panel, job.data.split), widest)

@@ -6,7 +6,7 @@ Nothing heavy is imported here: each command imports what it needs, so that ``re
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,18 +26,25 @@ def _storage(command: Command) -> Command:
     return click.option(
         "--storage",
         metavar="URI",
-        help="Where sweeps are kept: a path or s3://, gs:// URI. Default: $RECUR_STORAGE, the job's storage, ./sweeps.",
+        help="Where sweeps are kept: a path or s3://, gs:// URI. "
+        "Default: $RECUR_STORAGE, the job's storage, ./sweeps.",
     )(command)
 
 
 def _json(command: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(
+        command
+    )
 
 
 def _job(command: Command) -> Command:
     for option in (
-        click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Trials to run, for search.trials."),
-        click.option("--set", "overrides", multiple=True, metavar="a.b=value", help="Change a field of the job file."),
+        click.option(
+            "--trials", type=click.IntRange(min=1), metavar="N", help="Trials to run, for search.trials."
+        ),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="a.b=value", help="Change a field of the job file."
+        ),
         click.option("--name", metavar="N", help="The sweep's name, in place of the job's."),
         click.argument("job", type=click.Path(path_type=Path)),
     ):
@@ -45,7 +52,9 @@ def _job(command: Command) -> Command:
     return command
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="recur-tune", prog_name="recur")
 def cli() -> None:
     """Tune recurrent forecasters: search SimpleRNN, LSTM and GRU networks for time series in Parquet shards.
@@ -59,7 +68,9 @@ def cli() -> None:
 @_storage
 @click.option("--fresh", is_flag=True, help="Replace the sweep of that name instead of resuming it.")
 @click.option("--workers", metavar="N", default="auto", help="Trials at a time; auto: one for every core.")
-@click.option("--address", metavar="ADDR", help="Run in this Ray cluster (host:port or auto) instead of here.")
+@click.option(
+    "--address", metavar="ADDR", help="Run in this Ray cluster (host:port or auto) instead of here."
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
 @_json
 def run(**options: Any) -> None:
@@ -76,7 +87,13 @@ def run(**options: Any) -> None:
 @cli.command()
 @_job
 @_storage
-@click.option("--cluster", "cluster_file", type=click.Path(path_type=Path), metavar="FILE", help="Where to run; without it a detached process of this machine.")
+@click.option(
+    "--cluster",
+    "cluster_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to run; without it a detached process of this machine.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be submitted.")
 @_json
 def submit(**options: Any) -> None:
@@ -149,7 +166,9 @@ def remove(**options: Any) -> None:
 @cli.command()
 @click.argument("sweep")
 @_storage
-@click.option("--data", "source", required=True, metavar="D", help="Parquet shards with the history to forecast from.")
+@click.option(
+    "--data", "source", required=True, metavar="D", help="Parquet shards with the history to forecast from."
+)
 @click.option("--out", required=True, metavar="F.parquet", help="Where the forecasts go.")
 @_json
 def predict(**options: Any) -> None:
@@ -167,30 +186,30 @@ cli.add_command(data)
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(_exit_code())
+    sys.exit(exit_code())
 
 
-def _exit_code() -> int:
+def exit_code(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (None: the process's own) and say with which code to exit."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        stopped = cli.main(arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2
     except (JobError, ClusterError) as error:
-        click.echo(f"Error: {error}", err=True)
-        return 2
+        return _say(f"Error: {error}", 2)
     except WorkFailedError as error:
-        click.echo(f"Failed: {error}", err=True)
-        return 1
+        return _say(f"Failed: {error}", 1)
     except Interrupted as stop:
-        click.echo(f"Stopped. {stop}", err=True)
-        return 130
+        return _say(f"Stopped. {stop}", 130)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped.", err=True)
-        return 130
-    return 0
+        return _say("Stopped.", 130)
+    return stopped if isinstance(stopped, int) else 0  # --help and --version return their code
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(sentence, err=True)
+    return code
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from jobs.params import Params, resolve
-from jobs.space import Space
-from jobs.spec import Job
+from jobs.params import Params, resolve, space_of
 from jobs.report import EpochReport
+from jobs.spec import Job
 from runner.journal import Event
 from runner.results import ENDED, Results, Trial
 from runner.schedulers import Decision, Scheduler
@@ -55,19 +54,22 @@ class Conductor:
     """Decides, journals and remembers; whoever runs the legs calls it with what happens."""
 
     def __init__(
-        self, job: Job, space: Space, searcher: Searcher, scheduler: Scheduler, past: Sequence[Event], log: Log
+        self, job: Job, searcher: Searcher, scheduler: Scheduler, log: Log, past: Sequence[Event] = ()
     ) -> None:
         """Stand where the events in ``past`` end; new ones go to ``log``."""
         self._job, self._searcher, self._scheduler, self._log = job, searcher, scheduler, log
-        self.planned = planned_trials(job.search.trials, space, scheduler)
+        self.planned = planned_trials(job.search.trials, space_of(job), scheduler)
         self.results = Results()
         self.stopping = False
-        self.dropped: list[str] = []  # trials whose checkpoints nobody needs any more
+        self.beaten: list[str] = []  # ended trials whose checkpoints nobody needs any more
+        self.kept: list[
+            str
+        ] = []  # ended trials that were the best so far: their model is needed, their state not
         self._running: set[str] = set()
         self._waiting: set[str] = set()  # paused until the scheduler settles them
         self._queue: deque[str] = deque()
         self._verdicts: dict[str, str] = {}  # trials that must end, and in which state
-        self._kept: Trial | None = None  # the best of those that ended
+        self._best: Trial | None = None  # of those that ended
         self._losses: dict[str, int] = {}
         for event in past:
             self._apply(event)
@@ -93,7 +95,7 @@ class Conductor:
     def hopeless(self) -> bool:
         """Whether the first trials have all failed and none has ever reported."""
         failed = self.results.failed
-        return failed >= min(_HOPELESS, self.planned) and failed == self.results.ended and not self._kept
+        return failed >= min(_HOPELESS, self.planned) and failed == self.results.ended and not self._best
 
     def next_leg(self) -> Leg | None:
         """The leg to run now, promotions first; None when there is none at the moment."""
@@ -111,7 +113,8 @@ class Conductor:
         """Journal an epoch's report, then decide what becomes of the trial."""
         trial = self.results.trials[trial_id]
         if report.epoch > trial.epochs_trained:
-            self._write({"event": "result", "trial": trial_id, **asdict(report)})
+            rung = report.epoch in self._scheduler.milestones(trial.number)
+            self._write({"event": "result", "trial": trial_id, **asdict(report), "rung": rung})
         elif report.ended:  # trained again after a crash, to the same end
             self._verdicts[trial_id] = report.ended
         self._execute()
@@ -193,7 +196,7 @@ class Conductor:
         if event["ended"]:
             self._verdicts[trial.id] = event["ended"]
             return
-        if event["epoch"] not in self._scheduler.milestones(trial.number):
+        if not event["rung"]:
             return
         best = math.inf if trial.score is None else trial.score
         match self._scheduler.on_result(trial.number, event["epoch"], best):
@@ -214,10 +217,11 @@ class Conductor:
             self._scheduler.on_end(trial.number, math.inf if failed else float(trial.score or 0))
             self._take_settled()
         loser: Trial | None = trial
-        if trial.eligible and (self._kept is None or trial.rank() < self._kept.rank()):
-            loser, self._kept = self._kept, trial
+        if trial.eligible and (self._best is None or trial.rank() < self._best.rank()):
+            loser, self._best = self._best, trial
+            self.kept.append(trial.id)
         if loser is not None:
-            self.dropped.append(loser.id)
+            self.beaten.append(loser.id)
 
     def _take_settled(self) -> None:
         for number, decision in self._scheduler.settled():

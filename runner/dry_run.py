@@ -47,7 +47,9 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     click.echo(dump_job(job))
     held = "infinitely many (a range is continuous)" if math.isinf(size) else f"{size:,.0f}"
     click.echo(f"space       {held} configurations of {len(space.names())} hyperparameters; {planned} trials")
-    click.echo(f"data        {len(panel.series)} series, {len(panel.rows):,} rows, one each {panel.frequency()}")
+    click.echo(
+        f"data        {len(panel.series)} series, {len(panel.rows):,} rows, one each {panel.frequency()}"
+    )
     click.echo("windows     " + ", ".join(f"{count:,} {part}" for part, count in counts.items()))
     click.echo(f"would write {folder.uri}\n")
     chosen = ", ".join(f"{name}={value(found)}" for name, found in values.items())

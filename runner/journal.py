@@ -9,7 +9,8 @@ event      its other keys
 start      ``version``, ``time``, ``versions``: a process began to run the sweep
 trial      ``trial``, ``number``, ``values``: a configuration was chosen
 leg        ``trial``, ``epoch``: training began, or went on, after that epoch
-result     ``trial``, ``epoch``, ``score``, ``best_score``, ``best_epoch``, ``metrics``, ``seconds``
+result     ``trial``, ``epoch``, ``score``, ``best_score``, ``best_epoch``, ``metrics``, ``seconds``,
+           ``ended``, ``rung``: whether the scheduler decides after it
 pause      ``trial``: waits for the scheduler, or for the sweep to be resumed
 end        ``trial``, ``state``, ``error``
 finish     ``state``, ``time``: the process ended the sweep's run
@@ -70,7 +71,9 @@ class Journal:
         self._folder, self._tick = folder, tick
         taken = [name for name in folder.files(folder.JOURNAL) if name.endswith(".jsonl")]
         self._number = int(taken[-1].partition(".")[0]) + 1 if taken else 1
-        self._sink = _LocalSink(folder, self._number) if folder.storage.local else _UploadSink(folder, self._number)
+        self._sink = (
+            _LocalSink(folder, self._number) if folder.storage.local else _UploadSink(folder, self._number)
+        )
         self._failure: Exception | None = None
         self._closing = threading.Event()
         self._flusher = threading.Thread(target=self._flush_in_groups, name="journal", daemon=True)

@@ -1,5 +1,4 @@
-"""From what a user typed to a sweep that may run: the job, its folder, its data, all checked before anything
-is written."""
+"""From what a user typed to a sweep that may run, all of it checked before anything is written."""
 
 from __future__ import annotations
 
@@ -56,8 +55,8 @@ def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
     if not NAME.fullmatch(sweep) or not place.sweep(sweep).exists():
         known = [folder.name for folder in place.sweeps()]
         near = difflib.get_close_matches(sweep, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it holds {', '.join(known[:5]) or 'none'}"
-        raise ClusterError(f"no sweep {sweep!r} in {place.uri}; {hint} Another place is given with --storage")
+        hint = f"did you mean {near[0]}" if near else f"it holds {', '.join(known[:5]) or 'none'}"
+        raise ClusterError(f"no sweep {sweep!r} in {place.uri} ({hint}); --storage names another place")
     return place.sweep(sweep)
 
 
@@ -93,18 +92,22 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
     """
     holder = lease_holder(folder)
     if holder is not None:
-        raise ClusterError(f"sweep {folder.name} is being run by {holder}; wait for it, or choose another --name")
+        raise ClusterError(
+            f"sweep {folder.name} is being run by {holder}; wait for it, or choose another --name"
+        )
     if not folder.exists():
         if folder.files(""):
-            raise ClusterError(f"{folder.uri} holds files that are no sweep's; choose another --name or --storage")
+            raise ClusterError(
+                f"{folder.uri} holds files that are no sweep's; choose another --name or --storage"
+            )
         return Standing(folder, exists=False, results=Results())
     if fresh:
         return Standing(folder, exists=True, results=Results())
     changed = [name for name in changed_fields(read_spec(folder), job) if name != "storage"]
     if changed:
         raise JobError(
-            f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in {', '.join(changed)}; "
-            "choose another --name, or replace that sweep with --fresh"
+            f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "
+            f"{', '.join(changed)}; choose another --name, or replace that sweep with --fresh"
         )
     return Standing(folder, exists=True, results=read_results(folder))
 

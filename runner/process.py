@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import Any
 
 Message = dict[str, Any]
@@ -22,7 +23,7 @@ class WorkerProcess:
 
     def __init__(self, *, backend: str, threads: int) -> None:
         """Start the process; it is importing Keras while its owner goes on."""
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "runner.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -44,11 +45,9 @@ class WorkerProcess:
     def send(self, message: Message) -> None:
         """Give an order; that it arrived shows in what is said next."""
         assert self._process.stdin is not None, "opened as a pipe"  # noqa: S101
-        try:
+        with suppress(BrokenPipeError):  # it died; the reader says so
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died; the reader says so
 
     def receive(self, timeout: float | None = None) -> Message | None:
         """The next thing it says, ``died`` included; None when nothing came within ``timeout`` seconds."""
@@ -64,12 +63,10 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def close(self, patience: float = 1.0) -> None:
-        """End the process: its input closes, and it is killed if that does not do within ``patience`` seconds."""
+        """End the process: its input closes; after ``patience`` seconds it is killed."""
         assert self._process.stdin is not None, "opened as a pipe"  # noqa: S101
-        try:
+        with suppress(BrokenPipeError):
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:

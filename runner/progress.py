@@ -111,10 +111,11 @@ class LiveProgress:
         best = sorted((trial for trial in trials if trial.eligible), key=Trial.rank)[:_BEST_ROWS]
         stopping = "stopping, saving what runs" if conductor.stopping else self._phase
         parts: list[Text | Table | ProgressBar] = [self._headline(conductor, stopping, elapsed)]
+        names = differing(trials)
         if running:
-            parts.append(self._table("running", running))
+            parts.append(self._table("running", running, names))
         if best:
-            parts.append(self._table("best", best))
+            parts.append(self._table("best", best, names))
         parts.append(Text("Ctrl-C stops and keeps what was found", style="dim"))
         return Group(*parts)
 
@@ -140,13 +141,12 @@ class LiveProgress:
         pace = (time.monotonic() - self._trained_since) / ended
         return clock(pace * (conductor.planned - conductor.results.ended))
 
-    def _table(self, title: str, trials: list[Trial]) -> Table:
+    def _table(self, title: str, trials: list[Trial], names: list[str]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
-        names = differing(trials)
         for head in (title, "epoch", "last", "best", "at"):
-            table.add_column(head, justify="left" if head == title else "right", no_wrap=True, min_width=6)
+            table.add_column(head, justify="left" if head == title else "right", no_wrap=True, min_width=7)
         for name in names:
-            table.add_column(short(name), justify="right", no_wrap=True)
+            table.add_column(short(name), justify="right", no_wrap=True, min_width=10)
         for trial in trials:
             last = trial.history[-1][1] if trial.history else None
             table.add_row(

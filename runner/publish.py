@@ -27,9 +27,7 @@ def best_model(folder: SweepFolder, results: Results) -> Trial | None:
     return next((t for t in results.ranked() if folder.exists(folder.model(t.id))), None)
 
 
-def publish_best(
-    folder: SweepFolder, job: Job, panel: Panel, trial: Trial, scores: Scores
-) -> None:
+def publish_best(folder: SweepFolder, job: Job, panel: Panel, trial: Trial, scores: Scores) -> None:
     """Put the best trial's model and all that is known of it into ``best/``.
 
     The old manifest goes first and the new one comes last, so that what lies between is never taken for a
@@ -71,8 +69,8 @@ def read_best(folder: SweepFolder, file: str) -> bytes:
     data = folder.read(folder.best(file))
     if _identity(data) != expected:
         raise ClusterError(
-            f"{folder.uri}/best/{file} is not the file that was published (its SHA-256 differs from the manifest's); "
-            "restore it, or run the sweep again with --fresh"
+            f"{folder.uri}/best/{file} is not the file that was published (its SHA-256 differs from the "
+            "manifest's); restore it, or run the sweep again with --fresh"
         )
     return data
 

@@ -76,7 +76,9 @@ def _write_table(out: Path, results: Results) -> None:
     if out.suffix not in {".csv", ".parquet"}:
         raise JobError(f"--out {out}: write a .csv or a .parquet file")
     table = trials_parquet(results)
-    data = table if out.suffix == ".parquet" else pd.read_parquet(io.BytesIO(table)).to_csv(index=False).encode()
+    data = (
+        table if out.suffix == ".parquet" else pd.read_parquet(io.BytesIO(table)).to_csv(index=False).encode()
+    )
     try:
         out.write_bytes(data)
     except OSError as error:

@@ -22,7 +22,7 @@ class Trial:
     Attributes:
         score, epoch: the best seen so far and its epoch; ``score`` None before the first finite result.
         epochs_trained: the last epoch that reported.
-        rung: the last epoch at which the scheduler let it go on, 0 before the first.
+        rung: the last epoch at which the scheduler had to decide, 0 before the first.
         history: (epoch, score) of every result.
     """
 
@@ -91,7 +91,7 @@ class Results:
                 self.numbered.append(event["trial"])
             case "leg":
                 trial = self.trials[event["trial"]]
-                trial.state, trial.rung = "running", event["epoch"]
+                trial.state = "running"
             case "result":
                 self._result(event)
             case "pause":
@@ -133,6 +133,8 @@ class Results:
         trial.history.append((event["epoch"], event["score"]))
         trial.epochs_trained = event["epoch"]
         trial.seconds += event["seconds"]
+        if event["rung"]:
+            trial.rung = event["epoch"]
         if event["best_score"] is not None and (trial.score is None or event["best_score"] < trial.score):
             trial.score, trial.epoch = event["best_score"], event["best_epoch"]
             trial.metrics = event["metrics"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -105,7 +104,10 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, workers: int | None, add
 def _note_gaps(spec: Job, panel: Panel) -> None:
     gaps = panel.gaps()
     if gaps:
-        warn(f"column {spec.data.time} has {gaps} gaps longer than {panel.frequency()}; windows run across them")
+        warn(
+            f"column {spec.data.time} has {gaps} gaps longer than {panel.frequency()}; "
+            "windows run across them"
+        )
 
 
 def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> None:

@@ -11,7 +11,9 @@ from jobs.space import Space, Values
 from runner.schedulers import Scheduler
 
 DEFAULT_TRIALS = 20
-_ATTEMPTS = 10_000  # draws before a space counts as exhausted; its size is known, so this only bounds bad luck
+_ATTEMPTS = (
+    10_000  # draws before a space counts as exhausted; its size is known, so this only bounds bad luck
+)
 
 
 class Searcher(Protocol):

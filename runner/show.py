@@ -16,6 +16,7 @@ from jobs.spec import Job
 from runner.publish import MANIFEST
 from runner.results import Results, Trial
 
+_NO_LIMIT = 10_000
 _METRICS = ("mse", "mae", "raw_rmse", "raw_mae", "smape", "mase")
 
 
@@ -65,7 +66,8 @@ def print_status(folder: SweepFolder, results: Results) -> None:
     facts = status_json(folder, results)
     counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in facts["trials"].items() if n)
     click.echo(f"{folder.name}: {facts['state']}, {counts or 'no trials yet'}")
-    click.echo(f"best score {number(facts['best_score'])}, {facts['epochs_trained']} epochs in {clock(results.seconds)}")
+    trained = f"{facts['epochs_trained']} epochs in {clock(results.seconds)}"
+    click.echo(f"best score {number(facts['best_score'])}, {trained}")
     failures = results.failures()
     if failures:
         click.echo(f"{len(failures)} failed, the last: {failures[-1].id}: {failures[-1].error}")
@@ -79,7 +81,7 @@ def trial_table(trials: Sequence[Trial], title: str) -> Table:
     for head in ("trial", "state", "score", "epoch", "trained", "seconds"):
         table.add_column(head, justify="left" if head in {"trial", "state"} else "right", no_wrap=True)
     for name in names:
-        table.add_column(short(name), justify="right", overflow="fold")
+        table.add_column(short(name), justify="right", no_wrap=True)
     for trial in trials:
         table.add_row(
             trial.id,
@@ -93,11 +95,12 @@ def trial_table(trials: Sequence[Trial], title: str) -> Table:
     return table
 
 
-def print_table(table: Table, *, err: bool = False) -> None:
+def print_table(table: Table) -> None:
     """A table as wide as the terminal, or as it needs to be where there is none."""
-    console = Console(stderr=err, highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.measure(table).maximum, 80)
+    console = Console(highlight=False)
+    if not console.is_terminal:  # nothing to fit into: lines are whole
+        console.width = _NO_LIMIT
+        console.width = console.measure(table).maximum
     console.print(table)
 
 

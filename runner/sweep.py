@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.lease import Lease
@@ -68,64 +67,148 @@ def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: 
     lease = Lease(folder)
     lease.take()
     try:
-        past = read_journal(folder)
-        journal = Journal(folder, tick=lease.renew)
-        try:
-            return _run(job, folder, panel, place, watch, past, journal)
-        finally:
-            journal.close()
+        with _scratch_folder() as scratch:
+            panel.save(scratch / "panel")
+            return _Sweep(job, folder, panel, place, watch, scratch).run(lease)
     finally:
         lease.release()
 
 
-def _run(
-    job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: Watch, past: list[Event], journal: Journal
-) -> Results:
-    start = {"event": "start", "version": VERSION, "time": time.time(), "versions": versions()}
-    journal.append(start)
-    space = space_of(job)
-    searcher = RandomSearch(space, job.search.seed)
-    conductor = Conductor(job, space, searcher, make_scheduler(job), [*past, start], journal)
-    scratch = Path(tempfile.mkdtemp(prefix="recur-", dir=scratch_root()))
-    state = "failed"
+@contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """A folder of this machine for what only this run needs."""
+    folder = Path(tempfile.mkdtemp(prefix="recur-", dir=scratch_root()))
     try:
-        watch(conductor, "starting Ray")
-        panel.save(scratch / "panel")
-        with _stop_on_signals(conductor):
-            state = _train(job, folder, conductor, place, scratch, watch)
-        watch(conductor, "publishing the best")
-        _publish(job, folder, panel, conductor.results, scratch, scored=state == "done")
-    except KeyboardInterrupt:
-        state = "interrupted"
-    except BaseException:
-        state = "failed"
-        raise
+        yield folder
     finally:
-        finish = {"event": "finish", "state": state, "time": time.time()}
-        journal.append(finish)
-        conductor.results.apply(finish)
-        folder.write(folder.TRIALS, trials_parquet(conductor.results))
-        shutil.rmtree(scratch, ignore_errors=True)
-    if state == "interrupted":
-        raise Interrupted
-    return conductor.results
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _train(
-    job: Job, folder: SweepFolder, conductor: Conductor, place: Place, scratch: Path, watch: Watch
-) -> str:
-    """Run every leg there is; return the state that the sweep is in afterwards."""
-    if not conductor.finished:
-        cpu = job.resources.cpu
-        wanted = place.workers * cpu if place.workers else None
-        with session(address=place.address, cpus=wanted) as ray:
-            workers = place.workers or max(1, int(ray.cpus) // cpu)
-            _check_room(ray, cpu)
-            watch(conductor, "training")
-            _tune(job, folder, conductor, workers, scratch, watch)
-    if conductor.complete:
-        return "done" if conductor.results.best() else "failed"
-    return "interrupted" if conductor.stopping else "failed"
+@dataclass(frozen=True)
+class _Sweep:
+    """One process's run of a sweep."""
+
+    job: Job
+    folder: SweepFolder
+    panel: Panel
+    place: Place
+    watch: Watch
+    scratch: Path
+
+    def run(self, lease: Lease) -> Results:
+        """Replay the journal, go on from there, publish the best."""
+        past = read_journal(self.folder)
+        journal = Journal(self.folder, tick=lease.renew)
+        try:
+            start = {"event": "start", "version": VERSION, "time": time.time(), "versions": versions()}
+            journal.append(start)
+            space = space_of(self.job)
+            searcher = RandomSearch(space, self.job.search.seed)
+            conductor = Conductor(self.job, searcher, make_scheduler(self.job), journal, [*past, start])
+            state = self._train_and_publish(conductor, journal)
+        finally:
+            journal.close()
+        if state == "interrupted":
+            raise Interrupted
+        return conductor.results
+
+    def _train_and_publish(self, conductor: Conductor, journal: Journal) -> str:
+        state = "failed"
+        try:
+            self.watch(conductor, "starting Ray")
+            with _stop_on_signals(conductor):
+                state = self._train(conductor)
+            self.watch(conductor, "publishing the best")
+            self._publish(conductor.results, scored=state == "done")
+        except KeyboardInterrupt:
+            state = "interrupted"
+        except BaseException:
+            state = "failed"
+            raise
+        finally:
+            finish: Event = {"event": "finish", "state": state, "time": time.time()}
+            journal.append(finish)
+            conductor.results.apply(finish)
+            self.folder.write(self.folder.TRIALS, trials_parquet(conductor.results))
+            if not self.folder.files(self.folder.LOGS):
+                self.folder.delete(self.folder.LOGS)
+        return state
+
+    def _train(self, conductor: Conductor) -> str:
+        """Run every leg there is; return the state that the sweep is in afterwards."""
+        if not conductor.finished:
+            cpu = self.job.resources.cpu
+            wanted = self.place.workers * cpu if self.place.workers else None
+            with session(address=self.place.address, cpus=wanted) as ray:
+                _check_room(ray, cpu)
+                self.watch(conductor, "training")
+                self._tune(conductor, self.place.workers or int(ray.cpus) // cpu)
+        if conductor.complete:
+            return "done" if conductor.results.best() else "failed"
+        return "interrupted" if conductor.stopping else "failed"
+
+    def _tune(self, conductor: Conductor, workers: int) -> None:
+        os.environ.update(_QUIET_TUNE)
+        from ray import tune
+
+        from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
+
+        def tick() -> None:
+            self._tidy(conductor)
+            self.watch(conductor, "training")
+
+        config = LegConfig(
+            job=dump_job(self.job),
+            sweep=self.folder.uri,
+            panel=str(self.scratch / "panel"),
+            backend=self.job.backend,
+            cpu=self.job.resources.cpu,
+        )
+        tune.run(
+            LegRunner,
+            name="tune",
+            storage_path=str(self.scratch),
+            search_alg=LegSource(conductor, config, workers),
+            scheduler=LegScheduler(conductor, tick),
+            reuse_actors=True,
+            raise_on_failed_trial=False,
+            verbose=0,
+        )
+
+    def _tidy(self, conductor: Conductor) -> None:
+        """Delete of the checkpoints what no decision can need any more."""
+        while conductor.kept:
+            self.folder.delete(self.folder.state(conductor.kept.pop()))
+        while conductor.beaten:
+            self.folder.delete(self.folder.checkpoint(conductor.beaten.pop()))
+
+    def _publish(self, results: Results, *, scored: bool) -> None:
+        trial = best_model(self.folder, results)
+        if trial is not None:
+            scores = self._score(trial) if scored else None
+            publish_best(self.folder, self.job, self.panel, trial, scores)
+
+    def _score(self, trial: Trial) -> Scores:
+        """Score the saved model on the test part, in a process of its own: this one has no Keras."""
+        worker = WorkerProcess(backend=self.job.backend, threads=1)
+        try:
+            worker.send(
+                {
+                    "do": "score",
+                    "job": dump_job(self.job),
+                    "sweep": self.folder.uri,
+                    "panel": str(self.scratch / "panel"),
+                    "params": resolve(self.job, trial.values).to_json(),
+                    "model": self.folder.model(trial.id),
+                }
+            )
+            message = worker.receive() or {}
+            if message["say"] != "scored":
+                raise ClusterError(f"the test part could not be scored: {message['error']}")
+            scores: Scores = message["scores"]
+            return scores
+        finally:
+            worker.close()
 
 
 def _check_room(ray: Session, cpu: int) -> None:
@@ -133,74 +216,6 @@ def _check_room(ray: Session, cpu: int) -> None:
         raise ClusterError(
             f"resources.cpu: a trial asks for {cpu} cores and the cluster has {int(ray.cpus)}; ask for fewer"
         )
-
-
-def _tune(
-    job: Job, folder: SweepFolder, conductor: Conductor, workers: int, scratch: Path, watch: Watch
-) -> None:
-    os.environ.update(_QUIET_TUNE)
-    from ray import tune
-
-    from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
-
-    def tick() -> None:
-        _drop(folder, conductor)
-        watch(conductor, "training")
-
-    config = LegConfig(
-        job=dump_job(job),
-        sweep=folder.uri,
-        panel=str(scratch / "panel"),
-        backend=job.backend,
-        cpu=job.resources.cpu,
-    )
-    tune.run(
-        LegRunner,
-        name="tune",
-        storage_path=str(scratch),
-        search_alg=LegSource(conductor, config, workers),
-        scheduler=LegScheduler(conductor, tick),
-        reuse_actors=True,
-        raise_on_failed_trial=False,
-        verbose=0,
-    )
-
-
-def _drop(folder: SweepFolder, conductor: Conductor) -> None:
-    """Delete the checkpoints that no decision can need any more."""
-    while conductor.dropped:
-        folder.delete(folder.checkpoint(conductor.dropped.pop()))
-
-
-def _publish(
-    job: Job, folder: SweepFolder, panel: Panel, results: Results, scratch: Path, *, scored: bool
-) -> None:
-    trial = best_model(folder, results)
-    if trial is not None:
-        scores = _score(job, folder, trial, scratch) if scored else None
-        publish_best(folder, job, panel, trial, scores)
-
-
-def _score(job: Job, folder: SweepFolder, trial: Trial, scratch: Path) -> Scores:
-    """Score the saved model on the test part, in a process of its own: this one has no Keras."""
-    worker = WorkerProcess(backend=job.backend, threads=1)
-    try:
-        order: dict[str, Any] = {
-            "do": "score",
-            "job": dump_job(job),
-            "sweep": folder.uri,
-            "panel": str(scratch / "panel"),
-            "params": resolve(job, trial.values).to_json(),
-            "model": folder.model(trial.id),
-        }
-        worker.send(order)
-        message = worker.receive() or {}
-        if message["say"] != "scored":
-            raise ClusterError(f"the test part could not be scored: {message['error']}")
-        scores: Scores = message["scores"]
-        return scores
-    finally:
-        worker.close()
 
 
 @contextmanager

@@ -27,7 +27,7 @@ _HEARTBEAT = 1.0  # seconds after which a leg without news lets the driver have 
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
 
 
-class LegRunner(Trainable):  # type: ignore[misc]  # Ray's class is untyped
+class LegRunner(Trainable):
     """The actor: owns a warm training process and passes on what it says."""
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -122,7 +122,7 @@ class LegConfig:
         return {"backend": self.backend, "threads": self.cpu, "order": order}
 
 
-class LegSource(SearchAlgorithm):  # type: ignore[misc]  # Ray's class is untyped
+class LegSource(SearchAlgorithm):
     """Hands Tune the conductor's legs, as many at a time as there are workers."""
 
     def __init__(self, conductor: Conductor, config: LegConfig, workers: int) -> None:
@@ -159,7 +159,7 @@ class LegSource(SearchAlgorithm):  # type: ignore[misc]  # Ray's class is untype
         return self._conductor.finished
 
 
-class LegScheduler(TrialScheduler):  # type: ignore[misc]  # Ray's class is untyped
+class LegScheduler(TrialScheduler):
     """Asks the conductor about every message of every leg; ``tick`` is called after each."""
 
     _supports_buffered_results = False

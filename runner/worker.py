@@ -11,6 +11,7 @@ import json
 import os
 import queue
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -130,7 +131,7 @@ class Worker:
             except JobError as error:
                 if state is None:
                     raise
-                print(error, file=sys.stderr)
+                sys.stderr.write(f"{error}\n")
                 train(task, leg, known_epochs=order["epoch"])
         self._line.send({"say": "left"})
 
@@ -143,7 +144,11 @@ class Worker:
     def _logged(self, folder: SweepFolder, trial: str) -> Iterator[None]:
         """Sends what the trial prints to its log in the sweep's folder, appending over its legs."""
         own = folder.storage.local is None
-        local = Path(f"/tmp/recur-{os.getpid()}.log") if own else Path(folder.path(folder.log(trial)))  # noqa: S108
+        local = (
+            Path(tempfile.gettempdir(), f"recur-{os.getpid()}.log")
+            if own
+            else Path(folder.path(folder.log(trial)))
+        )
         local.parent.mkdir(parents=True, exist_ok=True)
         self._log(local)
         try:

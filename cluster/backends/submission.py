@@ -1,0 +1,89 @@
+"""What every backend takes and gives: a submission, the plan for it, the handle on what runs, its status."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cluster.errors import ClusterError
+
+State = Literal["pending", "running", "done", "failed", "stopped"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One sweep to be run somewhere else.
+
+    ``job_text`` is the job file's YAML with data paths that hold there too; ``storage`` is a URI or an
+    absolute path; ``arguments`` go to ``recur run`` as they are.
+    """
+
+    name: str
+    job_text: str = field(repr=False)
+    storage: str
+    arguments: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ClusterError(
+                f"{self.name!r} cannot name a sweep: use letters, digits and . _ -, at most 128"
+            )
+
+    def argv(self, program: Sequence[str], jobfile: str, *extra: str) -> list[str]:
+        """The command that runs the sweep; ``program`` is what Recur is called where it runs."""
+        sweep = ["--name", self.name, "--storage", self.storage]
+        return [*program, "run", jobfile, *sweep, *self.arguments, *extra]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a submission will do, before it does it; ``target`` is a folder or an address."""
+
+    backend: str
+    name: str
+    storage: str
+    target: str
+    command: tuple[str, ...]
+    files: Mapping[str, str] = field(repr=False)
+    env: Mapping[str, str] = field(repr=False)
+
+    def describe(self) -> str:
+        """What ``--dry-run`` prints: the exact command, the files, the environment's names without values."""
+        rows = [
+            ("backend", self.backend),
+            ("target", self.target),
+            ("command", shlex.join(self.command)),
+            ("environment", ", ".join(sorted(self.env)) or "nothing added"),
+            *(("file", f"{path} ({len(text.encode())} bytes)") for path, text in self.files.items()),
+        ]
+        return "\n".join(f"{title:<12} {text}" for title, text in rows)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Names one submitted sweep; plain data, so that it can be written down. ``id`` is the backend's own."""
+
+    backend: str
+    name: str
+    storage: str
+    target: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a submitted sweep's process fares (how the sweep itself fares, its journal says)."""
+
+    state: State
+    message: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing runs or will run any more."""
+        return self.state in {"done", "failed", "stopped"}

@@ -1,0 +1,242 @@
+"""Ray for the length of a ``with`` block: a cluster of our own on this machine, or one that runs already."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster import probe
+from cluster.errors import ClusterError
+from cluster.processes import Process, command, descendants, kill, wait_gone
+from cluster.reach import check_reachable
+from cluster.scratch import scratch_folder
+from cluster.watchdog import watched
+
+NAMESPACE = "recur"
+JOIN_SECONDS = 15.0
+STOP_SECONDS = 5.0
+OBJECT_STORE_BYTES = 128 * 2**20  # the panel is not in it
+
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns; blank CUDA_VISIBLE_DEVICES hides GPUs here
+}
+_LOCAL: dict[str, str | None] = {
+    "RAY_AUTH_MODE": "token",  # Ray listens on every interface, so our own cluster needs a lock too
+    "RAY_AUTH_TOKEN": None,  # the session's token file takes its place
+    "RAY_ADDRESS": None,  # Ray would join that one instead
+    "RAY_enable_metrics_collection": "0",  # nobody scrapes a session
+}
+_HELPERS = ("ray/autoscaler/_private/monitor.py", "ray/dashboard/dashboard.py", "ray/_private/log_monitor.py")
+
+
+@dataclass(frozen=True)
+class Session:
+    """A Ray that can be used now, and what it has to offer."""
+
+    address: str
+    cpus: int
+    gpus: int
+    nodes: int
+
+
+@contextmanager
+def session(
+    *, address: str | None = None, cpus: int | None = None, gpus: int = 0, temp: Path | None = None
+) -> Iterator[Session]:
+    """Start a Ray on this machine, or join the one at ``address``; leave nothing behind at the end.
+
+    Ours ends with the thread that entered the block, however that ends, SIGKILL included.
+
+    Args:
+        address: ``host:port`` of a running cluster's head, or ``auto``; None starts one here.
+        cpus: how many trials' worth of cores ours has (None: every core); a joined cluster has its own.
+        gpus: how many GPUs ours has; with 0 no process of it sees one.
+        temp: where ours puts its folder, an absolute path of at most 40 characters; None: the machine's.
+
+    Raises:
+        ClusterError: when Ray cannot be started here, or the cluster cannot be joined, within 15 s or so.
+
+    Example:
+        >>> with session(cpus=2) as ray_session:
+        ...     print(ray_session.cpus)
+    """
+    with ExitStack() as stack:
+        if address is None:
+            folder = stack.enter_context(scratch_folder(temp))
+            stack.enter_context(_environment(_QUIET | _LOCAL | _token(folder) | _visible(gpus)))
+            stack.enter_context(watched(folder))
+            yield stack.enter_context(_started(folder, cpus, gpus))
+        else:
+            stack.enter_context(_environment(_QUIET | _joining()))
+            yield stack.enter_context(_joined(address))
+
+
+@contextmanager
+def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
+    before = set(descendants(os.getpid()))
+    ours: list[Process] = []
+    try:
+        with _refusal("Ray could not be started on this machine"):
+            found = _init(
+                address="local",
+                num_cpus=cpus,
+                num_gpus=gpus,
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                _temp_dir=str(folder),
+            )
+        ours = _since(before)
+        yield found
+    finally:
+        _stop(ours or _since(before))
+
+
+def _since(before: set[Process]) -> list[Process]:
+    return [process for process in descendants(os.getpid()) if process not in before]
+
+
+def _stop(ours: list[Process]) -> None:
+    """End our Ray and everything its workers started since; what the caller started stays."""
+    import ray
+
+    ours = ours + descendants(*(process.pid for process in ours))
+    # Ray would end its helpers one after the other, up to a second each; they hold nothing.
+    kill(process for process in ours if any(name in command(process.pid) for name in _HELPERS))
+    ray.shutdown()
+    kill(wait_gone(ours, STOP_SECONDS))
+
+
+@contextmanager
+def _joined(address: str) -> Iterator[Session]:
+    import ray
+
+    found = _find_cluster(address)
+    try:
+        with _refusal(f"the Ray cluster at {found} could not be joined"):
+            joined = _init(address=found, namespace=NAMESPACE)
+        yield joined
+    finally:
+        ray.shutdown()
+
+
+def _init(**options: Any) -> Session:
+    """``ray.init``, silent and with the caller's signal handlers kept."""
+    import ray
+
+    _reread_authentication()
+    kept = signal.getsignal(signal.SIGTERM)
+    context = ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=True, **options)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, kept)  # Ray puts one of its own in its place
+    resources = ray.cluster_resources()
+    return Session(
+        address=context.address_info["gcs_address"],
+        cpus=int(resources.get("CPU", 0)),
+        gpus=int(resources.get("GPU", 0)),
+        nodes=sum(node["Alive"] for node in ray.nodes()),
+    )
+
+
+@contextmanager
+def _refusal(what: str) -> Iterator[None]:
+    """Ray gives up with exceptions of a dozen kinds, SystemExit among them: one sentence for all."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ClusterError(f"{what}: {reason}") from error
+
+
+def _find_cluster(address: str) -> str:
+    """The ``host:port`` of a head that answers and takes our token; ``auto``: this machine's."""
+    if address != "auto":
+        _check_address(address)
+    try:
+        asked = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", probe.__name__, address],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=JOIN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ClusterError(_NO_ANSWER.format(address)) from None
+    if asked.returncode != probe.OK:
+        raise ClusterError(_SENTENCES.get(asked.returncode, _NO_ANSWER).format(address))
+    return asked.stdout
+
+
+_NO_ANSWER = (
+    "{0}: something listens there, but no Ray cluster answers; give the head's own port (6379 unless changed)"
+)
+_SENTENCES = {
+    probe.NO_CLUSTER: "no Ray cluster runs on this machine; give its address, or none to start one here",
+    probe.REFUSED: "{0}: the Ray cluster refuses the token; set RAY_AUTH_TOKEN to the one it started with",
+}
+
+
+def _check_address(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ClusterError(f"{address}: a cluster's address is auto or host:port, for example 10.0.0.5:6379")
+    hint = "check the address and that the cluster is up"
+    check_reachable(host.strip("[]"), int(port), what=f"the Ray cluster at {address}", hint=hint)
+
+
+def _reread_authentication() -> None:
+    """Ray reads mode and token once for a process; we may be its second session."""
+    from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined] # its types list half of it
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str | None]) -> Iterator[None]:
+    """Set (or with None, unset) variables for Ray and all it starts; put back what was there."""
+    kept = {name: os.environ.get(name) for name in changes}
+    _set(changes)
+    try:
+        yield
+    finally:
+        _set(kept)
+
+
+def _set(changes: Mapping[str, str | None]) -> None:
+    for name, value in changes.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _joining() -> dict[str, str]:
+    """A token that is there is meant to be used; Ray itself would wait to be told so."""
+    known = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    known = known or (Path.home() / ".ray" / "auth_token").is_file()
+    return {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE") or ("token" if known else "disabled")}
+
+
+def _visible(gpus: int) -> dict[str, str]:
+    """Without this a worker sees every GPU although it was given none (ray#54868)."""
+    return {} if gpus else {"CUDA_VISIBLE_DEVICES": ""}
+
+
+def _token(folder: Path) -> dict[str, str]:
+    """A token that nobody else knows, in a file: unlike a variable, it is in no worker's environment."""
+    path = folder / "token"
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_hex(32), encoding="ascii")
+    return {"RAY_AUTH_TOKEN_PATH": str(path)}

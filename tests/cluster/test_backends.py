@@ -1,0 +1,250 @@
+"""One contract over every backend, with a real detached process and a real Ray head; then each one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cluster.backends import BACKENDS, Backend, Handle, Status, Submission, backend_for
+from cluster.backends.local import find_local, submission_folder
+from cluster.backends.ray_jobs import RayJobsBackend
+from cluster.clusterfile import LocalCluster, RayJobsCluster
+from cluster.errors import ClusterError
+from cluster.processes import find, wait_gone
+from tests.cluster.conftest import Head, free_ports, living
+
+HELLO = "import os, sys; print(open(sys.argv[1]).read(), os.environ['A'] + os.environ['B'], file=sys.stderr)"
+LATE = "import sys, time; time.sleep(1.5); print('boom'); sys.exit(3)"
+LASTING = "import time; print('up', flush=True); time.sleep(60)"
+
+
+@dataclass(frozen=True)
+class Snippet(Submission):
+    """Runs a line of Python with the job file's path in place of ``recur run``."""
+
+    code: str = ""
+
+    def argv(self, program: Sequence[str], jobfile: str, *extra: str) -> list[str]:
+        del program, extra
+        return ["python", "-c", self.code, jobfile]
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    env = {"A": "from the file, "}
+    if request.param == "local":
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        monkeypatch.setenv("PATH", programs)
+        return backend_for(LocalCluster(backend="local", env=env))
+    head: Head = request.getfixturevalue("head")
+    variable = "HEADS_TOKEN"
+    monkeypatch.setenv(variable, head.token)
+    return backend_for(
+        RayJobsCluster(backend="ray_jobs", address=head.dashboard, token_env=variable, env=env)
+    )
+
+
+@pytest.fixture
+def submit(backend: Backend, tmp_path: Path) -> Iterator[Callable[[str, str], Handle]]:
+    """Submits a line of Python under a name; what still runs at the end is stopped."""
+    handles = []
+
+    def submit(name: str, code: str) -> Handle:
+        sweep = Snippet(name, "name: x", str(tmp_path), env={"B": "from the caller"}, code=code)
+        handles.append(backend.submit(backend.plan(sweep)))
+        return handles[-1]
+
+    yield submit
+    for handle in handles:
+        backend.stop(handle)
+
+
+def test_a_submitted_command_gets_its_job_and_environment_and_its_log_is_kept(
+    backend: Backend, submit: Callable[[str, str], Handle]
+) -> None:
+    handle = submit("hello", HELLO)
+    assert ended(backend, handle).state == "done"
+    assert "name: x from the file, from the caller\n" in backend.logs(handle)
+    assert json.loads(json.dumps(dataclasses.asdict(handle))) == dataclasses.asdict(handle)
+
+
+def test_a_command_that_fails_later_is_failed_and_says_how(
+    backend: Backend, submit: Callable[[str, str], Handle]
+) -> None:
+    handle = submit("late", LATE)
+    status = ended(backend, handle)
+    assert status.state == "failed"
+    assert status.message.endswith("exit code 3")
+    assert "boom\n" in backend.logs(handle)
+
+
+def test_a_running_one_is_not_started_twice_and_can_be_stopped_and_submitted_again(
+    backend: Backend, submit: Callable[[str, str], Handle]
+) -> None:
+    handle = submit("lasting", LASTING)
+    wait_for(lambda: "up\n" in backend.logs(handle))
+    assert backend.status(handle) == Status("running", backend.status(handle).message)
+    with pytest.raises(ClusterError, match=r"^lasting: it is running already as .*; stop it first or wait"):
+        submit("lasting", LASTING)
+    backend.stop(handle)
+    assert backend.status(handle).state == "stopped"
+    backend.stop(handle)
+    assert ended(backend, submit("lasting", HELLO)).state == "done"
+
+
+def test_a_plan_is_pure_and_shows_no_value_of_the_environment(backend: Backend, tmp_path: Path) -> None:
+    sweep = Submission("plan", "name: x", str(tmp_path), ("--trials", "9"), {"SECRET": "hunter2"})
+    plan = backend.plan(sweep)
+    run = "run {} --name plan --storage {} --trials 9"
+    if plan.backend == "local":
+        jobfile = f"{tmp_path}/.submissions/plan/job.yaml"
+        command = f"{sys.executable} -m runner.cli " + run.format(jobfile, tmp_path)
+        target = str(tmp_path / ".submissions" / "plan")
+    else:
+        jobfile, target = "job.yaml", plan.target
+        command = "recur " + run.format(jobfile, tmp_path) + " --address auto"
+    assert plan.describe() == (
+        f"backend      {plan.backend}\n"
+        f"target       {target}\n"
+        f"command      {command}\n"
+        "environment  A, SECRET\n"
+        f"file         {jobfile} (7 bytes)"
+    )
+    assert "hunter2" not in repr(plan) + repr(sweep)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b", "x" * 129, "a\n"])
+def test_a_name_that_could_leave_its_folder_is_refused(name: str) -> None:
+    with pytest.raises(ClusterError, match=" cannot name a sweep: use letters, digits and"):
+        Submission(name, "", "/storage")
+
+
+class TestLocal:
+    backend = backend_for(LocalCluster(backend="local"))
+
+    def test_one_that_dies_at_once_is_an_error_with_the_last_line_of_its_log(self, tmp_path: Path) -> None:
+        with pytest.raises(ClusterError) as caught:
+            self.submit(tmp_path, "print('first'); raise SystemExit('no such shard')")
+        log = tmp_path / ".submissions" / "sweep" / "log.txt"
+        assert str(caught.value) == f"sweep: the sweep ended at once: no such shard (all of it: {log})"
+
+    def test_it_survives_the_death_of_who_submitted_it(self, tmp_path: Path) -> None:
+        """Another process finds it by its name, and it is in no terminal's session."""
+        code = (
+            f"from tests.cluster.test_backends import *; TestLocal().submit(Path({str(tmp_path)!r}), LASTING)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+        handle = find_local(str(tmp_path), "sweep")
+        pid = int(handle.id.split()[1])
+        assert self.backend.status(handle) == Status("running")
+        assert os.getsid(pid) == pid
+        family = living([pid])
+        self.backend.stop(handle)
+        assert wait_gone(family, 5) == []
+
+    def test_one_that_was_killed_has_failed(self, tmp_path: Path) -> None:
+        handle = self.submit(tmp_path, LASTING)
+        os.killpg(int(handle.id.split()[1]), 9)
+        assert ended(self.backend, handle) == Status("failed", "it was killed")
+
+    def test_a_number_used_again_is_not_taken_for_it(self, tmp_path: Path) -> None:
+        handle = self.submit(tmp_path, "import time; time.sleep(1.1)")
+        ended(self.backend, handle)
+        (tmp_path / ".submissions" / "sweep" / "exit").unlink()
+        host, _, started = handle.id.split()
+        reused = dataclasses.replace(handle, id=f"{host} {os.getpid()} {started}")
+        assert self.backend.status(reused).state == "failed"
+        self.backend.stop(reused)
+        assert find(os.getpid()) is not None
+
+    def test_another_machines_handle_is_sent_there(self, tmp_path: Path) -> None:
+        handle = Handle("local", "sweep", str(tmp_path), str(tmp_path), "elsewhere 1 boot/1")
+        with pytest.raises(
+            ClusterError, match=r"^sweep: it was submitted on the machine elsewhere; ask there$"
+        ):
+            self.backend.status(handle)
+
+    def test_what_was_never_submitted_or_cannot_be_written(self, tmp_path: Path) -> None:
+        with pytest.raises(ClusterError, match=r"^sweep: no such sweep was submitted to this machine"):
+            find_local(str(tmp_path), "sweep")
+        (tmp_path / "file").touch()
+        with pytest.raises(ClusterError, match=r"the sweep cannot be started: Not a directory$"):
+            self.submit(tmp_path / "file", HELLO)
+
+    def test_storage_that_is_no_folder_leaves_its_files_in_the_users_state(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+        expected = tmp_path / "recur" / "submissions" / "s3%3A%2F%2Fbucket%2Fa" / "sweep"
+        assert submission_folder("s3://bucket/a", "sweep") == expected
+
+    def submit(self, storage: Path, code: str) -> Handle:
+        return self.backend.submit(
+            self.backend.plan(dataclasses.replace(Snippet("sweep", "", str(storage)), code=code))
+        )
+
+
+class TestRayJobs:
+    def test_a_wrong_token_and_none_are_refused(self, head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
+        what = f"the Ray cluster at {head.dashboard}"
+        hint = "use the one that it was started with (ray get-auth-token prints it there)"
+        assert refusal(head.dashboard) == f"{what} refuses the token; {hint}"
+        monkeypatch.delenv("RAY_AUTH_TOKEN")
+        hint = "set RAY_AUTH_TOKEN, or token_env or token_file in the cluster file"
+        assert refusal(head.dashboard) == f"{what} wants a token and got none; {hint}"
+
+    def test_an_address_where_nothing_listens(self) -> None:
+        address = f"http://127.0.0.1:{free_ports(1)[0]}"
+        hint = "check the address (the dashboard's, port 8265 unless changed) and that the cluster is up"
+        assert (
+            refusal(address)
+            == f"the Ray cluster at {address} cannot be reached: nothing listens there; {hint}"
+        )
+
+    def test_an_address_where_something_else_listens(self, tmp_path: Path) -> None:
+        port = free_ports(1)[0]
+        command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(tmp_path)]
+        address = f"http://127.0.0.1:{port}"
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+            try:
+                wait_for(lambda: "is no Ray cluster with a Jobs API" in refusal(address))
+            finally:
+                server.kill()
+
+    def test_a_job_that_the_cluster_has_forgotten(self, head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+        backend = RayJobsBackend(RayJobsCluster(backend="ray_jobs", address=head.dashboard))
+        expected = "sweep: .* does not know this job any more; submit it again, what has finished is kept$"
+        for ask in (backend.status, backend.logs, backend.stop):
+            with pytest.raises(ClusterError, match=expected):
+                ask(Handle("ray_jobs", "sweep", "/storage", head.dashboard, "nobody-1"))
+
+
+def refusal(address: str) -> str:
+    backend = RayJobsBackend(RayJobsCluster(backend="ray_jobs", address=address))
+    with pytest.raises(ClusterError) as caught:
+        backend.submit(backend.plan(Submission("sweep", "", "/storage")))
+    return str(caught.value)
+
+
+def ended(backend: Backend, handle: Handle) -> Status:
+    wait_for(lambda: backend.status(handle).ended)
+    return backend.status(handle)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,106 @@
+"""Cluster files: what they hold, where a token comes from, and the one sentence for each that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.clusterfile import Cluster, LocalCluster, RayJobsCluster, load_cluster
+from cluster.errors import ClusterError
+
+RAY = "backend: ray_jobs\n"
+
+WRONG = {
+    "": "a cluster file is a mapping of fields such as backend, found NoneType",
+    "- local": "a cluster file is a mapping of fields such as backend, found list",
+    "backend: [": "not valid YAML: expected the node content, but found '<stream end>' (line 1, column 11)",
+    "storage: s": "backend: is required and not given; it is one of local, ray_jobs",
+    "backend: yarn": "backend: no such backend 'yarn'; it is one of local, ray_jobs",
+    "backend: [local]": "backend: no such backend ['local']; it is one of local, ray_jobs",
+    "backend: local\nadress: x": "adress: unknown key; valid keys are storage, env, backend",
+    "backend: local\nstorrage: x": "storrage: unknown key; did you mean storage?",
+    RAY + "adress: x": "adress: unknown key; did you mean address?",
+    RAY + "token: hunter2": "token: unknown key; did you mean token_env?",
+    RAY + "storage: 3": "storage: input should be a valid string",
+    RAY + "env: {A: 1}": "env.A: input should be a valid string",
+    RAY + "env: {A-B: x}": "env: 'A-B' cannot be the name of an environment variable",
+    RAY + "env: {RAY_AUTH_TOKEN: x}": (
+        "env: a token never stands in a cluster file; name its variable with token_env"
+    ),
+    RAY + "address: head:8265": "address: 'head:8265' is not an address such as http://127.0.0.1:8265",
+    RAY + "address: ray://head:1": "address: 'ray://head:1' is not an address such as http://127.0.0.1:8265",
+    RAY
+    + "address: http://head:http": "address: 'http://head:http' is not an address such as http://127.0.0.1:8265",
+    RAY + "address: http://me:secret@head": (
+        "address: no user or password stands in an address; name the token's variable with token_env"
+    ),
+    RAY + "token_env: A\ntoken_file: b": "give token_env or token_file, not both",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_bad_file_is_one_sentence(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    with pytest.raises(ClusterError) as caught:
+        load(path, text)
+    assert str(caught.value) == f"{path}: {WRONG[text]}"
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    with pytest.raises(ClusterError) as missing:
+        load_cluster(path)
+    assert str(missing.value) == f"{path}: the cluster file cannot be read: No such file or directory"
+    path.write_bytes(b"\xff")
+    with pytest.raises(ClusterError) as binary:
+        load_cluster(path)
+    assert str(binary.value) == f"{path}: the cluster file cannot be read: it is not UTF-8 text"
+
+
+def test_a_good_file_and_its_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    assert load(path, "backend: local") == LocalCluster(backend="local", storage=None, env={})
+    assert load(path, RAY) == RayJobsCluster(backend="ray_jobs", address="http://127.0.0.1:8265")
+    full = "address: https://head/\nstorage: s3://bucket/sweeps\nenv: {TZ: UTC}\ntoken_file: secret/token\n"
+    assert load(path, RAY + full) == RayJobsCluster(
+        backend="ray_jobs",
+        address="https://head",
+        storage="s3://bucket/sweeps",
+        env={"TZ": "UTC"},
+        token_file=str(tmp_path / "secret" / "token"),
+    )
+
+
+def test_a_token_comes_from_where_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing said: from RAY_AUTH_TOKEN, which need not be set."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "usual")
+    monkeypatch.setenv("OTHER", "other")
+    (tmp_path / "token").write_text("filed\n")
+    path = tmp_path / "cluster.yaml"
+    assert token(load(path, RAY)) == "usual"
+    assert token(load(path, RAY + "token_env: OTHER")) == "other"
+    assert token(load(path, RAY + "token_file: token")) == "filed"
+    monkeypatch.delenv("RAY_AUTH_TOKEN")
+    assert token(load(path, RAY)) is None
+
+
+def test_a_token_that_is_not_where_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTHER", raising=False)
+    path = tmp_path / "cluster.yaml"
+    with pytest.raises(ClusterError) as unset:
+        token(load(path, RAY + "token_env: OTHER"))
+    assert str(unset.value) == "token_env: the environment variable OTHER is not set; put the token there"
+    with pytest.raises(ClusterError) as missing:
+        token(load(path, RAY + "token_file: token"))
+    assert str(missing.value) == f"token_file: {tmp_path / 'token'} holds no readable token; put it there"
+
+
+def load(path: Path, text: str) -> Cluster:
+    path.write_text(text)
+    return load_cluster(path)
+
+
+def token(cluster: Cluster) -> str | None:
+    assert isinstance(cluster, RayJobsCluster)
+    return cluster.token()

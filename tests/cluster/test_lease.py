@@ -1,0 +1,137 @@
+"""One process at a time runs a sweep, and a dead one does not count."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cluster.errors import ClusterError
+from cluster.lease import Lease, lease_holder
+from cluster.storage import Storage, SweepFolder
+
+OWNER = "journal/owner.json"
+HOLDER = """
+import sys
+from cluster.lease import Lease
+from cluster.storage import SweepFolder
+Lease(SweepFolder.from_uri(sys.argv[1])).take()
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder(storage: Storage) -> SweepFolder:
+    return storage.sweep("a")
+
+
+@pytest.fixture
+def other(tmp_path: Any) -> Iterator[tuple[SweepFolder, subprocess.Popen[str]]]:
+    """A sweep that another process of this machine is running."""
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    command = [sys.executable, "-c", HOLDER, folder.uri]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "taken\n"
+        yield folder, process
+
+
+def change(folder: SweepFolder, **fields: Any) -> None:
+    folder.write_json(OWNER, folder.read_json(OWNER) | fields)
+
+
+def test_nobody_holds_a_sweep_before_it_is_taken_and_after_it_is_released(folder: SweepFolder) -> None:
+    lease = Lease(folder)
+    assert lease_holder(folder) is None
+
+    lease.take()
+    assert lease_holder(folder) == f"process {os.getpid()} on {socket.gethostname()}"
+
+    lease.release()
+    assert lease_holder(folder) is None
+    lease.release()
+
+
+def test_taking_it_twice_names_the_holder(folder: SweepFolder) -> None:
+    Lease(folder).take()
+
+    with pytest.raises(ClusterError) as error:
+        Lease(folder).take()
+
+    assert str(error.value) == (
+        f"sweep a is being run by process {os.getpid()} on {socket.gethostname()}; "
+        "wait for it, stop it, or choose another --name"
+    )
+
+
+def test_another_process_holds_it_until_it_ends(other: tuple[SweepFolder, subprocess.Popen[str]]) -> None:
+    folder, process = other
+    with pytest.raises(ClusterError, match=rf"^sweep a is being run by process {process.pid} on "):
+        Lease(folder).take()
+
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
+
+    assert lease_holder(folder) is None  # although it never released it
+    Lease(folder).take()
+
+
+def test_a_killed_holder_is_no_holder_even_while_it_is_a_zombie(
+    other: tuple[SweepFolder, subprocess.Popen[str]],
+) -> None:
+    folder, process = other
+
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still in the process table
+
+    assert lease_holder(folder) is None
+    Lease(folder).take()
+    assert lease_holder(folder) == f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def test_another_process_with_the_number_of_a_dead_one_is_no_holder(folder: SweepFolder) -> None:
+    Lease(folder).take()
+
+    change(folder, started=folder.read_json(OWNER)["started"] - 1)
+
+    assert lease_holder(folder) is None
+
+
+def test_a_number_that_nobody_has_is_no_holder(folder: SweepFolder) -> None:
+    Lease(folder).take()
+
+    change(folder, pid=2**22 + 1, started=None)
+
+    assert lease_holder(folder) is None
+
+
+@pytest.mark.parametrize(("age", "alive"), [(0, True), (55, True), (61, False), (86_400, False)])
+def test_a_holder_on_another_host_lives_as_long_as_it_shows(
+    folder: SweepFolder,
+    age: float,
+    alive: bool,  # noqa: FBT001
+) -> None:
+    Lease(folder).take()
+
+    change(folder, host="elsewhere", time=time.time() - age)
+
+    assert lease_holder(folder) == (f"process {os.getpid()} on elsewhere" if alive else None)
+
+
+def test_a_sign_of_life_is_not_written_more_often_than_needed(folder: SweepFolder) -> None:
+    lease = Lease(folder)
+    lease.take()
+    folder.delete(OWNER)
+
+    lease.renew()
+
+    assert not folder.exists(OWNER)

@@ -1,0 +1,258 @@
+"""The same contract holds on a local path and on an object store."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.errors import ClusterError
+from cluster.storage import Storage, SweepFolder
+
+REWRITES = 200
+SIZE = 100_000  # bytes, more than any single write that a kernel keeps whole
+
+READER = """
+import json, sys
+from cluster.storage import SweepFolder
+folder = SweepFolder.from_uri(sys.argv[1])
+seen, torn = set(), []
+print("reading", flush=True)
+while not folder.exists("stop"):
+    data = folder.read("file")
+    whole = len(data) == int(sys.argv[2]) and len(set(data)) == 1
+    seen.add(data[0]) if whole else torn.append(len(data))
+print(json.dumps({"seen": len(seen), "torn": torn}), flush=True)
+"""
+
+WRITER = """
+import sys
+from cluster.storage import SweepFolder
+folder = SweepFolder.from_uri(sys.argv[1])
+print("writing", flush=True)
+while True:
+    folder.write("file", bytes(int(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def folder(storage: Storage) -> SweepFolder:
+    return storage.sweep("a")
+
+
+def put_sweep(storage: Storage, name: str) -> SweepFolder:
+    folder = storage.sweep(name)
+    folder.write(folder.SPEC, b"name: x\n")
+    folder.write(folder.model("00000"), b"model")
+    return folder
+
+
+def everything(root: Path) -> list[Path]:
+    return sorted(root.rglob("*"))
+
+
+def test_what_was_written_is_read_and_what_is_written_again_replaces_it(folder: SweepFolder) -> None:
+    assert not folder.exists("deep/er/file")
+
+    for data in (b"first, and longer", b"second", b""):
+        folder.write("deep/er/file", data)
+
+        assert folder.read("deep/er/file") == data
+        assert folder.size("deep/er/file") == len(data)
+        assert folder.exists("deep/er/file")
+        assert folder.files("deep/er") == ["file"]
+
+
+def test_json_comes_back_and_nothing_else_is_taken_for_it(folder: SweepFolder) -> None:
+    document = {"a": [1, 2.5, None, True, "ä"], "b": {}}
+    folder.write_json("x.json", document)
+    folder.write("y.json", b"{")
+
+    assert folder.read_json("x.json") == document
+    with pytest.raises(ClusterError, match=rf"^{folder.uri}/y\.json: not valid JSON \(Expecting .*\)$"):
+        folder.read_json("y.json")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        folder.write_json("z.json", float("nan"))
+    assert not folder.exists("z.json")
+
+
+def test_a_file_that_is_not_there_is_named(folder: SweepFolder) -> None:
+    with pytest.raises(ClusterError, match=rf"^{folder.uri}/spec\.yaml: cannot be read \(.+\)$"):
+        folder.read(folder.SPEC)
+
+
+def test_files_lists_files_of_one_folder_in_order(folder: SweepFolder) -> None:
+    for name in ("journal/000002.jsonl", "journal/000001.jsonl", "journal/deeper/000003.jsonl", "spec.yaml"):
+        folder.write(name, b"x")
+
+    assert folder.files("journal") == ["000001.jsonl", "000002.jsonl"]
+    assert folder.files("") == ["spec.yaml"]
+    assert folder.files("missing") == []
+
+
+def test_delete_takes_a_file_a_folder_or_nothing_away(folder: SweepFolder) -> None:
+    folder.write("spec.yaml", b"x")
+    folder.write(folder.state("00001"), b"x")
+    folder.write(folder.model("00001"), b"x")
+    folder.write(folder.model("00002"), b"x")
+
+    folder.delete(folder.state("00001"))
+    assert (folder.exists(folder.state("00001")), folder.exists(folder.model("00001"))) == (False, True)
+    folder.delete(folder.checkpoint("00001"))
+    assert (folder.exists(folder.model("00001")), folder.exists(folder.model("00002"))) == (False, True)
+    folder.delete("missing")
+    folder.delete("missing/too")
+    assert folder.files("") == ["spec.yaml"]
+
+
+def test_sweeps_lists_sweeps_by_name_and_nothing_else(storage: Storage) -> None:
+    assert storage.sweeps() == []
+
+    put_sweep(storage, "b")
+    put_sweep(storage, "a")
+    storage.sweep("notes").write("readme.txt", b"not a sweep")
+    storage.sweep(".schedules").write("daily.json", b"{}")
+    SweepFolder(storage, ".").write("spec.yaml", b"beside the sweeps")
+
+    assert [folder.name for folder in storage.sweeps()] == ["a", "b"]
+    assert storage.sweeps()[0] == storage.sweep("a")
+
+
+def test_remove_takes_one_sweep_away_and_leaves_the_others(storage: Storage) -> None:
+    first, second = put_sweep(storage, "a"), put_sweep(storage, "b")
+
+    first.remove()
+
+    assert storage.sweeps() == [second]
+    assert first.files("") == []
+    assert first.files("checkpoints/00000") == []
+    assert second.read(second.model("00000")) == b"model"
+
+
+def test_a_sweep_of_nothing_but_its_spec_can_be_removed(storage: Storage) -> None:
+    folder = storage.sweep("a")
+    folder.write(folder.SPEC, b"x")
+
+    folder.remove()
+
+    assert storage.sweeps() == []
+
+
+def test_the_probe_leaves_nothing_behind(storage: Storage, tmp_path: Path) -> None:
+    storage.check_writable()
+
+    assert everything(tmp_path) == []
+    assert storage.sweeps() == []
+
+
+def test_the_probe_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "also" / "kept").mkdir(parents=True)
+
+    Storage.open(str(tmp_path / "kept")).check_writable()
+    Storage.open(str(tmp_path / "also" / "kept" / "new" / "newer")).check_writable()
+
+    assert everything(tmp_path) == [tmp_path / "also", tmp_path / "also" / "kept", tmp_path / "kept"]
+
+
+def test_a_storage_below_a_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    place = Storage.open(str(tmp_path / "file" / "sweeps"))
+
+    with pytest.raises(ClusterError) as error:
+        place.check_writable()
+
+    assert str(error.value) == (
+        f"storage {tmp_path}/file/sweeps cannot be written (Not a directory); choose another with --storage"
+    )
+    assert everything(tmp_path) == [tmp_path / "file"]
+    with pytest.raises(ClusterError, match=rf"^{tmp_path}/file/sweeps/a/x: cannot be written \(.+\)$"):
+        place.sweep("a").write("x", b"")
+
+
+def test_a_storage_that_the_kernel_refuses_says_so() -> None:
+    with pytest.raises(ClusterError) as error:
+        Storage.open("/proc/sys/recur").check_writable()
+
+    reason = os.strerror(13 if os.geteuid() else 1)
+    shown = str(error.value).replace("No such file or directory", reason).replace("Permission denied", reason)
+    assert shown == (f"storage /proc/sys/recur cannot be written ({reason}); choose another with --storage")
+
+
+@pytest.mark.parametrize("uri", ["nonsense://x/y", "s3://"])
+def test_a_scheme_that_cannot_be_opened_is_named(uri: str) -> None:
+    with pytest.raises(ClusterError, match=rf"^{uri}: cannot be opened \(.+\)$"):
+        Storage.open(uri)
+
+
+def test_a_relative_path_is_taken_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert Storage.open("sweeps").uri == str(tmp_path / "sweeps")
+    assert SweepFolder.from_uri("a") == Storage.open(".").sweep("a")
+    assert SweepFolder.from_uri("sweeps/a/") == Storage.open("sweeps").sweep("a")
+
+
+@given(
+    st.lists(
+        st.from_regex(r"[A-Za-z0-9._ -]{1,8}", fullmatch=True).filter(lambda n: n.strip(".")), max_size=3
+    ),
+    st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True),
+    st.sampled_from(["/", "file:///", "s3://bucket/"]),
+)
+def test_a_folders_uri_leads_back_to_it(parents: list[str], name: str, start: str) -> None:
+    if "://" in start:
+        parents = [part.replace(" ", "_") for part in parents]
+    if start.startswith("s3"):
+        folder = SweepFolder.from_uri("/".join([f"{start}s", *parents, name]) + "?region=eu-west-1")
+        assert folder.uri.startswith(start)
+        return
+    folder = SweepFolder.from_uri(start + "/".join([*parents, name]))
+
+    again = SweepFolder.from_uri(folder.uri)
+
+    assert (again.uri, again.path("x")) == (folder.uri, folder.path("x"))
+    assert folder.path("x") == "/" + "/".join([*parents, name, "x"])
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    """Another process reads all the time while a file is rewritten."""
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    folder.write("file", bytes([255]) * SIZE)
+    reader = subprocess.Popen(
+        [sys.executable, "-c", READER, folder.uri, str(SIZE)], stdout=subprocess.PIPE, text=True
+    )
+    assert reader.stdout is not None
+    with reader:
+        assert reader.stdout.readline() == "reading\n"
+
+        for number in range(REWRITES):
+            folder.write("file", bytes([number]) * SIZE)
+        folder.write("stop", b"")
+
+        found = json.loads(reader.stdout.readline())
+    assert found["torn"] == []
+    assert found["seen"] > 5
+    assert folder.files("") == ["file", "stop"]
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, folder.uri, str(20 * SIZE)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        while not folder.exists("file"):
+            pass
+        writer.send_signal(signal.SIGKILL)
+
+    assert folder.read("file") == bytes(20 * SIZE)
+    assert folder.files("") == ["file"]

@@ -1,0 +1,257 @@
+"""The job file's fields: their defaults, and one sentence for everything that cannot be."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.spec import Job
+from tests.jobs.small import job, refusal
+
+DEFAULTS = {
+    "name": "tiny",
+    "data": {
+        "path": "data/",
+        "time": "date",
+        "series": None,
+        "target": ["y"],
+        "past": [],
+        "future": [],
+        "static": [],
+        "split": {"validation": 0.2, "test": 0.2},
+        "season": None,
+    },
+    "window": {"lookback": 96, "horizon": 2, "stride": 1, "evaluation_stride": 1, "scale": "standard"},
+    "model": {
+        "cell": "gru",
+        "layers": 1,
+        "units": 64,
+        "activation": "tanh",
+        "dropout": 0.0,
+        "per_layer": False,
+        "reset_after": True,
+        "output_activation": "linear",
+    },
+    "train": {
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "loss": "mse",
+        "batch_size": 64,
+        "max_epochs": 50,
+        "early_stopping": {"patience": 5, "min_delta": 0.0},
+    },
+    "search": {
+        "algorithm": "random",
+        "scheduler": "asha",
+        "factor": 3,
+        "min_epochs": 1,
+        "hyperband_iterations": 1,
+        "trials": None,
+        "seed": 0,
+        "objective": "val_loss",
+    },
+    "resources": {"cpu": 1, "gpu": 0},
+    "backend": "tensorflow",
+    "storage": None,
+}
+
+TOP = "name, data, window, model, train, search, resources, backend, storage"
+MODEL = "cell, layers, units, activation, dropout, per_layer, reset_after, output_activation"
+
+
+def test_everything_but_five_fields_has_a_default() -> None:
+    assert job().model_dump(mode="json") == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("section", "field"),
+    [("", "name"), ("data", "path"), ("data", "time"), ("data", "target"), ("window", "horizon")],
+)
+def test_the_five_fields_are_required(section: str, field: str) -> None:
+    lines = {"name": "tiny", "data": {"path": "d", "time": "t", "target": "y"}, "window": {"horizon": 2}}
+    part = lines[section] if section else lines
+    assert isinstance(part, dict)
+    del part[field]
+
+    where = f"{section}.{field}" if section else field
+    assert refusal(text=str(lines)) == f"job.yaml: {where}: is required and not given"
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("modle.units=3", "modle: unknown key; did you mean model?"),
+        ("zzz=1", f"zzz: unknown key; valid keys are {TOP}"),
+        ("model.unit=3", "model.unit: unknown key; did you mean units?"),
+        ("model.qqq=1", f"model.qqq: unknown key; valid keys are {MODEL}"),
+        ("data.split.validaton=0.1", "data.split.validaton: unknown key; did you mean validation?"),
+        (
+            "train.early_stopping.patiense=3",
+            "train.early_stopping.patiense: unknown key; did you mean patience?",
+        ),
+        ("model.layers=[{cell: gru, unit: 3}]", "model.layers.0.unit: unknown key; did you mean units?"),
+        ("model.layers=[{cell: gru}, {cel: gru}]", "model.layers.1.cel: unknown key; did you mean cell?"),
+        ("model.units={int: {min: 1, max: 3, stp: 2}}", "model.units: stp: unknown key; did you mean step?"),
+        (
+            "model.layers=[{units: {int: {mni: 1, max: 3}}}]",
+            "model.layers.0.units: min: is required and not given (and 1 more problem)",
+        ),
+        (
+            "model.units={itn: {min: 1, max: 3}}",
+            "model.units: a searched value is one of int, float, choice, boolean, found itn; "
+            "did you mean int?",
+        ),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_valid_one(override: str, sentence: str) -> None:
+    assert refusal(override) == f"job.yaml: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("name=3", "name: input should be a valid string, found 3"),
+        ("data.past=3", "data.past: takes a name or a list of names, found 3"),
+        ("data.path=''", "data.path: string should have at least 1 character, found ''"),
+        ("model.units=1.5", "model.units: input should be a valid integer, found 1.5"),
+        ("model.units='64'", "model.units: input should be a valid integer, found '64'"),
+        ("model.units=true", "model.units: input should be a valid integer, found True"),
+        ("model.units=0", "model.units: input should be greater than or equal to 1, found 0"),
+        ("model.layers=three", "model.layers: input should be a valid integer, found 'three'"),
+        ("model.layers=[3]", "model.layers.0: takes named fields, found 3"),
+        ("model.layers=[]", "model.layers: lists no layer; write at least one, or a number of layers"),
+        ("train=5", "train: takes named fields, found 5"),
+        ("train.early_stopping=3", "train.early_stopping: takes named fields, found 3"),
+        ("train.learning_rate=fast", "train.learning_rate: input should be a valid number, found 'fast'"),
+        ("train.learning_rate=0", "train.learning_rate: input should be greater than 0, found 0"),
+        ("train.learning_rate=.inf", "train.learning_rate: input should be a finite number, found inf"),
+        ("model.dropout=1.0", "model.dropout: input should be less than 1, found 1.0"),
+        (
+            "train.optimizer=adma",
+            "train.optimizer: input should be 'adam', 'adamw', 'nadam', 'rmsprop', 'sgd', 'adagrad', "
+            "'adadelta' or 'adamax', found 'adma'",
+        ),
+        ("backend=torch", "backend: input should be 'tensorflow' or 'jax', found 'torch'"),
+        ("search.factor=1", "search.factor: input should be greater than or equal to 2, found 1"),
+        (
+            "model.units={choice: [8], per_layer: 3}",
+            "model.units: per_layer: input should be a valid boolean, found 3",
+        ),
+    ],
+)
+def test_a_wrong_type_or_value_names_field_and_finding(override: str, sentence: str) -> None:
+    assert refusal(override) == f"job.yaml: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "model.cell={choice: [gru, lstn]}",
+            "model.cell: the search may give 'lstn': input should be 'simple_rnn', 'lstm' or 'gru', "
+            "found 'lstn'",
+        ),
+        (
+            "model.units={int: {min: 0, max: 8}}",
+            "model.units: the search may give 0: input should be greater than or equal to 1, found 0",
+        ),
+        (
+            "model.units={float: {min: 1, max: 3}}",
+            "model.units: the search may give 1.0: input should be a valid integer, found 1.0",
+        ),
+        (
+            "model.dropout={float: {min: 0.0, max: 1.0}}",
+            "model.dropout: the search may give 1.0: input should be less than 1, found 1.0",
+        ),
+        (
+            "model.layers={choice: [1, two]}",
+            "model.layers: the search may give 'two': input should be a valid integer, found 'two'",
+        ),
+        (
+            "model.reset_after={int: {min: 0, max: 1}}",
+            "model.reset_after: the search may give 0: input should be a valid boolean, found 0",
+        ),
+    ],
+)
+def test_a_search_may_give_only_what_the_field_takes(override: str, sentence: str) -> None:
+    assert refusal(override) == f"job.yaml: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("data.target=[]", "data: target names no column"),
+        ("data.target=[y, y]", "data: column 'y' is listed under target and again under target"),
+        ("data.past=[x, y]", "data: column 'y' is listed under target and again under past"),
+        ("data.series=date", "data: column 'date' is listed under time and again under series"),
+        ("data.future=[x]", "data: future covariates cannot be used yet; leave data.future empty"),
+        ("data.static=x", "data: static covariates cannot be used yet; leave data.static empty"),
+        (
+            "data.split={validation: 0.6, test: 0.4}",
+            "data.split: validation and test together take 1 of every series; leave some to train on",
+        ),
+        (
+            "data.split.validation=0",
+            "data.split: validation is 0, so no trial could be scored; give it a fraction or time steps",
+        ),
+        (
+            "data.split.test=1.5",
+            "data.split.test: a number of time steps is whole; a fraction lies between 0 and 1",
+        ),
+        ("data.split.test=-1", "data.split.test: write a fraction between 0 and 1 or a number of time steps"),
+        (
+            "data.split.test=.nan",
+            "data.split.test: write a fraction between 0 and 1 or a number of time steps",
+        ),
+        ("data.split.test=true", "data.split.test: input should be a valid number, found True"),
+        ("search.min_epochs=51", "search.min_epochs=51 is above train.max_epochs=50"),
+        ("resources.gpu=1", "resources.gpu: trials on GPUs are not supported yet; write gpu: 0"),
+        *(
+            (
+                f"name={name}",
+                "name: a name is letters, digits, '.', '_' and '-', begins with a letter or digit, "
+                "and has at most 128 characters",
+            )
+            for name in ("a/b", ".hidden", "'a b'", "a" * 129, "'..'")
+        ),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(override: str, sentence: str) -> None:
+    assert refusal(override) == f"job.yaml: {sentence}"
+
+
+def test_hyperband_decides_the_number_of_trials_itself() -> None:
+    assert refusal("search.scheduler=hyperband", "search.trials=3") == (
+        "job.yaml: search.trials: hyperband decides the number of trials from train.max_epochs, "
+        "search.factor and search.hyperband_iterations; leave trials out"
+    )
+    assert job("search.scheduler=hyperband").search.trials is None
+
+
+def test_a_column_may_stand_alone_or_in_a_list_and_steps_stay_whole() -> None:
+    read = job("data.target=y", "data.past=x", "data.split={validation: 24, test: 0.1}")
+
+    assert (read.data.target, read.data.past) == (("y",), ("x",))
+    assert repr(read.data.split.model_dump(mode="json")) == "{'validation': 24, 'test': 0.1}"
+
+
+@pytest.mark.parametrize("section", ["", "data", "data.split", "window", "model", "train", "search"])
+def test_nothing_changes_after_reading(section: str) -> None:
+    part: object = job()
+    for name in section.split(".") if section else []:
+        part = getattr(part, name)
+    field = next(iter(type(part).model_fields))  # type: ignore[attr-defined]
+
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(part, field, None)
+
+
+def test_a_job_is_equal_to_what_its_json_says() -> None:
+    read = job(
+        "model.layers=[{cell: lstm, units: {int: {min: 4, max: 8, step: 2}}}, {}]",
+        "model.dropout={float: {min: 0.0, max: 0.5, step: 0.1}, per_layer: true}",
+        "model.reset_after={boolean: {}}",
+        "train.early_stopping=null",
+    )
+
+    assert Job.model_validate_json(read.model_dump_json()) == read
