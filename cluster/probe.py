@@ -1,13 +1,59 @@
-"""``python -m cluster.probe ADDRESS``: does a Ray head answer there, and does it take our token?
+"""Does a Ray head answer at an address, and does it take our token?
 
-A process of its own, because Ray's client retries for minutes and may end the process it runs in.
+Asked by ``python -m cluster.probe ADDRESS``, a process of its own, because Ray's client retries for minutes
+and may end the process it runs in.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
-OK, NO_CLUSTER, NO_ANSWER, REFUSED = 0, 3, 4, 5
+from cluster.errors import ClusterError
+from cluster.reach import check_reachable
+
+JOIN_SECONDS = 15.0
+
+_OK, _NO_CLUSTER, _NO_RAY, _REFUSED = 0, 3, 4, 5
+_NO_ANSWER = (
+    "{0}: something listens there, but no Ray cluster answers; give the head's own port (6379 unless changed)"
+)
+_SENTENCES = {
+    _NO_CLUSTER: "no Ray cluster runs on this machine; give its address, or none to start one here",
+    _REFUSED: "{0}: the Ray cluster refuses the token; set RAY_AUTH_TOKEN to the one it started with",
+}
+
+
+def find_cluster(address: str) -> str:
+    """The ``host:port`` of a head that answers and takes our token; ``auto``: this machine's.
+
+    Raises:
+        ClusterError: when there is none, within 15 s.
+    """
+    if address != "auto":
+        _check_address(address)
+    try:
+        asked = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", __name__, address],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=JOIN_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ClusterError(_NO_ANSWER.format(address)) from None
+    if asked.returncode != _OK:
+        raise ClusterError(_SENTENCES.get(asked.returncode, _NO_ANSWER).format(address))
+    return asked.stdout
+
+
+def _check_address(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ClusterError(f"{address}: a cluster's address is auto or host:port, for example 10.0.0.5:6379")
+    hint = "check the address and that the cluster is up"
+    check_reachable(host.strip("[]"), int(port), what=f"the Ray cluster at {address}", hint=hint)
 
 
 def main(address: str) -> int:
@@ -21,15 +67,15 @@ def main(address: str) -> int:
     except ConnectionError:
         found = None
     if found is None:
-        return NO_CLUSTER
+        return _NO_CLUSTER
     sys.stdout.write(found)
     try:
         GcsClient(address=found)
     except AuthenticationError:
-        return REFUSED
+        return _REFUSED
     except Exception:  # noqa: BLE001 - Ray has a dozen kinds; all mean the same here
-        return NO_ANSWER
-    return OK
+        return _NO_RAY
+    return _OK
 
 
 if __name__ == "__main__":

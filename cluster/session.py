@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import secrets
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cluster import probe
 from cluster.errors import ClusterError
+from cluster.probe import find_cluster
 from cluster.processes import Process, command, descendants, kill, wait_gone
-from cluster.reach import check_reachable
 from cluster.scratch import scratch_folder
 from cluster.watchdog import watched
 
 NAMESPACE = "recur"
-JOIN_SECONDS = 15.0
 STOP_SECONDS = 5.0
 OBJECT_STORE_BYTES = 128 * 2**20  # the panel is not in it
 
@@ -87,7 +85,7 @@ def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
     before = set(descendants(os.getpid()))
     ours: list[Process] = []
     try:
-        with _refusal("Ray could not be started on this machine"):
+        with _refusal("Ray could not be started on this machine"), _any_agent_port():
             found = _init(
                 address="local",
                 num_cpus=cpus,
@@ -100,6 +98,20 @@ def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
         yield found
     finally:
         _stop(ours or _since(before))
+
+
+@contextmanager
+def _any_agent_port() -> Iterator[None]:
+    """Ray's agent waits 5 s for port 52365 when another Ray has it, and ``ray.init`` cannot say: any."""
+    from ray._private import parameter
+
+    usual = parameter.RayParams
+    if "dashboard_agent_listen_port" in inspect.signature(usual).parameters:
+        parameter.RayParams = functools.partial(usual, dashboard_agent_listen_port=0)
+    try:
+        yield
+    finally:
+        parameter.RayParams = usual
 
 
 def _since(before: set[Process]) -> list[Process]:
@@ -121,7 +133,7 @@ def _stop(ours: list[Process]) -> None:
 def _joined(address: str) -> Iterator[Session]:
     import ray
 
-    found = _find_cluster(address)
+    found = find_cluster(address)
     try:
         with _refusal(f"the Ray cluster at {found} could not be joined"):
             joined = _init(address=found, namespace=NAMESPACE)
@@ -156,43 +168,6 @@ def _refusal(what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ClusterError(f"{what}: {reason}") from error
-
-
-def _find_cluster(address: str) -> str:
-    """The ``host:port`` of a head that answers and takes our token; ``auto``: this machine's."""
-    if address != "auto":
-        _check_address(address)
-    try:
-        asked = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", probe.__name__, address],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=JOIN_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ClusterError(_NO_ANSWER.format(address)) from None
-    if asked.returncode != probe.OK:
-        raise ClusterError(_SENTENCES.get(asked.returncode, _NO_ANSWER).format(address))
-    return asked.stdout
-
-
-_NO_ANSWER = (
-    "{0}: something listens there, but no Ray cluster answers; give the head's own port (6379 unless changed)"
-)
-_SENTENCES = {
-    probe.NO_CLUSTER: "no Ray cluster runs on this machine; give its address, or none to start one here",
-    probe.REFUSED: "{0}: the Ray cluster refuses the token; set RAY_AUTH_TOKEN to the one it started with",
-}
-
-
-def _check_address(address: str) -> None:
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise ClusterError(f"{address}: a cluster's address is auto or host:port, for example 10.0.0.5:6379")
-    hint = "check the address and that the cluster is up"
-    check_reachable(host.strip("[]"), int(port), what=f"the Ray cluster at {address}", hint=hint)
 
 
 def _reread_authentication() -> None:

@@ -62,7 +62,7 @@ class Storage:
         return SweepFolder(self, name)
 
     def sweeps(self) -> list[SweepFolder]:
-        """Every sweep that has a journal or a spec, by name."""
+        """Every sweep, by name: a folder is one when it has a spec."""
         if self.filesystem.get_file_info(self.root).type != pafs.FileType.Directory:
             return []
         found = self.filesystem.get_file_info(pafs.FileSelector(self.root))
@@ -114,8 +114,8 @@ class SweepFolder:
     @classmethod
     def from_uri(cls, uri: str) -> SweepFolder:
         """The sweep whose folder ``uri`` is."""
-        parent, _, name = uri.rstrip("/").rpartition("/")
-        return Storage.open(parent or ".").sweep(name)
+        parent, slash, name = uri.rstrip("/").rpartition("/")
+        return Storage.open(parent or slash or ".").sweep(name)
 
     @property
     def uri(self) -> str:
@@ -202,10 +202,14 @@ class SweepFolder:
             raise ClusterError(f"{self.uri}/{relative}: not valid JSON ({error})") from None
 
     def files(self, relative: str) -> list[str]:
-        """Names of the files directly in a folder, sorted; empty where there is no such folder."""
+        """Names of the files directly in a folder, sorted; empty where there is no such folder.
+
+        Hidden ones are left out: a write that was killed leaves one behind, which is nobody's.
+        """
         selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
         found = self.storage.filesystem.get_file_info(selector)
-        return sorted(f.base_name for f in found if f.type == pafs.FileType.File)
+        files = (f.base_name for f in found if f.type == pafs.FileType.File)
+        return sorted(name for name in files if not name.startswith("."))
 
     def delete(self, relative: str) -> None:
         """Take a file or a folder away; nothing happens where it is not there."""

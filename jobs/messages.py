@@ -14,9 +14,11 @@ _OWN_WORDS = {"value_error": "Value error, ", "assertion_error": "Assertion fail
 def sentence(error: ValidationError, model: Any = None) -> str:
     """The first problem in words, with the dotted field and, for an unknown key, the nearest valid one.
 
+    An unknown key goes before all others: it is why the right one is missing.
     ``model`` is the class that was being validated; without it an unknown key names no neighbour.
     """
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    problem = next((found for found in problems if found["type"] == "extra_forbidden"), problems[0])
     where = ".".join(str(part) for part in problem["loc"] if not _is_tag(part))
     kind, found = problem["type"], problem.get("input")
     if kind == "extra_forbidden":

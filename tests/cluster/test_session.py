@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import session as module
+from cluster import probe
 from cluster.errors import ClusterError
 from cluster.processes import command, descendants, wait_gone
 from cluster.session import Session, session
@@ -120,7 +120,7 @@ def test_an_address_where_nothing_listens() -> None:
 
 @pytest.mark.parametrize("kind", ["silent", "web"])
 def test_an_address_where_something_else_listens(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "JOIN_SECONDS", 3.0)
+    monkeypatch.setattr(probe, "JOIN_SECONDS", 3.0)
     with silent() if kind == "silent" else web() as port:
         begun = time.monotonic()
         sentence = refusal(f"127.0.0.1:{port}")

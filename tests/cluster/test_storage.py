@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
 from cluster.storage import Storage, SweepFolder
 
 REWRITES = 200
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}"
 SIZE = 100_000  # bytes, more than any single write that a kernel keeps whole
 
 READER = """
@@ -119,7 +120,8 @@ def test_sweeps_lists_sweeps_by_name_and_nothing_else(storage: Storage) -> None:
     put_sweep(storage, "a")
     storage.sweep("notes").write("readme.txt", b"not a sweep")
     storage.sweep(".schedules").write("daily.json", b"{}")
-    SweepFolder(storage, ".").write("spec.yaml", b"beside the sweeps")
+    with storage.filesystem.open_output_stream(f"{storage.root}/spec.yaml") as stream:
+        stream.write(b"beside the sweeps")
 
     assert [folder.name for folder in storage.sweeps()] == ["a", "b"]
     assert storage.sweeps()[0] == storage.sweep("a")
@@ -186,10 +188,9 @@ def test_a_storage_that_the_kernel_refuses_says_so() -> None:
     assert shown == (f"storage /proc/sys/recur cannot be written ({reason}); choose another with --storage")
 
 
-@pytest.mark.parametrize("uri", ["nonsense://x/y", "s3://"])
-def test_a_scheme_that_cannot_be_opened_is_named(uri: str) -> None:
-    with pytest.raises(ClusterError, match=rf"^{uri}: cannot be opened \(.+\)$"):
-        Storage.open(uri)
+def test_a_scheme_that_cannot_be_opened_is_named() -> None:
+    with pytest.raises(ClusterError, match=r"^nonsense://x/y: cannot be opened \(.+\)$"):
+        Storage.open("nonsense://x/y")
 
 
 def test_a_relative_path_is_taken_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,26 +201,26 @@ def test_a_relative_path_is_taken_from_here(tmp_path: Path, monkeypatch: pytest.
     assert SweepFolder.from_uri("sweeps/a/") == Storage.open("sweeps").sweep("a")
 
 
+@settings(deadline=None, max_examples=50)
 @given(
-    st.lists(
-        st.from_regex(r"[A-Za-z0-9._ -]{1,8}", fullmatch=True).filter(lambda n: n.strip(".")), max_size=3
-    ),
-    st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True),
-    st.sampled_from(["/", "file:///", "s3://bucket/"]),
+    st.sampled_from(["/", "file:///"]),
+    st.lists(st.sampled_from(["srv", "a b", "x.y", "data-1"]), min_size=1, max_size=3),
+    st.from_regex(NAME, fullmatch=True),
 )
-def test_a_folders_uri_leads_back_to_it(parents: list[str], name: str, start: str) -> None:
-    if "://" in start:
-        parents = [part.replace(" ", "_") for part in parents]
-    if start.startswith("s3"):
-        folder = SweepFolder.from_uri("/".join([f"{start}s", *parents, name]) + "?region=eu-west-1")
-        assert folder.uri.startswith(start)
-        return
+def test_a_folders_uri_leads_back_to_it(start: str, parents: list[str], name: str) -> None:
+    parents = [part.replace(" ", "_") if "://" in start else part for part in parents]
     folder = SweepFolder.from_uri(start + "/".join([*parents, name]))
 
     again = SweepFolder.from_uri(folder.uri)
 
     assert (again.uri, again.path("x")) == (folder.uri, folder.path("x"))
     assert folder.path("x") == "/" + "/".join([*parents, name, "x"])
+
+
+def test_a_folder_directly_below_the_root_is_that_one() -> None:
+    folder = SweepFolder.from_uri("/a")
+
+    assert (folder.uri, folder.path("x")) == ("/a", "/a/x")
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:

@@ -94,12 +94,14 @@ def test_the_five_fields_are_required(section: str, field: str) -> None:
         ("model.units={int: {min: 1, max: 3, stp: 2}}", "model.units: stp: unknown key; did you mean step?"),
         (
             "model.layers=[{units: {int: {mni: 1, max: 3}}}]",
-            "model.layers.0.units: min: is required and not given (and 1 more problem)",
+            "model.layers.0.units: mni: unknown key; did you mean min? (and 1 more problem)",
         ),
         (
             "model.units={itn: {min: 1, max: 3}}",
-            "model.units: a searched value is one of int, float, choice, boolean, found itn; "
-            "did you mean int?",
+            (
+                "model.units: a searched value is one of int, float, choice, boolean, found itn; "
+                "did you mean int?"
+            ),
         ),
     ],
 )
@@ -128,8 +130,10 @@ def test_an_unknown_key_names_the_nearest_valid_one(override: str, sentence: str
         ("model.dropout=1.0", "model.dropout: input should be less than 1, found 1.0"),
         (
             "train.optimizer=adma",
-            "train.optimizer: input should be 'adam', 'adamw', 'nadam', 'rmsprop', 'sgd', 'adagrad', "
-            "'adadelta' or 'adamax', found 'adma'",
+            (
+                "train.optimizer: input should be 'adam', 'adamw', 'nadam', 'rmsprop', 'sgd', 'adagrad', "
+                "'adadelta' or 'adamax', found 'adma'"
+            ),
         ),
         ("backend=torch", "backend: input should be 'tensorflow' or 'jax', found 'torch'"),
         ("search.factor=1", "search.factor: input should be greater than or equal to 2, found 1"),
@@ -148,8 +152,10 @@ def test_a_wrong_type_or_value_names_field_and_finding(override: str, sentence: 
     [
         (
             "model.cell={choice: [gru, lstn]}",
-            "model.cell: the search may give 'lstn': input should be 'simple_rnn', 'lstm' or 'gru', "
-            "found 'lstn'",
+            (
+                "model.cell: the search may give 'lstn': input should be 'simple_rnn', 'lstm' or 'gru', "
+                "found 'lstn'"
+            ),
         ),
         (
             "model.units={int: {min: 0, max: 8}}",
@@ -209,8 +215,10 @@ def test_a_search_may_give_only_what_the_field_takes(override: str, sentence: st
         *(
             (
                 f"name={name}",
-                "name: a name is letters, digits, '.', '_' and '-', begins with a letter or digit, "
-                "and has at most 128 characters",
+                (
+                    "name: a name is letters, digits, '.', '_' and '-', begins with a letter or digit, "
+                    "and has at most 128 characters"
+                ),
             )
             for name in ("a/b", ".hidden", "'a b'", "a" * 129, "'..'")
         ),

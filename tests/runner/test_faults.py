@@ -1,0 +1,186 @@
+"""A sweep that is stopped or killed, with real processes and real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from cluster.processes import command, descendants
+from tests.runner.command import JobWriter, Recur, journal
+
+TRIALS = 6
+_NOT_COMPARED = {"time", "seconds"}
+
+
+def _results(sweep: Path) -> int:
+    return sum(event["event"] == "result" for event in journal(sweep))
+
+
+def _wait_for_results(sweep: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(1200):
+        if sweep.exists() and _results(sweep) >= count:
+            return
+        assert process.poll() is None, "the sweep ended before it could be stopped"
+        time.sleep(0.05)
+    raise AssertionError(f"no {count} results within a minute")
+
+
+def _wait_until_gone(pids: set[int]) -> None:
+    for _ in range(200):
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return
+        time.sleep(0.05)
+    left = [Path(f"/proc/{pid}/cmdline").read_text() for pid in pids if Path(f"/proc/{pid}").exists()]
+    raise AssertionError(f"still running after 10 s: {left}")
+
+
+def _family(process: subprocess.Popen[bytes]) -> set[int]:
+    return {child.pid for child in descendants(process.pid)} | {process.pid}
+
+
+def _told_once(sweep: Path) -> None:
+    told = Counter((e["trial"], e["epoch"]) for e in journal(sweep) if e["event"] == "result")
+    assert max(told.values()) == 1
+    ends = Counter(e["trial"] for e in journal(sweep) if e["event"] == "end")
+    assert set(ends.values()) == {1}
+    assert len(ends) == TRIALS
+
+
+def _content(sweep: Path, *kinds: str) -> list[dict[str, Any]]:
+    return [
+        {key: value for key, value in event.items() if key not in _NOT_COMPARED}
+        for event in journal(sweep)
+        if event["event"] in kinds
+    ]
+
+
+def _long_job(write_job: JobWriter, folder: Path) -> Path:
+    """Trials of some seconds, so that a signal finds them at work."""
+    job = write_job(folder, trials=TRIALS, epochs=9)
+    return job
+
+
+def test_ctrl_c_on_a_terminal_keeps_what_was_found_and_leaves_no_process(
+    recur: Recur, write_job: JobWriter
+) -> None:
+    terminal, typed = os.openpty()
+    job = _long_job(write_job, recur.folder)
+    process = recur.start(
+        "run", job, stdin=typed, stdout=typed, stderr=typed, start_new_session=True, preexec_fn=_own_terminal
+    )
+    os.close(typed)
+    shown = _Screen(terminal)
+    sweep = recur.storage / "small"
+    _wait_for_results(sweep, 2, process)
+    family = _family(process)
+    shown.read_for(1.0)
+    os.write(terminal, b"\x03")
+    shown.read_until_end()
+    assert process.wait(30) == 130
+    assert "Ctrl-C stops and keeps what was found" in shown.text
+    assert "Stopped. What was found is kept in" in shown.text
+    assert "Traceback" not in shown.text
+    _wait_until_gone(family)
+    assert recur.json("status", "small")["state"] == "interrupted"
+    assert recur.json("best", "small")["checkpoint"] == str(sweep / "best/model.keras")
+    recur("run", job)
+    assert recur.json("status", "small")["state"] == "done"
+    _told_once(sweep)
+
+
+def test_sigterm_stops_like_ctrl_c(recur: Recur, write_job: JobWriter) -> None:
+    process = recur.start("run", _long_job(write_job, recur.folder), stderr=subprocess.PIPE)
+    _wait_for_results(recur.storage / "small", 1, process)
+    family = _family(process)
+    process.terminate()
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert b"Stopped. What was found is kept in" in said
+    _wait_until_gone(family)
+
+
+def test_killed_and_resumed_equals_uninterrupted(
+    tmp_path: Path, write_job: JobWriter
+) -> None:
+    """With one worker the journals agree in every configuration, result and end."""
+    recurs = [Recur(tmp_path / name) for name in ("whole", "killed")]
+    for recur in recurs:
+        recur.folder.mkdir()
+    jobs = [_long_job(write_job, recur.folder) for recur in recurs]
+    recurs[0]("run", jobs[0], "--workers", "1")
+    process = recurs[1].start("run", jobs[1], "--workers", "1", stderr=subprocess.DEVNULL)
+    sweep = recurs[1].storage / "small"
+    _wait_for_results(sweep, 7, process)
+    family = _family(process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    _wait_until_gone(family)
+    assert recurs[1].json("status", "small")["state"] == "interrupted"
+    recurs[1]("run", jobs[1], "--workers", "1")
+    _told_once(sweep)
+    kinds = ("trial", "result", "end")
+    assert _content(sweep, *kinds) == _content(recurs[0].storage / "small", *kinds)
+    best = [recur.json("best", "small") for recur in recurs]
+    assert best[0]["test"] == best[1]["test"]
+
+
+def test_a_killed_training_process_costs_only_its_leg(recur: Recur, write_job: JobWriter) -> None:
+    process = recur.start("run", _long_job(write_job, recur.folder), stderr=subprocess.DEVNULL)
+    sweep = recur.storage / "small"
+    _wait_for_results(sweep, 2, process)
+    workers = [child.pid for child in descendants(process.pid) if "runner.worker" in command(child.pid)]
+    os.kill(workers[0], signal.SIGKILL)
+    assert process.wait(120) == 0
+    _told_once(sweep)
+    assert recur.json("status", "small")["trials"]["failed"] == 0
+
+
+def test_a_second_run_of_a_running_sweep_is_refused(recur: Recur, write_job: JobWriter) -> None:
+    job = _long_job(write_job, recur.folder)
+    process = recur.start("run", job, stderr=subprocess.DEVNULL)
+    _wait_for_results(recur.storage / "small", 1, process)
+    refused = recur("run", job, code=2)
+    assert f"sweep small is being run by process {process.pid} on " in refused.stderr
+    assert recur.json("status", "small")["state"] == "running"
+    process.terminate()
+    assert process.wait(30) == 130
+
+
+def _own_terminal() -> None:
+    """Makes the pseudo-terminal the process's own, so that ^C typed there interrupts it."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class _Screen:
+    """Reads what a program writes to a terminal."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal, self.text = terminal, ""
+
+    def read_for(self, seconds: float) -> None:
+        import select
+
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and select.select([self._terminal], [], [], left)[0]:
+            self._read()
+
+    def read_until_end(self) -> None:
+        while self._read():
+            pass
+        os.close(self._terminal)
+
+    def _read(self) -> bool:
+        try:
+            data = os.read(self._terminal, 65536)
+        except OSError:  # Linux's way to say that nobody writes to a terminal any more
+            return False
+        self.text += data.decode(errors="replace")
+        return bool(data)

@@ -1,0 +1,277 @@
+"""Records are whole or not there, survive their writer, and are read while they are written."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster.errors import ClusterError
+from cluster.storage import Storage, SweepFolder
+from runner.journal import Event, Journal, decode, encode, read_journal
+from tests.cluster.object_store import ObjectStore, open_object_store
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+CONTENT = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8
+)
+EVENTS = st.lists(
+    st.dictionaries(st.text(), CONTENT, max_size=4).map(lambda keys: keys | {"event": "result"}), max_size=5
+)
+
+WRITER = """
+import itertools, sys
+from cluster.storage import SweepFolder
+from runner.journal import Journal
+journal = Journal(SweepFolder.from_uri(sys.argv[1]))
+for number in itertools.count():
+    journal.append({"event": "result", "number": number, "padding": "x" * (number % 300)})
+    print(number, flush=True)
+"""
+
+FULL_DISK = """
+import resource, sys
+from cluster.errors import ClusterError
+from cluster.storage import SweepFolder
+from runner.journal import Journal
+journal = Journal(SweepFolder.from_uri(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+taken = 0
+try:
+    while True:
+        journal.append({"event": "result", "number": taken})
+        taken += 1
+except ClusterError as error:
+    print(taken)
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+try:
+    journal.append({"event": "result", "number": -1})
+except ClusterError as error:
+    print(error)
+"""
+
+
+@pytest.fixture
+def folder(storage: Storage) -> SweepFolder:
+    return storage.sweep("a")
+
+
+def results(count: int, start: int = 0) -> list[Event]:
+    return [{"event": "result", "trial": f"{n:05d}", "score": n / 7} for n in range(start, start + count)]
+
+
+def decoded(data: bytes) -> list[Event]:
+    return [event for event, _ in decode(data)]
+
+
+def write_journal(folder: SweepFolder, events: list[Event]) -> None:
+    journal = Journal(folder)
+    for event in events:
+        journal.append(event)
+    journal.close()
+
+
+def wait_for(folder: SweepFolder, count: int, seconds: float) -> list[Event]:
+    deadline = time.monotonic() + seconds
+    while len(found := read_journal(folder)) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found
+
+
+@settings(deadline=None)
+@given(EVENTS)
+def test_what_is_encoded_is_decoded(events: list[Event]) -> None:
+    lines = [encode(event) for event in events]
+
+    found = list(decode(b"".join(lines)))
+
+    assert [event for event, _ in found] == events
+    assert [end for _, end in found] == list(itertools.accumulate(map(len, lines)))
+    assert all(line.count(b"\n") == 1 and line.isascii() for line in lines)
+
+
+def test_a_number_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        encode({"event": "result", "score": float("nan")})
+
+
+def test_a_torn_last_record_is_ignored_wherever_it_is_torn() -> None:
+    events = results(3)
+    whole, last = b"".join(map(encode, events[:2])), encode(events[2])
+
+    for length in range(len(last)):
+        assert decoded(whole + last[:length]) == events[:2], length
+    assert decoded(whole + last) == events
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_changed_byte_ends_the_segment_at_its_record(data: st.DataObject) -> None:
+    events = results(4)
+    lines = [encode(event) for event in events]
+    segment = bytearray(b"".join(lines))
+    at = data.draw(st.integers(0, len(segment) - 1))
+    segment[at] ^= data.draw(st.integers(1, 255))
+
+    before = sum(end <= at for end in itertools.accumulate(map(len, lines)))
+
+    assert decoded(bytes(segment)) == events[:before]
+
+
+def test_a_broken_segment_leaves_the_others_readable(folder: SweepFolder) -> None:
+    first, second = results(3), results(2, start=3)
+    write_journal(folder, first)
+    write_journal(folder, second)
+    data = folder.read(folder.segment(1))
+    folder.write(folder.segment(1), data[:-1])
+
+    assert read_journal(folder) == first[:2] + second
+
+
+def test_segments_are_read_in_order_and_other_files_are_not(folder: SweepFolder) -> None:
+    assert read_journal(folder) == []
+    for number in range(12):
+        write_journal(folder, results(1, start=number))
+    folder.write("journal/owner.json", b"{}")
+
+    assert read_journal(folder) == results(12)
+    assert folder.files("journal") == [*(f"{number:06d}.jsonl" for number in range(1, 13)), "owner.json"]
+
+
+def test_a_record_is_seen_at_once_on_a_local_path(tmp_path: Path) -> None:
+    """That is, before any fsync: it is with the operating system."""
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    journal = Journal(folder)
+
+    for count, event in enumerate(results(20), start=1):
+        journal.append(event)
+        assert read_journal(folder) == results(count)
+
+    journal.close()
+
+
+def test_a_record_is_durable_within_a_second(folder: SweepFolder) -> None:
+    journal = Journal(folder)
+    journal.append(results(1)[0])
+
+    assert wait_for(folder, 1, seconds=1.0) == results(1)
+
+    journal.close()
+
+
+def test_closing_writes_what_is_left(folder: SweepFolder) -> None:
+    write_journal(folder, results(100))
+
+    assert read_journal(folder) == results(100)
+
+
+def test_uploads_are_made_in_groups() -> None:
+    folder = open_object_store(ObjectStore()).sweep("a")
+    journal = Journal(folder)
+    for event in results(50):
+        journal.append(event)
+    assert wait_for(folder, 50, seconds=1.0) == results(50)
+    for event in results(50, start=50):
+        journal.append(event)
+    journal.close()
+
+    assert len(folder.files("journal")) <= 4  # a group may be cut in two by the clock
+    write_journal(folder, results(1, start=100))
+    assert read_journal(folder) == results(101)
+
+
+def test_an_upload_that_fails_is_tried_again_when_the_journal_closes() -> None:
+    """And meanwhile nothing more is taken."""
+    store = ObjectStore()
+    folder = open_object_store(store).sweep("a")
+    journal = Journal(folder)
+    store.down = "no route to host"
+    journal.append(results(1)[0])
+
+    with pytest.raises(ClusterError) as error:
+        for _ in range(200):
+            time.sleep(0.01)
+            journal.append({"event": "late"})
+    assert str(error.value).startswith("objects://bucket/sweeps/a: the journal cannot be written (")
+    assert "no route to host" in str(error.value)
+
+    store.down = None
+    journal.close()
+    assert read_journal(folder)[0] == results(1)[0]
+
+
+def test_a_full_disk_is_an_error_and_loses_nothing_that_was_taken(tmp_path: Path) -> None:
+    """The kernel takes the beginning of a record and refuses the rest."""
+    folder = Storage.open(str(tmp_path)).sweep("a")
+
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, folder.uri], capture_output=True, text=True, check=True
+    )
+
+    taken, *errors = done.stdout.splitlines()
+    assert errors == [f"{folder.uri}: the journal cannot be written (File too large)"] * 2
+    assert int(taken) > 10
+    assert [event["number"] for event in read_journal(folder)] == list(range(int(taken)))
+
+
+def test_records_survive_the_writers_death_and_are_read_while_it_writes(tmp_path: Path) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    command = [sys.executable, "-c", WRITER, folder.uri]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        acknowledged = -1
+        for _ in range(20):
+            acknowledged = int(writer.stdout.readline())
+            found = [event["number"] for event in read_journal(folder)]
+            assert found == list(range(len(found)))
+            assert len(found) > acknowledged
+        writer.kill()
+        acknowledged = max([acknowledged, *map(int, writer.stdout.read().splitlines())])
+
+    found = [event["number"] for event in read_journal(folder)]
+    assert found == list(range(len(found)))
+    assert len(found) > acknowledged
+
+
+def test_the_tick_is_called_about_twice_a_second(folder: SweepFolder) -> None:
+    ticks: list[float] = []
+    journal = Journal(folder, tick=lambda: ticks.append(time.monotonic()))
+
+    time.sleep(1.2)
+    journal.close()
+
+    assert 1 <= len(ticks) <= 3
+
+
+def test_a_tick_that_fails_stops_the_journal(folder: SweepFolder) -> None:
+    def fail() -> None:
+        raise ClusterError("somebody else runs it")
+
+    journal = Journal(folder, tick=fail)
+    with pytest.raises(ClusterError, match=r"the journal cannot be written \(somebody else runs it\)$"):
+        for _ in range(200):
+            time.sleep(0.01)
+            journal.append({"event": "late"})
+    journal.close()
+
+
+def test_every_writer_has_a_segment_of_its_own(folder: SweepFolder) -> None:
+    first = Journal(folder)
+    first.append(results(1)[0])
+    wait_for(folder, 1, seconds=1.0)
+    second = Journal(folder)
+    second.append(results(1, start=1)[0])
+    second.close()
+    first.close()
+
+    segments: list[list[Any]] = [decoded(folder.read(f"journal/{name}")) for name in folder.files("journal")]
+
+    assert segments == [results(1), results(1, start=1)]
