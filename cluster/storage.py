@@ -29,7 +29,7 @@ def open_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
         filesystem, path = pafs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ClusterError(f"{uri}: cannot be opened ({str(error).splitlines()[0]})") from None
+        raise ClusterError(f"{uri}: cannot be opened ({str(error).splitlines()[0]}); give a folder or another URI") from None
     return filesystem, path
 
 
@@ -120,7 +120,7 @@ class SweepFolder:
     @property
     def uri(self) -> str:
         """Where the folder is, as a path or URI that any command takes."""
-        return f"{self.storage.uri}/{self.name}"
+        return f"{self.storage.uri.rstrip('/')}/{self.name}"
 
     def state(self, trial: str) -> str:
         """What a trial goes on from."""

@@ -16,6 +16,7 @@ from pyarrow import fs as pafs
 
 from jobs.errors import JobError
 from jobs.panel import Indices, Panel, Rows
+from jobs.shardvalues import numeric, read_ids, read_time_type, read_times, read_values
 
 _SUFFIXES = (".parquet", ".parq", ".pq")
 
@@ -116,7 +117,7 @@ def read_panel(filesystem: pafs.FileSystem, path: str, columns: Columns) -> Pane
         first = first or _First(shard, table.schema)
         parts.append(_part(shard, table, columns))
     assert first is not None, "find_shards names at least one"  # noqa: S101
-    time_type = _time_type(first.schema.field(columns.time).type)
+    time_type = read_time_type(first.schema.field(columns.time).type)
     return _assemble(parts, columns, time_type)
 
 
@@ -144,91 +145,19 @@ def _check_schema(shard: str, schema: pa.Schema, columns: Columns, first: _First
                 f"shard {shard}: column {name!r} is {found} but {first.schema.field(name).type} "
                 f"in {first.shard}; write all shards with one schema"
             )
-        if name in columns.numbers and not _numeric(found):
+        if name in columns.numbers and not numeric(found):
             raise JobError(f"shard {shard}: column {name!r} is {found}, not numeric; a network needs numbers")
 
 
-def _numeric(found: pa.DataType) -> bool:
-    kinds = pa.types
-    return bool(
-        kinds.is_integer(found)
-        or kinds.is_floating(found)
-        or kinds.is_decimal(found)
-        or kinds.is_boolean(found)
-    )
-
-
 def _part(shard: str, table: pa.Table, columns: Columns) -> _Part:
-    times = _times(shard, table.column(columns.time), columns.time)
+    times = read_times(shard, table.column(columns.time), columns.time)
     rows = np.empty((table.num_rows, len(columns.numbers)), np.float32)
     for index, name in enumerate(columns.numbers):
-        rows[:, index] = _values(shard, name, table.column(name))
+        rows[:, index] = read_values(shard, name, table.column(name))
     series = None
     if columns.series is not None:
-        series = _series(shard, table.column(columns.series).combine_chunks(), columns.series)
+        series = read_ids(shard, table.column(columns.series).combine_chunks(), columns.series)
     return _Part(shard, rows, times, series)
-
-
-def _values(shard: str, name: str, column: pa.ChunkedArray) -> Any:
-    values = column.cast(pa.float64(), safe=False).to_numpy()
-    with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(narrow))
-    if len(bad):
-        raise JobError(
-            f"shard {shard}: column {name!r} has {len(bad)} missing, NaN or infinite values, "
-            f"the first in row {bad[0]} ({values[bad[0]]}); fill or drop them"
-        )
-    return narrow
-
-
-def _series(shard: str, ids: Any, name: str) -> pa.Array:
-    if pa.types.is_dictionary(ids.type):
-        ids = ids.dictionary_decode()
-    if not (
-        pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)
-    ):
-        raise JobError(f"shard {shard}: column {name!r} is {ids.type}; a series id is a string or an integer")
-    if ids.null_count:
-        raise JobError(f"shard {shard}: column {name!r} has {ids.null_count} rows without a series id")
-    return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.string())
-
-
-def _times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
-    if column.null_count:
-        raise JobError(f"shard {shard}: column {name!r} has {column.null_count} rows without a time")
-    kind = column.type
-    if pa.types.is_integer(kind):
-        return np.asarray(column.cast(pa.int64()).to_numpy(), np.int64)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        try:
-            stamps = column.cast(pa.timestamp("ns", getattr(kind, "tz", None)))
-        except pa.ArrowInvalid:
-            raise JobError(
-                f"shard {shard}: column {name!r} has times outside the years 1678 to 2261"
-            ) from None
-        return np.asarray(stamps.cast(pa.int64()).to_numpy(), np.int64)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _parsed_times(shard, column, name)
-    raise JobError(f"shard {shard}: column {name!r} is {kind}; a time is a timestamp, a date or an integer")
-
-
-def _parsed_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
-    text = column.to_pandas()
-    stamps = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-    bad = np.flatnonzero(stamps.isna())
-    if len(bad):
-        raise JobError(
-            f"shard {shard}: column {name!r}: {len(bad)} timestamps cannot be read, the first in "
-            f"row {bad[0]} ({text.iloc[bad[0]]!r}); write them as 2024-01-31 14:00:00"
-        )
-    return np.asarray(stamps.dt.as_unit("ns").astype("int64"), np.int64)
-
-
-def _time_type(kind: pa.DataType) -> str:
-    if pa.types.is_integer(kind):
-        return "int64"
-    return f"timestamp[ns, tz={kind.tz}]" if getattr(kind, "tz", None) else "timestamp[ns]"
 
 
 def _assemble(parts: Sequence[_Part], columns: Columns, time_type: str) -> Panel:

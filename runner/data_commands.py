@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.errors import JobError
 
 if TYPE_CHECKING:
     from jobs.importing import ImportSummary
@@ -32,7 +31,13 @@ def data() -> None:
     "--time", metavar="COL", help="Time column; by default the first that holds ISO dates or times."
 )
 @click.option("--series", metavar="COL", help="Column of series ids, where there are several series.")
-@click.option("--rows-per-shard", default=1_000_000, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--rows-per-shard",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Rows of each Parquet file.",
+)
 @click.option("--replace", is_flag=True, help="Replace the shards that are in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
@@ -45,9 +50,10 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Turn CSV files (SRC: files, folders or globs; one row per time step and series) into Parquet shards."""
+    from cluster.storage import open_filesystem
     from jobs.importing import import_csv
 
-    filesystem, path = _opened(out)
+    filesystem, path = open_filesystem(out)
     with _progress() as progress:
         summary = import_csv(
             sources,
@@ -72,7 +78,7 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
 @click.option(
     "--noise", default=0.1, show_default=True, help="Standard deviation of what nobody can forecast."
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Equal seeds make equal samples.")
 @click.option("--replace", is_flag=True, help="Replace the sample that is in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def sample(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
@@ -86,27 +92,14 @@ def sample(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Make a synthetic hourly panel with a known best possible error, and a job to run on it."""
+    from cluster.storage import open_filesystem
     from jobs.sample import sample_panel
 
-    filesystem, path = _opened(out)
+    filesystem, path = open_filesystem(out)
     summary = sample_panel(
         path, filesystem, series=series, length=length, shards=shards, noise=noise, seed=seed, replace=replace
     )
     click.echo(_document(out, summary) if as_json else _sample_text(out, summary))
-
-
-def _opened(out: str) -> tuple[Any, str]:
-    """The file system of a URI or local path, and the path in it."""
-    from pyarrow import ArrowException, fs
-
-    if "://" not in out:
-        return fs.LocalFileSystem(), str(Path(out).absolute())
-    try:
-        filesystem, path = fs.FileSystem.from_uri(out)
-    except (ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise JobError(f"--out {out}: cannot be opened ({reason}); give a folder or another URI") from None
-    return filesystem, path
 
 
 @contextmanager

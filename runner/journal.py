@@ -85,9 +85,14 @@ class Journal:
         Raises:
             ClusterError: the storage no longer takes records.
         """
+        if self._failure is None:
+            try:
+                self._sink.write(encode(event))
+            except OSError as error:
+                self._failure = error  # and nothing after it: readers stop at a record that is not whole
         if self._failure is not None:
-            raise ClusterError(f"{self._folder.uri}: the journal cannot be written ({self._failure})")
-        self._sink.write(encode(event))
+            reason = getattr(self._failure, "strerror", None) or self._failure
+            raise ClusterError(f"{self._folder.uri}: the journal cannot be written ({reason})")
 
     def close(self) -> None:
         """Flush what is left and end the thread."""
@@ -116,7 +121,9 @@ class _LocalSink:
         self._dirty = False
 
     def write(self, line: bytes) -> None:
-        self._file.write(line)
+        rest = memoryview(line)
+        while rest:  # the kernel may take less than all, on a disk that is nearly full for one
+            rest = rest[self._file.write(rest) :]
         self._dirty = True
 
     def flush(self) -> None:
@@ -143,9 +150,15 @@ class _UploadSink:
     def flush(self) -> None:
         with self._lock:
             group, self._lines = self._lines, []
-        if group:
+        if not group:
+            return
+        try:
             self._folder.write(self._folder.segment(self._number), b"".join(group))
-            self._number += 1
+        except ClusterError:
+            with self._lock:
+                self._lines = group + self._lines  # closing tries once more
+            raise
+        self._number += 1
 
     def close(self) -> None:
         """Nothing stays open between uploads."""

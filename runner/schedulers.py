@@ -97,6 +97,8 @@ class Asha:
         """Stop the trial unless it is among the rung's best."""
         rung = self._rungs[epoch]
         rung[number] = best
+        if not math.isfinite(best):
+            return Decision.STOP
         if len(rung) < self._factor:
             return Decision.CONTINUE
         better = sum(other < best for other in rung.values())

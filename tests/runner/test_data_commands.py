@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from cluster.errors import ClusterError
 from jobs.errors import JobError
 from jobs.jobfile import load_job, parse_job
 from runner.data_commands import data
@@ -143,11 +144,11 @@ def test_out_may_be_a_uri(folder: Path) -> None:
 
 @pytest.mark.usefixtures("folder")
 def test_a_uri_of_no_known_storage_is_refused() -> None:
-    with pytest.raises(JobError) as error:
+    with pytest.raises(ClusterError) as error:
         recur("import", "a.csv", "--out", "nowhere://b/demo")
 
     assert str(error.value) == (
-        "--out nowhere://b/demo: cannot be opened (Unrecognized filesystem type in URI: nowhere://b/demo); "
+        "nowhere://b/demo: cannot be opened (Unrecognized filesystem type in URI: nowhere://b/demo); "
         "give a folder or another URI"
     )
 

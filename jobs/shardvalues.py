@@ -1,0 +1,113 @@
+"""The columns of one shard as the values of a panel, and precisely which of them cannot be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from jobs.errors import JobError
+from jobs.panel import Indices
+
+
+def numeric(found: pa.DataType) -> bool:
+    """Whether a network can read such a column."""
+    kinds = pa.types
+    return bool(
+        kinds.is_integer(found)
+        or kinds.is_floating(found)
+        or kinds.is_decimal(found)
+        or kinds.is_boolean(found)
+    )
+
+
+def read_values(shard: str, name: str, column: pa.ChunkedArray) -> Any:
+    """A numeric column as finite float32.
+
+    Raises:
+        JobError: a value is missing, infinite or too large.
+    """
+    values = column.cast(pa.float64(), safe=False).to_numpy()
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(narrow))
+    if len(bad):
+        raise JobError(
+            f"shard {shard}: column {name!r} has {len(bad)} missing, NaN or infinite values, "
+            f"the first in row {bad[0]} ({values[bad[0]]}); fill or drop them"
+        )
+    return narrow
+
+
+def read_ids(shard: str, ids: Any, name: str) -> pa.Array:
+    """A column of series ids as int64 or string.
+
+    Raises:
+        JobError: it is of another type, or an id is missing.
+    """
+    if pa.types.is_dictionary(ids.type):
+        ids = ids.dictionary_decode()
+    if not (
+        pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)
+    ):
+        raise JobError(f"shard {shard}: column {name!r} is {ids.type}; a series id is a string or an integer")
+    if ids.null_count:
+        raise JobError(f"shard {shard}: column {name!r} has {ids.null_count} rows without a series id")
+    return _whole(shard, ids, name) if pa.types.is_integer(ids.type) else ids.cast(pa.string())
+
+
+def _whole(shard: str, column: Any, name: str) -> Any:
+    try:
+        return column.cast(pa.int64())
+    except pa.ArrowInvalid:
+        raise JobError(f"shard {shard}: column {name!r} has whole numbers of {2**63} and above") from None
+
+
+def read_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
+    """A time column as nanoseconds since 1970 in UTC, or as the whole numbers it holds.
+
+    Raises:
+        JobError: it is of another type, or a time is missing or cannot be read.
+    """
+    if column.null_count:
+        raise JobError(f"shard {shard}: column {name!r} has {column.null_count} rows without a time")
+    kind = column.type
+    if pa.types.is_integer(kind):
+        return np.asarray(_whole(shard, column, name).to_numpy(), np.int64)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        try:
+            stamps = column.cast(pa.timestamp("ns", getattr(kind, "tz", None)))
+        except pa.ArrowInvalid:
+            raise _out_of_years(shard, name) from None
+        return np.asarray(stamps.cast(pa.int64()).to_numpy(), np.int64)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _parsed_times(shard, column, name)
+    raise JobError(f"shard {shard}: column {name!r} is {kind}; a time is a timestamp, a date or an integer")
+
+
+def _parsed_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
+    text = column.to_pandas()
+    stamps = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    bad = np.flatnonzero(stamps.isna())
+    if len(bad):
+        raise JobError(
+            f"shard {shard}: column {name!r}: {len(bad)} timestamps cannot be read, the first in "
+            f"row {bad[0]} ({text.iloc[bad[0]]!r}); write them as 2024-01-31 14:00:00"
+        )
+    try:
+        return np.asarray(stamps.dt.as_unit("ns").astype("int64"), np.int64)
+    except pd.errors.OutOfBoundsDatetime:
+        raise _out_of_years(shard, name) from None
+
+
+def _out_of_years(shard: str, name: str) -> JobError:
+    return JobError(f"shard {shard}: column {name!r} has times outside the years 1678 to 2261")
+
+
+def read_time_type(kind: pa.DataType) -> str:
+    """What a panel calls the times of such a column."""
+    if pa.types.is_integer(kind):
+        return "int64"
+    return f"timestamp[ns, tz={kind.tz}]" if getattr(kind, "tz", None) else "timestamp[ns]"

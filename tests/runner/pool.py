@@ -1,0 +1,106 @@
+"""Virtual workers that carry out a conductor's legs in random order, as the real ones would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jobs.params import space_of
+from jobs.spec import Job
+from runner.conductor import Conductor, Leg
+from runner.journal import Event
+from runner.schedulers import Decision, make_scheduler
+from runner.search import RandomSearch
+from tests.runner.curves import Curve
+
+START: Event = {"event": "start", "version": 1, "time": 0.0, "versions": {}}
+
+
+class Lines(list[Event]):
+    """A journal in memory: a copy of each event, as it was when it was written."""
+
+    def append(self, event: Event) -> None:
+        super().append(dict(event))
+
+
+@dataclass
+class _Running:
+    leg: Leg
+    epoch: int
+    told: int  # epochs of a saved state that are told again, without training
+
+
+@dataclass
+class Pool:
+    """Workers, and the storage on which trials save their states.
+
+    Attributes:
+        saved: the epoch of each trial's saved state; it outlives the pool.
+        losses: the chance that a worker is lost in the place of reporting an epoch.
+        trained: (trial, epoch) of all epochs trained, in order.
+    """
+
+    conductor: Conductor
+    curves: Sequence[Curve]
+    workers: int
+    rng: np.random.Generator
+    saved: dict[str, int] = field(default_factory=dict)
+    losses: float = 0.0
+    trained: list[tuple[str, int]] = field(default_factory=list)
+    running: list[_Running] = field(default_factory=list)
+
+    def run(self, steps: int = 1_000_000) -> None:
+        """Go on until the sweep is finished, at most ``steps`` reports."""
+        while not self.conductor.finished and steps > 0:
+            self.step()
+            steps -= 1
+        if self.conductor.finished:
+            assert not self.running
+
+    def step(self) -> None:
+        """Give the free workers legs, then let one of them, whichever, come to its next report."""
+        while len(self.running) < self.workers and (leg := self.conductor.next_leg()):
+            begin = min(self.saved.get(leg.trial, 0), leg.epoch)
+            self.running.append(_Running(leg, begin, self.saved.get(leg.trial, 0)))
+        assert self.running, "dead-lock: nothing runs, nothing is to be run, and the sweep is not finished"
+        assert len(self.running) == self.conductor.running
+        working = self.running[int(self.rng.integers(len(self.running)))]
+        if not self._advance(working):
+            self.running.remove(working)
+
+    def _advance(self, working: _Running) -> bool:
+        trial, curve = working.leg.trial, self.curves[working.leg.number]
+        if self.rng.random() < self.losses:
+            self.conductor.on_lost(trial, "the training process was killed by signal 9")
+            return False
+        working.epoch = epoch = self._next_epoch(working)
+        if curve.end() == (epoch, "failed"):
+            self.conductor.on_failed(trial, f"ValueError: epoch {epoch}")
+            return False
+        report = curve.report(epoch)
+        if epoch > working.told:
+            self.trained.append((trial, epoch))
+            if report.ended or epoch in working.leg.milestones:
+                self.saved[trial] = epoch
+        if self.conductor.on_report(trial, report) is not Decision.CONTINUE:
+            return False
+        if self.conductor.stopping:
+            self.saved[trial] = max(epoch, self.saved.get(trial, 0))
+            self.conductor.on_suspended(trial)
+            return False
+        return True
+
+    @staticmethod
+    def _next_epoch(working: _Running) -> int:
+        """The trainer tells only those epochs of its saved state that its listener has not heard of."""
+        if working.epoch < working.told:
+            return max(working.epoch, min(working.leg.epoch, working.told)) + (working.leg.epoch < working.told)
+        return working.epoch + 1
+
+
+def make_conductor(job: Job, past: Sequence[Event], log: Lines) -> Conductor:
+    """A conductor as ``run_sweep`` makes it."""
+    space = space_of(job)
+    return Conductor(job, space, RandomSearch(space, job.search.seed), make_scheduler(job), past, log)
