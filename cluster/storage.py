@@ -29,7 +29,9 @@ def open_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     try:
         filesystem, path = pafs.FileSystem.from_uri(uri)
     except (pa.ArrowInvalid, OSError) as error:
-        raise ClusterError(f"{uri}: cannot be opened ({str(error).splitlines()[0]}); give a folder or another URI") from None
+        raise ClusterError(
+            f"{uri}: cannot be opened ({str(error).splitlines()[0]}); give a folder or another URI"
+        ) from None
     return filesystem, path
 
 

@@ -12,7 +12,7 @@ from jobs.errors import JobError
 from jobs.metrics import forecast_metrics
 from jobs.panel import Indices, Panel, Rows
 from jobs.params import WindowParams
-from jobs.windows import Parts, fit_scaler, make_windows
+from jobs.windows import Parts, fit_scaler, make_windows, named
 
 _BATCH = 1024
 _DAY = 86_400_000_000_000  # nanoseconds
@@ -61,10 +61,8 @@ def forecast_panel(
     """
     short = np.flatnonzero(panel.lengths() < lookback)
     if len(short):
-        who = panel.series[int(short[0])]
-        name = "the series" if who is None else f"series {who!r} (and {len(short) - 1} more)"
         raise JobError(
-            f"{name} has {panel.lengths()[short[0]]} steps, fewer than the {lookback} "
+            f"{named(panel, short)} has {panel.lengths()[short[0]]} steps, fewer than the {lookback} "
             "that the model looks back; give it more history"
         )
     forecasts = predict_windows(model, panel.rows, panel.offsets[1:] - lookback, lookback)

@@ -28,7 +28,8 @@ def forecast_metrics(
         ``mse`` and ``mae`` in scaled units, ``raw_rmse`` and ``raw_mae`` in the data's own, ``smape`` in per
         cent (mean of 200·|y-f|/(|y|+|f|)), ``mase`` (Hyndman & Koehler 2006).
     """
-    error = forecast.astype(np.float64) - actual
+    actual, forecast = actual.astype(np.float64), forecast.astype(np.float64)
+    error = forecast - actual
     absolute = np.abs(error)
     size = np.abs(actual) + np.abs(forecast)
     symmetric = np.divide(200 * absolute, size, out=np.zeros_like(absolute), where=size > 0)

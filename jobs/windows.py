@@ -111,10 +111,8 @@ def check_windows(job: Job, panel: Panel) -> None:
     lengths = panel.lengths()
     short = np.flatnonzero(lengths < need)
     if len(short):
-        who = panel.series[int(short[0])]
-        name = "the series" if who is None else f"series {who!r} (and {len(short) - 1} more)"
         raise JobError(
-            f"{job.data.path}: {name} has {lengths[short[0]]} steps, fewer than window.lookback + "
+            f"{job.data.path}: {named(panel, short)} has {lengths[short[0]]} steps, fewer than window.lookback + "
             f"window.horizon = {lookback} + {horizon} = {need}; shorten the window or drop the series"
         )
     widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none")
@@ -125,6 +123,14 @@ def check_windows(job: Job, panel: Panel) -> None:
                 f"data.split: the {part} part holds no window of lookback {lookback} and horizon {horizon} "
                 f"(series have {lengths.min()} to {lengths.max()} steps); change data.split or the window"
             )
+
+
+def named(panel: Panel, found: Indices) -> str:
+    """The first of the series that were found, and how many more there are."""
+    who, more = panel.series[int(found[0])], len(found) - 1
+    if who is None:
+        return "the series"
+    return f"series {who!r} (and {more} more)" if more else f"series {who!r}"
 
 
 def _largest(lookback: int | Dimension) -> int:

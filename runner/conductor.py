@@ -93,9 +93,11 @@ class Conductor:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the first trials have all failed and none has ever reported."""
+        """Whether the first trials have all failed and no other has a result."""
         failed = self.results.failed
-        return failed >= min(_HOPELESS, self.planned) and failed == self.results.ended and not self._best
+        if failed < min(_HOPELESS, self.planned) or failed < self.results.ended:
+            return False
+        return self.results.best() is None
 
     def next_leg(self) -> Leg | None:
         """The leg to run now, promotions first; None when there is none at the moment."""
@@ -213,8 +215,8 @@ class Conductor:
         self._waiting.discard(trial.id)
         self._verdicts.pop(trial.id, None)
         if trial.state != "stopped_early":  # the scheduler knows of those: it stopped them
-            failed = trial.state == "failed" or trial.score is None
-            self._scheduler.on_end(trial.number, math.inf if failed else float(trial.score or 0))
+            lost = trial.state != "done" or trial.score is None
+            self._scheduler.on_end(trial.number, math.inf if lost else float(trial.score or 0))
             self._take_settled()
         loser: Trial | None = trial
         if trial.eligible and (self._best is None or trial.rank() < self._best.rank()):

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from cluster.storage import Storage
+from tests.cluster.head import head
 from tests.cluster.object_store import ObjectStore, open_object_store
+
+__all__ = ["head", "storage"]
 
 
 @pytest.fixture(params=["local", "objects"])

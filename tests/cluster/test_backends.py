@@ -20,7 +20,7 @@ from cluster.backends.ray_jobs import RayJobsBackend
 from cluster.clusterfile import LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
 from cluster.processes import find, wait_gone
-from tests.cluster.conftest import Head, free_ports, living
+from tests.cluster.head import Head, free_ports, living
 
 HELLO = "import os, sys; print(open(sys.argv[1]).read(), os.environ['A'] + os.environ['B'], file=sys.stderr)"
 LATE = "import sys, time; time.sleep(1.5); print('boom'); sys.exit(3)"

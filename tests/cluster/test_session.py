@@ -21,7 +21,7 @@ from cluster import probe
 from cluster.errors import ClusterError
 from cluster.processes import command, descendants, wait_gone
 from cluster.session import Session, session
-from tests.cluster.conftest import Head, free_ports, living
+from tests.cluster.head import Head, free_ports, living
 
 KILLED = """
 import os, subprocess, sys, time

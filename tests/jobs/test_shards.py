@@ -30,7 +30,7 @@ def obvious(frame: pd.DataFrame) -> Panel:
         rows=np.concatenate([one[["y", "x"]].to_numpy(np.float32) for one in series]),
         times=np.concatenate([one["t"].astype("int64").to_numpy() for one in series]),
         offsets=np.array([0, *np.cumsum([len(one) for one in series])], np.int64),
-        series=tuple(one["id"].iloc[0] for one in series),
+        series=tuple(one["id"].tolist()[0] for one in series),
         time_type="timestamp[ns]",
     )
 
@@ -41,7 +41,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
         st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=4, unique=True)
         | st.lists(st.text("aBé1_ ", max_size=3), min_size=1, max_size=4, unique=True)
     )
-    number = st.floats(-1e30, 1e30, width=32)
+    number = st.floats(-(2.0**100), 2.0**100, width=32)
     rows = [
         {"id": who, "t": pd.Timestamp(at * 7_000_000_123), "y": draw(number), "x": draw(number)}
         for who in ids

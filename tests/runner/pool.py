@@ -62,8 +62,8 @@ class Pool:
     def step(self) -> None:
         """Give the free workers legs, then let one of them, whichever, come to its next report."""
         while len(self.running) < self.workers and (leg := self.conductor.next_leg()):
-            begin = min(self.saved.get(leg.trial, 0), leg.epoch)
-            self.running.append(_Running(leg, begin, self.saved.get(leg.trial, 0)))
+            state = self.saved.get(leg.trial, 0)  # ahead of what was heard it is told, behind it trained, again
+            self.running.append(_Running(leg, min(state, leg.epoch), state))
         assert self.running, "dead-lock: nothing runs, nothing is to be run, and the sweep is not finished"
         assert len(self.running) == self.conductor.running
         working = self.running[int(self.rng.integers(len(self.running)))]
@@ -75,7 +75,7 @@ class Pool:
         if self.rng.random() < self.losses:
             self.conductor.on_lost(trial, "the training process was killed by signal 9")
             return False
-        working.epoch = epoch = self._next_epoch(working)
+        working.epoch = epoch = working.epoch + 1
         if curve.end() == (epoch, "failed"):
             self.conductor.on_failed(trial, f"ValueError: epoch {epoch}")
             return False
@@ -91,13 +91,6 @@ class Pool:
             self.conductor.on_suspended(trial)
             return False
         return True
-
-    @staticmethod
-    def _next_epoch(working: _Running) -> int:
-        """The trainer tells only those epochs of its saved state that its listener has not heard of."""
-        if working.epoch < working.told:
-            return max(working.epoch, min(working.leg.epoch, working.told)) + (working.leg.epoch < working.told)
-        return working.epoch + 1
 
 
 def make_conductor(job: Job, past: Sequence[Event], log: Lines) -> Conductor:

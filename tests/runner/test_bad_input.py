@@ -80,8 +80,10 @@ def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Bench:
         (
             "model",
             "{units: {int: {min: 50, max: 150, step: 30}}}",
-            "model.units: step=30 from min=50 never reaches max=150; the last value is 140: "
-            "write max: 140 or another step",
+            (
+                "model.units: step=30 from min=50 never reaches max=150; the last value is 140: "
+                "write max: 140 or another step"
+            ),
         ),
         ("model", "{cell: {choice: []}}", "model.cell: choice needs at least one value, found an empty list"),
         (

@@ -61,8 +61,7 @@ def _content(sweep: Path, *kinds: str) -> list[dict[str, Any]]:
 
 def _long_job(write_job: JobWriter, folder: Path) -> Path:
     """Trials of some seconds, so that a signal finds them at work."""
-    job = write_job(folder, trials=TRIALS, epochs=9)
-    return job
+    return write_job(folder, trials=TRIALS, epochs=9)
 
 
 def test_ctrl_c_on_a_terminal_keeps_what_was_found_and_leaves_no_process(
@@ -104,9 +103,7 @@ def test_sigterm_stops_like_ctrl_c(recur: Recur, write_job: JobWriter) -> None:
     _wait_until_gone(family)
 
 
-def test_killed_and_resumed_equals_uninterrupted(
-    tmp_path: Path, write_job: JobWriter
-) -> None:
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, write_job: JobWriter) -> None:
     """With one worker the journals agree in every configuration, result and end."""
     recurs = [Recur(tmp_path / name) for name in ("whole", "killed")]
     for recur in recurs:

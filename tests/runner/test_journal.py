@@ -18,9 +18,13 @@ from cluster.storage import Storage, SweepFolder
 from runner.journal import Event, Journal, decode, encode, read_journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
 CONTENT = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
 )
 EVENTS = st.lists(
     st.dictionaries(st.text(), CONTENT, max_size=4).map(lambda keys: keys | {"event": "result"}), max_size=5

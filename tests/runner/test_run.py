@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -57,14 +58,8 @@ def test_best_json_is_the_contract(finished: Recur, sweep: Path) -> None:
     assert best["checkpoint"] == str(sweep / "best/model.keras")
     assert best["hyperparameters"] == json.loads((sweep / "best/hyperparameters.json").read_text())
     assert best["hyperparameters"]["model.cell"] in {"simple_rnn", "lstm", "gru"}
-    assert set(best["test"]) == set(best["seasonal_naive"]) == {
-        "mse",
-        "mae",
-        "raw_rmse",
-        "raw_mae",
-        "smape",
-        "mase",
-    }
+    assert set(best["test"]) == {"mse", "mae", "raw_rmse", "raw_mae", "smape", "mase"}
+    assert set(best["seasonal_naive"]) == set(best["test"])
 
 
 def test_best_is_the_best_epoch_of_the_journal(finished: Recur, sweep: Path) -> None:
@@ -156,7 +151,7 @@ def test_predict_refuses_a_tampered_model(
     finished: Recur, sweep: Path, panel_folder: Path, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", sweep, copy], check=True)
+    shutil.copytree(sweep, copy)
     with (copy / "best/model.keras").open("ab") as model:
         model.write(b"!")
     refused = finished("predict", copy, "--data", panel_folder, "--out", tmp_path / "f.parquet", code=2)

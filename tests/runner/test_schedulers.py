@@ -283,7 +283,8 @@ def test_without_a_scheduler_every_trial_comes_to_its_own_end(
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "trials"), [("none", NoScheduler, None), ("asha", Asha, None), ("hyperband", Hyperband, 9 + 5 + 3)]
+    ("name", "kind", "trials"),
+    [("none", NoScheduler, None), ("asha", Asha, None), ("hyperband", Hyperband, 9 + 5 + 3)],
 )
 def test_a_job_names_its_scheduler(name: str, kind: type[Scheduler], trials: int | None) -> None:
     job = make_job(search={"scheduler": name, "factor": 3}, train={"max_epochs": 9})

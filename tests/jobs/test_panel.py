@@ -1,0 +1,111 @@
+"""A panel's calendar, its fingerprint and its files."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jobs.panel import Panel
+from tests.jobs.small import panel
+
+HOUR = 3_600_000_000_000
+
+
+def timed(times: Any, *series: int, time_type: str = "timestamp[ns]") -> Panel:
+    """A panel with these times; series of these lengths, or one."""
+    lengths = series or (len(times),)
+    return replace(panel(*lengths), times=np.asarray(times, np.int64), time_type=time_type)
+
+
+def dates(start: str, count: int, freq: str) -> Any:
+    return pd.date_range(start, periods=count, freq=freq, unit="ns").asi8
+
+
+@pytest.mark.parametrize(
+    ("freq", "frequency", "season"),
+    [
+        ("1s", "1s", 86_400),
+        ("15min", "15min", 96),
+        ("90min", "90min", 16),
+        ("1h", "1h", 24),
+        ("6h", "6h", 4),
+        ("1D", "1D", 7),
+        ("7D", "7D", 52),
+        ("MS", "1MS", 12),
+        ("ME", "1MS", 12),
+        ("QS", "3MS", 4),
+        ("YS", "12MS", 1),
+    ],
+)
+def test_a_step_and_a_season_are_the_calendars(freq: str, frequency: str, season: int) -> None:
+    found = timed(dates("2021-01-01", 30, freq))
+
+    assert (found.frequency(), found.season(), found.gaps()) == (frequency, season, 0)
+
+
+def test_whole_numbers_have_a_step_and_no_season() -> None:
+    found = timed([0, 5, 10, 15, 30], time_type="int64")
+
+    assert (found.step(), found.frequency(), found.season(), found.gaps()) == (5, "5", 1, 1)
+
+
+def test_the_step_is_the_most_common_distance_within_a_series() -> None:
+    times = [0, 1, 2, 100, 102, 0, 1]
+
+    found = timed(np.array(times) * HOUR, 3, 2, 2)
+
+    assert found.step() == HOUR
+    assert found.gaps() == 1  # 100 to 102; what lies between two series is none
+    assert found.lengths().tolist() == [3, 2, 2]
+
+
+def test_a_single_row_has_a_step_too() -> None:
+    found = timed([7 * HOUR])
+
+    assert (found.step(), found.gaps(), found.frequency()) == (1, 0, "1ns")
+
+
+def test_a_saved_panel_is_mapped_back_the_same(tmp_path: Path) -> None:
+    first = panel(5, 4, columns=3, targets=2)
+    first.save(tmp_path / "deep" / "panel")
+
+    found = Panel.load(tmp_path / "deep" / "panel")
+
+    for field in fields(Panel):
+        assert np.array_equal(getattr(found, field.name), getattr(first, field.name)), field.name
+    assert isinstance(found.rows, np.memmap)
+    assert found.fingerprint() == first.fingerprint()
+
+
+def test_a_mapped_panel_may_be_written_to_without_changing_the_file(tmp_path: Path) -> None:
+    panel(5).save(tmp_path)
+    found = Panel.load(tmp_path)
+
+    found.rows[0] = -1  # what TensorFlow and JAX ask to be able to do
+
+    assert Panel.load(tmp_path).fingerprint() == panel(5).fingerprint()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"columns": ("c0", "other")},
+        {"targets": 2},
+        {"series": ("s0", "s2")},
+        {"series": (0, 1)},
+        {"time_type": "int64"},
+        {"offsets": np.array([0, 4, 9])},
+        {"times": panel(5, 4).times + 1},
+        {"rows": np.nextafter(panel(5, 4).rows, np.float32(0))},
+    ],
+)
+def test_panels_that_differ_in_anything_have_other_fingerprints(change: dict[str, Any]) -> None:
+    first = panel(5, 4)
+
+    assert replace(first, **change).fingerprint() != first.fingerprint()
+    assert replace(first).fingerprint() == first.fingerprint()

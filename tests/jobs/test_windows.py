@@ -1,0 +1,200 @@
+"""Windows and parts against a slow, obvious loop over the rows of every series."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from jobs.errors import JobError
+from jobs.panel import Panel
+from jobs.params import WindowParams
+from jobs.spec import Split
+from jobs.windows import Windows, check_windows, fit_scaler, make_windows, split_panel
+from tests.jobs.small import job, panel
+
+PARTS = st.floats(0, 0.49) | st.integers(0, 12)
+
+
+def part_of(step: int, length: int, split: Split) -> str:
+    """Which part a series' row belongs to."""
+    test = int(split.test) if split.test >= 1 else int(length * split.test + 1e-9)
+    validation = int(split.validation) if split.validation >= 1 else int(length * split.validation + 1e-9)
+    if step >= length - test:
+        return "test"
+    return "validation" if step >= length - test - validation else "train"
+
+
+def obvious(found: Panel, split: Split, window: WindowParams) -> dict[str, list[int]]:
+    """First rows of the windows of each part: try every row of every series."""
+    starts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    for offset, length in zip(found.offsets, found.lengths(), strict=False):
+        begun: dict[str, int] = {}
+        for first in range(length - window.lookback - window.horizon + 1):
+            inputs = {part_of(first + i, length, split) for i in range(window.lookback)}
+            ahead = range(first + window.lookback, first + window.lookback + window.horizon)
+            targets = {part_of(step, length, split) for step in ahead}
+            (part,) = targets if len(targets) == 1 else [""]
+            if not part or (part == "train" and inputs != {"train"}):
+                continue
+            stride = window.stride if part == "train" else window.evaluation_stride
+            if (first - begun.setdefault(part, first)) % stride == 0:
+                starts[part].append(int(offset) + first)
+    return starts
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    validation=PARTS.filter(bool),
+    test=PARTS,
+    lookback=st.integers(1, 8),
+    horizon=st.integers(1, 5),
+    strides=st.tuples(st.integers(1, 7), st.integers(1, 4)),
+)
+def test_windows_are_those_of_the_obvious_loop(
+    lengths: list[int],
+    validation: float,
+    test: float,
+    lookback: int,
+    horizon: int,
+    strides: tuple[int, int],
+) -> None:
+    split = Split(validation=validation, test=test)
+    window = WindowParams(lookback, horizon, *strides, "none")
+    found = panel(*lengths)
+    parts = split_panel(found, split)
+
+    windows = make_windows(parts, window)
+
+    wanted = obvious(found, split, window)
+    assert {name: getattr(windows, name).tolist() for name in wanted} == wanted
+    holds_no_secret(found, split, window, windows)
+
+
+def holds_no_secret(found: Panel, split: Split, window: WindowParams, windows: Windows) -> None:
+    """No training window sees a row of a later part, and no target of validation lies in the test."""
+    owner = np.repeat(np.arange(len(found.series)), found.lengths())
+    step = np.arange(len(owner)) - found.offsets[owner]
+    parts = np.array(
+        [part_of(int(at), int(found.lengths()[who]), split) for at, who in zip(step, owner, strict=True)]
+    )
+    size = window.lookback + window.horizon
+    for name in ("train", "validation", "test"):
+        for first in getattr(windows, name):
+            assert len(set(owner[first : first + size])) == 1
+            seen = parts[first if name == "train" else first + window.lookback : first + size]
+            assert set(seen) == {name}
+
+
+def test_a_panel_of_thousands_of_series_is_split_by_arithmetic() -> None:
+    found = panel(*range(20, 2020))
+
+    windows = make_windows(split_panel(found, Split()), WindowParams(5, 2, 3, 1, "none"))
+
+    assert len(windows.test) == sum(int(length * 0.2 + 1e-9) - 1 for length in range(20, 2020))
+
+
+def test_the_scaler_knows_the_training_part_alone() -> None:
+    found = panel(30, 50, columns=3)
+    split = Split(validation=0.3, test=7)
+    parts = split_panel(found, split)
+    known = np.concatenate([found.rows[: 30 - 9 - 7], found.rows[30 : 80 - 15 - 7]]).astype(np.float64)
+
+    scaler = fit_scaler(found, parts)
+
+    np.testing.assert_allclose(scaler.mean, known.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.deviation, known.std(axis=0), rtol=1e-12)
+
+
+def test_a_constant_column_is_only_shifted() -> None:
+    found = panel(30)
+    found.rows[:, 1] = 1e6
+
+    scaler = fit_scaler(found, split_panel(found, Split()))
+
+    assert (scaler.mean[1], scaler.deviation[1]) == (1e6, 1.0)
+
+
+# Too little
+
+
+@pytest.mark.parametrize(
+    ("lengths", "overrides", "sentence"),
+    [
+        (
+            [10],
+            ["window.lookback=9"],
+            (
+                "data/: the series has 10 steps, fewer than window.lookback + window.horizon = 9 + 2 = 11; "
+                "shorten the window or drop the series"
+            ),
+        ),
+        (
+            [30, 10, 40, 6],
+            ["window.lookback={int: {min: 3, max: 9}}"],
+            (
+                "data/: series 's1' (and 1 more) has 10 steps, fewer than window.lookback + window.horizon "
+                "= 9 + 2 = 11; shorten the window or drop the series"
+            ),
+        ),
+        (
+            [30, 10],
+            ["window.lookback={choice: [9, 3]}"],
+            (
+                "data/: series 's1' has 10 steps, fewer than window.lookback + window.horizon "
+                "= 9 + 2 = 11; shorten the window or drop the series"
+            ),
+        ),
+        (
+            [20],
+            ["window.lookback=8", "data.split={validation: 8, test: 8}"],
+            (
+                "data.split: the train part holds no window of lookback 8 and horizon 2 "
+                "(series have 20 to 20 steps); change data.split or the window"
+            ),
+        ),
+        (
+            [20, 26],
+            ["window.lookback=4", "data.split={validation: 1, test: 8}"],
+            (
+                "data.split: the validation part holds no window of lookback 4 and horizon 2 "
+                "(series have 20 to 26 steps); change data.split or the window"
+            ),
+        ),
+        (
+            [20],
+            ["window.lookback=4", "data.split={validation: 8, test: 0.05}"],
+            (
+                "data.split: the test part holds no window of lookback 4 and horizon 2 "
+                "(series have 20 to 20 steps); change data.split or the window"
+            ),
+        ),
+    ],
+)
+def test_too_little_data_is_told(lengths: list[int], overrides: list[str], sentence: str) -> None:
+    with pytest.raises(JobError) as error:
+        check_windows(job(*overrides), panel(*lengths))
+
+    assert str(error.value) == sentence
+
+
+def test_without_a_test_part_none_is_missed() -> None:
+    check_windows(job("window.lookback=4", "data.split={validation: 0.3, test: 0}"), panel(20))
+
+
+def test_one_series_that_fills_every_part_is_enough() -> None:
+    split = "data.split={validation: 0.2, test: 0.2}"
+
+    check_windows(job("window.lookback=4", split), panel(8, 60))
+
+
+def test_what_is_checked_holds_for_every_lookback_of_the_search() -> None:
+    check_windows(job("window.lookback={int: {min: 2, max: 6, step: 2}}"), panel(30))
+    parts = split_panel(panel(30), Split())
+    for lookback in (2, 4, 6):
+        windows = make_windows(parts, replace(WindowParams(0, 2, 1, 1, "none"), lookback=lookback))
+        assert all(len(getattr(windows, name)) for name in ("train", "validation", "test"))

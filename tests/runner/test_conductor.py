@@ -1,0 +1,250 @@
+"""One sweep's logic, driven by virtual workers through the calls that the real ones make."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobs.report import EpochReport
+from jobs.spec import Job
+from runner.conductor import Conductor
+from runner.results import ENDED
+from runner.schedulers import Decision
+from tests.runner.curves import SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
+from tests.runner.pool import START, Lines, Pool, make_conductor
+
+EPOCHS = 9
+SCHEDULERS = st.sampled_from(["none", "asha", "hyperband"])
+
+
+def job_of(scheduler: str, trials: int = 8, **search: Any) -> Job:
+    asked = {} if scheduler == "hyperband" else {"trials": trials}
+    return make_job(
+        search={"scheduler": scheduler, **asked, **search},
+        train={"max_epochs": EPOCHS},
+        model={"units": "{int: {min: 1, max: 1000}}"},
+    )
+
+
+def new_pool(job: Job, seed: int, workers: int, trouble: float = 0.0, losses: float = 0.0) -> Pool:
+    conductor = make_conductor(job, [START], Lines([START]))
+    curves = draw_curves(seed, conductor.planned, EPOCHS, trouble)
+    return Pool(conductor, curves, workers, np.random.default_rng(seed), losses=losses)
+
+
+def flat(scores: list[float], **fate: Any) -> Curve:
+    return Curve(tuple(scores), fate.pop("patience", len(scores)), **fate)
+
+
+def journal(conductor: Conductor) -> Lines:
+    assert isinstance(conductor._log, Lines)
+    return conductor._log
+
+
+@settings(deadline=None, max_examples=60)
+@given(SCHEDULERS, SEEDS, WORKERS, TROUBLE, st.sampled_from([0.0, 0.1]))
+def test_every_planned_trial_ends(
+    scheduler: str, seed: int, workers: int, trouble: float, losses: float
+) -> None:
+    pool = new_pool(job_of(scheduler), seed, workers, trouble, losses)
+    conductor = pool.conductor
+
+    pool.run()
+
+    trials = conductor.results.trials.values()
+    assert conductor.complete != conductor.hopeless or not conductor.results.best()
+    if conductor.complete:
+        assert len(trials) == conductor.planned
+        assert {trial.state for trial in trials} <= ENDED
+    for trial in trials:
+        end, state = pool.curves[trial.number].end()
+        assert trial.state in {state, "stopped_early"} or "lost its worker" in (trial.error or "")
+        assert trial.epochs_trained <= end
+        known = pool.curves[trial.number].best(trial.epochs_trained)
+        assert trial.score == (known if math.isfinite(known) else None)
+
+
+@settings(deadline=None, max_examples=60)
+@given(SCHEDULERS, SEEDS, WORKERS, TROUBLE)
+def test_a_checkpoint_that_may_matter_is_never_given_away(
+    scheduler: str, seed: int, workers: int, trouble: float
+) -> None:
+    pool = new_pool(job_of(scheduler), seed, workers, trouble)
+    conductor = pool.conductor
+    gone: set[str] = set()
+    while not conductor.finished:
+        pool.step()
+        gone.update(conductor.beaten)
+        best = conductor.results.best()
+        ended = [t for t in conductor.results.ranked() if t.state in ENDED]
+        assert best is None or best.id not in gone
+        assert not ended or ended[0].id not in gone
+        for trial_id in {*gone, *conductor.kept}:  # neither their state nor, if beaten, their model
+            assert conductor.results.trials[trial_id].state in ENDED
+        conductor.beaten.clear()
+    if conductor.complete:
+        best = conductor.results.best()
+        assert len(gone) == conductor.planned - (best is not None)
+
+
+@settings(deadline=None, max_examples=30)
+@given(SCHEDULERS, SEEDS, WORKERS)
+def test_each_event_is_journaled_before_it_is_acted_on(scheduler: str, seed: int, workers: int) -> None:
+    """So what the journal adds up to is what the conductor holds."""
+    pool = new_pool(job_of(scheduler), seed, workers, trouble=0.2)
+    conductor = pool.conductor
+
+    pool.run()
+
+    again = make_conductor(job_of(scheduler), journal(conductor), Lines())
+    assert again.results.trials == conductor.results.trials
+    assert journal(again) == []
+    assert again.finished
+    results = [(e["trial"], e["epoch"]) for e in journal(conductor) if e["event"] == "result"]
+    assert len(results) == len(set(results))
+
+
+def test_reports_come_back_as_decisions_and_in_the_journal() -> None:
+    job = job_of("none", trials=1)
+    pool = new_pool(job, seed=0, workers=1)
+    leg = pool.conductor.next_leg()
+    assert leg is not None
+    curve = flat([0.5, 0.4, 0.6], patience=3)
+
+    answers = [pool.conductor.on_report(leg.trial, curve.report(epoch)).value for epoch in (1, 2, 3)]
+
+    events = journal(pool.conductor)
+    assert answers == ["continue", "continue", "stop"]
+    assert [e["event"] for e in events] == ["start", "trial", "leg", "result", "result", "result", "end"]
+    assert {key: events[5][key] for key in events[5] if key != "time"} == {
+        "event": "result",
+        "trial": "00000",
+        "epoch": 3,
+        "score": 0.6,
+        "best_score": 0.4,
+        "best_epoch": 2,
+        "metrics": {"val_loss": 0.6},
+        "seconds": 1.0,
+        "ended": "done",
+        "rung": False,
+    }
+    assert (leg.epoch, leg.number, leg.milestones, leg.params.train.max_epochs) == (0, 0, (), EPOCHS)
+
+
+def test_a_diverged_trial_stops_at_once_and_counts_as_infinitely_bad() -> None:
+    """Its best epoch may still be the sweep's best, but it takes nobody's place at a rung."""
+    pool = new_pool(job_of("hyperband"), seed=0, workers=1)
+    leg = pool.conductor.next_leg()
+    assert leg is not None
+    curve = flat([0.1, 0.1], diverges=2)
+    scheduler = pool.conductor._scheduler
+    told: list[float] = []
+    scheduler.on_end = lambda number, best: told.append(best)  # type: ignore[method-assign]
+
+    pool.conductor._scheduler.milestones = lambda number: ()  # type: ignore[method-assign]
+    assert pool.conductor.on_report(leg.trial, curve.report(1)) is Decision.CONTINUE
+    assert pool.conductor.on_report(leg.trial, curve.report(2)) is Decision.STOP
+
+    trial = pool.conductor.results.trials[leg.trial]
+    assert (trial.state, trial.score, trial.epoch) == ("diverged", 0.1, 1)
+    assert told == [math.inf]
+    assert pool.conductor.results.best() == trial
+
+
+def test_a_report_heard_before_is_not_journaled_again() -> None:
+    pool = new_pool(job_of("asha", trials=1), seed=0, workers=1)
+    conductor, curve = pool.conductor, flat([0.5] * EPOCHS)
+    leg = conductor.next_leg()
+    assert leg is not None
+    conductor.on_report(leg.trial, curve.report(1))
+    conductor.on_report(leg.trial, curve.report(2))
+    conductor.on_lost(leg.trial, "gone")
+
+    again = conductor.next_leg()
+    assert again is not None
+    answers = [conductor.on_report(leg.trial, curve.report(epoch)).value for epoch in (1, 2, 3)]
+
+    assert (again.epoch, again.milestones) == (2, (3,))
+    assert answers == ["continue"] * 3
+    assert [e["epoch"] for e in journal(conductor) if e["event"] == "result"] == [1, 2, 3]
+
+
+def test_a_trial_that_loses_its_worker_three_times_has_failed() -> None:
+    pool = new_pool(job_of("none", trials=2), seed=0, workers=1)
+    conductor = pool.conductor
+    for _ in range(3):
+        leg = conductor.next_leg()
+        assert leg is not None
+        assert leg.trial == "00000"
+        conductor.on_lost(leg.trial, "the training process was killed by signal 9")
+
+    trial = conductor.results.trials["00000"]
+    assert trial.state == "failed"
+    assert trial.error == (
+        "lost its worker 3 times, at last by this: the training process was killed by signal 9"
+    )
+    leg = conductor.next_leg()
+    assert leg is not None
+    assert leg.trial == "00001"
+
+
+@pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband"])
+def test_a_sweep_whose_first_trials_all_fail_gives_up(scheduler: str) -> None:
+    pool = new_pool(job_of(scheduler), seed=0, workers=2)
+    pool.curves = [flat([1.0] * EPOCHS, breaks=1)] * 20
+
+    pool.run()
+
+    conductor = pool.conductor
+    assert (conductor.hopeless, conductor.complete, conductor.running) == (True, False, 0)
+    assert 3 <= conductor.results.failed <= 4
+    assert conductor.next_leg() is None
+    assert conductor.results.failures()[0].error == "ValueError: epoch 1"
+
+
+@pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband"])
+def test_a_sweep_in_which_one_has_a_result_does_not_give_up(scheduler: str) -> None:
+    """Not even while that one is paused and all that have ended have failed."""
+    pool = new_pool(job_of(scheduler), seed=0, workers=1)
+    fine, broken = flat([1.0] * EPOCHS), flat([1.0] * EPOCHS, breaks=1)
+    pool.curves = [fine, *[broken] * 19]
+
+    pool.run()
+
+    assert pool.conductor.complete
+    assert pool.conductor.results.failed == pool.conductor.planned - 1
+    assert pool.conductor.results.counts()["done"] == 1
+
+
+def test_stopping_suspends_what_runs_and_starts_nothing() -> None:
+    pool = new_pool(job_of("none", trials=5), seed=3, workers=2)
+    pool.step()
+    pool.step()
+    conductor = pool.conductor
+
+    conductor.stop()
+    pool.run()
+
+    assert conductor.finished
+    assert not conductor.complete
+    assert conductor.next_leg() is None
+    assert conductor.results.counts()["paused"] + conductor.results.counts()["pending"] >= 1
+    assert len(conductor.results.trials) == 2
+
+
+def test_an_end_told_again_after_a_crash_still_ends_the_trial() -> None:
+    pool = new_pool(job_of("none", trials=1), seed=0, workers=1)
+    leg = pool.conductor.next_leg()
+    assert leg is not None
+    report = EpochReport(2, 0.5, 0.5, 2, {}, 1.0, None)
+    pool.conductor.on_report(leg.trial, report)
+
+    again = EpochReport(2, 0.5, 0.5, 2, {}, 1.0, "done")
+
+    assert pool.conductor.on_report(leg.trial, again) is Decision.STOP
+    assert pool.conductor.finished
