@@ -1,4 +1,4 @@
-"""A temporary folder for Ray: short enough for its sockets, and cleared away even after a kill."""
+"""A temporary folder, short enough for Ray's sockets, and cleared away even after a kill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cluster.errors import ClusterError
 
-_PREFIX = "recur-ray-"
+_PREFIX = "recur-"
 _LONGEST = 40  # Ray's socket names take the rest of the 107 characters the kernel allows
 
 
@@ -29,7 +29,7 @@ def scratch_folder(temp: Path | None) -> Iterator[Path]:
     try:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
-        raise ClusterError(f"{parent}: Ray cannot put its files there: {error.strerror}") from None
+        raise ClusterError(f"{parent}: temporary files cannot be put there: {error.strerror}") from None
     with (folder / "lock.new").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         (folder / "lock.new").rename(folder / "lock")  # only now may others look whether it is held

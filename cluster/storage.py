@@ -59,6 +59,13 @@ class Storage:
         """The folder, where it is one of this machine's."""
         return Path(self.root) if isinstance(self.filesystem, pafs.LocalFileSystem) else None
 
+    def inside(self, relative: str) -> str:
+        """The path or URI of what lies inside; a URI's options (``s3://bucket?region=…``) stay at its end."""
+        if self.local is not None:
+            return f"{self.uri.rstrip('/')}/{relative}"
+        path, mark, options = self.uri.partition("?")
+        return f"{path.rstrip('/')}/{relative}{mark}{options}"
+
     def sweep(self, name: str) -> SweepFolder:
         """The folder of one sweep, whether or not it is there."""
         return SweepFolder(self, name)
@@ -116,13 +123,18 @@ class SweepFolder:
     @classmethod
     def from_uri(cls, uri: str) -> SweepFolder:
         """The sweep whose folder ``uri`` is."""
-        parent, slash, name = uri.rstrip("/").rpartition("/")
-        return Storage.open(parent or slash or ".").sweep(name)
+        path, mark, options = uri.partition("?") if "://" in uri else (uri, "", "")
+        parent, slash, name = path.rstrip("/").rpartition("/")
+        return Storage.open((parent or slash or ".") + mark + options).sweep(name)
 
     @property
     def uri(self) -> str:
         """Where the folder is, as a path or URI that any command takes."""
-        return f"{self.storage.uri.rstrip('/')}/{self.name}"
+        return self.storage.inside(self.name)
+
+    def inside(self, relative: str) -> str:
+        """The path or URI of a file of it."""
+        return self.storage.inside(f"{self.name}/{relative}")
 
     def state(self, trial: str) -> str:
         """What a trial goes on from."""
@@ -157,8 +169,8 @@ class SweepFolder:
         return bool(self._info(relative).type == pafs.FileType.File)
 
     def size(self, relative: str) -> int:
-        """A file's bytes."""
-        return int(self._info(relative).size)
+        """A file's bytes; 0 where it is not there."""
+        return int(self._info(relative).size or 0)
 
     def read(self, relative: str) -> bytes:
         """A whole file.
@@ -170,7 +182,7 @@ class SweepFolder:
             with self.storage.filesystem.open_input_stream(self.path(relative)) as stream:
                 return bytes(stream.read())
         except OSError as error:
-            raise ClusterError(f"{self.uri}/{relative}: cannot be read ({_reason(error)})") from None
+            raise ClusterError(f"{self.inside(relative)}: cannot be read ({_reason(error)})") from None
 
     def write(self, relative: str, data: bytes) -> None:
         """Put a whole file in the place of what was there, all of it or nothing.
@@ -186,7 +198,7 @@ class SweepFolder:
                 with self.storage.filesystem.open_output_stream(target) as stream:
                     stream.write(data)
         except OSError as error:
-            raise ClusterError(f"{self.uri}/{relative}: cannot be written ({_reason(error)})") from None
+            raise ClusterError(f"{self.inside(relative)}: cannot be written ({_reason(error)})") from None
 
     def write_json(self, relative: str, content: Any) -> None:
         """Put a JSON document."""
@@ -201,7 +213,7 @@ class SweepFolder:
         try:
             return json.loads(self.read(relative))
         except ValueError as error:
-            raise ClusterError(f"{self.uri}/{relative}: not valid JSON ({error})") from None
+            raise ClusterError(f"{self.inside(relative)}: not valid JSON ({error})") from None
 
     def files(self, relative: str) -> list[str]:
         """Names of the files directly in a folder, sorted; empty where there is no such folder.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from jobs.params import LayerParams, NetworkParams, Params
 from jobs.windows import Scaler
@@ -81,7 +82,8 @@ def build_forecaster(params: Params, scaler: Scaler | None, *, inputs: int, targ
     raw = keras.Input((window.lookback, inputs), name="values")
     x = raw
     if scaler is not None:
-        x = _normalization(scaler, inputs, name="scale")(x)
+        # Not a Normalization layer: it squares the deviation, and clips it below 1e-7.
+        x = (x - scaler.mean.astype(np.float32)) / scaler.deviation.astype(np.float32)
     level = None
     if window.scale == "instance":
         last_step = keras.layers.Cropping1D((window.lookback - 1, 0), name="last_step")(x)
@@ -95,15 +97,6 @@ def build_forecaster(params: Params, scaler: Scaler | None, *, inputs: int, targ
         scaled = keras.layers.Add(name="level_in")([scaled, level])
     served = scaled
     if scaler is not None:
-        served = _normalization(scaler, targets, name="unscale", invert=True)(scaled)
+        mean, deviation = scaler.mean[:targets], scaler.deviation[:targets]
+        served = scaled * deviation.astype(np.float32) + mean.astype(np.float32)
     return Forecaster(keras.Model(raw, scaled, name="trained"), keras.Model(raw, served, name="forecaster"))
-
-
-def _normalization(scaler: Scaler, columns: int, *, name: str, invert: bool = False) -> Any:
-    return keras.layers.Normalization(
-        axis=-1,
-        mean=scaler.mean[:columns].tolist(),
-        variance=(scaler.deviation[:columns] ** 2).tolist(),
-        invert=invert,
-        name=name,
-    )

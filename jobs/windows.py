@@ -112,8 +112,9 @@ def check_windows(job: Job, panel: Panel) -> None:
     short = np.flatnonzero(lengths < need)
     if len(short):
         raise JobError(
-            f"{job.data.path}: {named(panel, short)} has {lengths[short[0]]} steps, fewer than window.lookback + "
-            f"window.horizon = {lookback} + {horizon} = {need}; shorten the window or drop the series"
+            f"{job.data.path}: {named(panel, short)} has {lengths[short[0]]} steps, fewer than "
+            f"window.lookback + window.horizon = {lookback} + {horizon} = {need}; "
+            "shorten the window or drop the series"
         )
     widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none")
     windows = make_windows(split_panel(panel, job.data.split), widest)

@@ -5,6 +5,7 @@ Nothing heavy is imported here: each command imports what it needs, so that ``re
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -185,7 +186,8 @@ cli.add_command(data)
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; SIGTERM ends it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(exit_code())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -58,8 +57,3 @@ def changed_fields(old: Section, new: Section, prefix: str = "") -> list[str]:
         elif value != before:
             changed.append(f"{prefix}{name}")
     return changed
-
-
-def scratch_root() -> Path:
-    """Where this machine's processes keep what only they need; RAM where there is some to spare."""
-    return Path(os.environ.get("RECUR_SCRATCH") or tempfile.gettempdir())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-
 if TYPE_CHECKING:
     from jobs.importing import ImportSummary
     from jobs.sample import SampleSummary

@@ -46,7 +46,8 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
         return
     click.echo(dump_job(job))
     held = "infinitely many (a range is continuous)" if math.isinf(size) else f"{size:,.0f}"
-    click.echo(f"space       {held} configurations of {len(space.names())} hyperparameters; {planned} trials")
+    searched = f"{len(space.names())} searched hyperparameters"
+    click.echo(f"space       {held} configuration(s) of {searched}; {planned} trial(s)")
     click.echo(
         f"data        {len(panel.series)} series, {len(panel.rows):,} rows, one each {panel.frequency()}"
     )

@@ -63,7 +63,7 @@ def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
 def read_spec(folder: SweepFolder) -> Job:
     """The job that a sweep was made from."""
     text = folder.read(folder.SPEC).decode("utf-8", errors="replace")
-    return parse_job(text, source=f"{folder.uri}/{folder.SPEC}")
+    return parse_job(text, source=folder.inside(folder.SPEC))
 
 
 def read_results(folder: SweepFolder) -> Results:
@@ -96,7 +96,7 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
             f"sweep {folder.name} is being run by {holder}; wait for it, or choose another --name"
         )
     if not folder.exists():
-        if folder.files(""):
+        if folder.files("") or folder.files(folder.JOURNAL):  # the latter: removed, and not to the end
             raise ClusterError(
                 f"{folder.uri} holds files that are no sweep's; choose another --name or --storage"
             )

@@ -27,7 +27,7 @@ def predict_command(*, sweep: str, storage: str | None, source: str, out: str, a
     job = read_spec(folder)
     signature = json.loads(read_best(folder, "signature.json"))
     model = read_best(folder, "model.keras")
-    if not out.endswith(".parquet"):
+    if not out.partition("?")[0].endswith(".parquet"):
         raise JobError(f"--out {out}: forecasts are written as a .parquet file")
     start_keras(job.backend)
     table, series = _forecast(model, signature, source)

@@ -36,8 +36,9 @@ class WorkerProcess:
 
     def _read(self) -> None:
         assert self._process.stdout is not None, "opened as a pipe"  # noqa: S101
-        for text in self._process.stdout:
-            self._inbox.put(json.loads(text))
+        with self._process.stdout as lines:
+            for text in lines:
+                self._inbox.put(json.loads(text))
         code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         self._inbox.put({"say": "died", "error": f"the training process {how}"})

@@ -63,14 +63,18 @@ def read_best(folder: SweepFolder, file: str) -> bytes:
     manifest = read_manifest(folder)
     expected = manifest["files"].get(file)
     if expected is None:
-        raise ClusterError(f"{folder.uri}/best/{MANIFEST} lists no {file}; run the sweep again with --fresh")
+        raise ClusterError(
+            f"{folder.inside(folder.best(MANIFEST))} lists no {file}; run the sweep again with --fresh"
+        )
     if folder.size(folder.best(file)) > _LARGEST:
-        raise ClusterError(f"{folder.uri}/best/{file} is larger than {_LARGEST >> 30} GiB and is not read")
+        raise ClusterError(
+            f"{folder.inside(folder.best(file))} is larger than {_LARGEST >> 30} GiB and is not read"
+        )
     data = folder.read(folder.best(file))
     if _identity(data) != expected:
         raise ClusterError(
-            f"{folder.uri}/best/{file} is not the file that was published (its SHA-256 differs from the "
-            "manifest's); restore it, or run the sweep again with --fresh"
+            f"{folder.inside(folder.best(file))} is not the file that was published (its SHA-256 differs "
+            "from the manifest's); restore it, or run the sweep again with --fresh"
         )
     return data
 

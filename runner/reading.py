@@ -16,6 +16,7 @@ from runner.results import Results, trials_parquet
 from runner.show import (
     best_json,
     clock,
+    differing,
     number,
     print_best,
     print_json,
@@ -43,7 +44,7 @@ def best_command(*, sweep: str, storage: str | None, top: int | None, as_json: b
     if as_json:
         print_json(documents if top else documents[0])
         return
-    print_best(folder, job, ranked)
+    print_best(folder, job, results, top or 1)
     if not top:
         click.echo("")
         for name, found in documents[0]["hyperparameters"].items():
@@ -65,7 +66,8 @@ def trials_command(*, sweep: str, storage: str | None, out: str | None, as_json:
     if as_json:
         print_json([trial.to_json() for trial in results.trials.values()])
     elif out is None:
-        print_table(trial_table(list(results.trials.values()), folder.name))
+        trials = list(results.trials.values())
+        print_table(trial_table(trials, differing(trials), folder.name))
         for trial in results.failures():
             click.echo(f"{trial.id} failed: {trial.error}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from pathlib import Path
 
 import click
@@ -57,6 +57,7 @@ def run_command(
         show(standing.folder, spec, standing.results, as_json=as_json)
         return
     _note_gaps(spec, panel)
+    _note_small_space(spec)
     claim(standing, spec, fresh=fresh)
     results = _sweep(spec, standing, panel, count, address)
     show(standing.folder, spec, results, as_json=as_json)
@@ -97,7 +98,7 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, workers: int | None, add
     if results.best() is None:
         failures = results.failures()
         why = f"the last one said: {failures[-1].error}" if failures else "all diverged"
-        raise WorkFailedError(f"no trial succeeded; {why}; logs are in {folder.uri}/logs")
+        raise WorkFailedError(f"no trial succeeded; {why}; logs are in {folder.inside(folder.LOGS)}")
     return results
 
 
@@ -108,6 +109,12 @@ def _note_gaps(spec: Job, panel: Panel) -> None:
             f"column {spec.data.time} has {gaps} gaps longer than {panel.frequency()}; "
             "windows run across them"
         )
+
+
+def _note_small_space(spec: Job) -> None:
+    size, asked = space_of(spec).size(), spec.search.trials
+    if asked is not None and size < asked:
+        warn(f"search.trials is {asked} and the space holds {size:,.0f} configurations; each is tried once")
 
 
 def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> None:
@@ -124,18 +131,19 @@ def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> 
         f"{folder.name}: {results.state}, {tried} configurations tried, {results.epochs_trained()} epochs, "
         f"{clock(results.seconds)}\n"
     )
-    print_best(folder, spec, ranked[:5])
+    print_best(folder, spec, results, top=5)
 
 
 def _next_steps(folder: SweepFolder) -> None:
-    sweep = folder.name if _is_default(folder) else folder.uri
+    sweep = folder.name if _is_default(folder) else shlex.quote(folder.uri)
     click.echo(
         "\nNext:\n"
-        f"  recur best {sweep}                    every hyperparameter and the checkpoint\n"
+        f"  recur best {sweep}\n"
         f"  recur predict {sweep} --data D --out forecasts.parquet\n"
         f"  recur trials {sweep} --out trials.csv"
     )
 
 
 def _is_default(folder: SweepFolder) -> bool:
-    return folder.storage.uri == open_storage(None).uri and "RECUR_STORAGE" not in os.environ
+    """Whether a command that names no storage looks there."""
+    return folder.storage.uri == open_storage(None).uri

@@ -37,7 +37,7 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
         "objective": job.search.objective,
         "epoch": trial.epoch,
         "hyperparameters": hyperparameters(job, trial.values),
-        "checkpoint": f"{folder.uri}/{checkpoint}" if folder.exists(checkpoint) else None,
+        "checkpoint": folder.inside(checkpoint) if folder.exists(checkpoint) else None,
         "test": metrics.get("test"),
         "seasonal_naive": metrics.get("seasonal_naive"),
     }
@@ -74,10 +74,9 @@ def print_status(folder: SweepFolder, results: Results) -> None:
     click.echo(f"folder {folder.uri}")
 
 
-def trial_table(trials: Sequence[Trial], title: str) -> Table:
-    """Trials with the hyperparameters in which they differ."""
+def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Table:
+    """Trials with the hyperparameters that are named."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    names = differing(trials)
     for head in ("trial", "state", "score", "epoch", "trained", "seconds"):
         table.add_column(head, justify="left" if head in {"trial", "state"} else "right", no_wrap=True)
     for name in names:
@@ -104,10 +103,12 @@ def print_table(table: Table) -> None:
     console.print(table)
 
 
-def print_best(folder: SweepFolder, job: Job, trials: Sequence[Trial]) -> None:
+def print_best(folder: SweepFolder, job: Job, results: Results, top: int) -> None:
     """The best trials, and where the best one's checkpoint is."""
-    print_table(trial_table(trials, f"Best trials by {job.search.objective}"))
-    best = best_json(folder, job, trials[0])
+    names = differing(list(results.trials.values()))
+    ranked = results.ranked()[:top]
+    print_table(trial_table(ranked, names, f"Best trials by {job.search.objective}"))
+    best = best_json(folder, job, ranked[0])
     click.echo(f"\ncheckpoint {best['checkpoint'] or 'not on storage yet'}")
     print_scores(best)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from types import FrameType
 
 from cluster.errors import ClusterError
 from cluster.lease import Lease
+from cluster.scratch import scratch_folder
 from cluster.session import Session, session
 from cluster.storage import SweepFolder
 from jobs.jobfile import dump_job
@@ -22,7 +21,6 @@ from jobs.panel import Panel
 from jobs.params import resolve, space_of
 from jobs.spec import Job
 from runner.conductor import Conductor
-from runner.data import scratch_root
 from runner.errors import Interrupted
 from runner.journal import VERSION, Event, Journal, read_journal
 from runner.process import WorkerProcess
@@ -67,21 +65,11 @@ def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: 
     lease = Lease(folder)
     lease.take()
     try:
-        with _scratch_folder() as scratch:
+        with scratch_folder(None) as scratch:
             panel.save(scratch / "panel")
             return _Sweep(job, folder, panel, place, watch, scratch).run(lease)
     finally:
         lease.release()
-
-
-@contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    """A folder of this machine for what only this run needs."""
-    folder = Path(tempfile.mkdtemp(prefix="recur-", dir=scratch_root()))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

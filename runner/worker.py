@@ -47,6 +47,8 @@ class _Line:
             message = json.loads(text)
             if message["do"] == "leave":
                 self.leave.set()
+            elif message["do"] == "train":  # here, so that a `leave` right behind it is not forgotten
+                self.leave.clear()
             self.inbox.put(message)
         os._exit(0)  # the owner is gone; whatever runs in the main thread has nobody to report to
 
@@ -94,7 +96,6 @@ class Worker:
             order = self._line.inbox.get()
             if order["do"] not in orders:
                 continue  # the answer to a leg that has ended since
-            self._line.leave.clear()
             try:
                 orders[order["do"]](order)
             except (JobError, ClusterError) as error:

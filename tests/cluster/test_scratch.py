@@ -18,10 +18,10 @@ def long_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_killed_owner_left_is_removed_and_what_is_in_use_or_not_ours_stays(tmp_path: Path) -> None:
     with scratch_folder(tmp_path) as used:
-        left = tmp_path / "recur-ray-left"
+        left = tmp_path / "recur-left"
         left.mkdir()
         (left / "lock").touch()
-        starting = tmp_path / "recur-ray-starting"  # between its making and its lock
+        starting = tmp_path / "recur-starting"  # between its making and its lock
         starting.mkdir()
         with scratch_folder(tmp_path) as new:
             assert set(tmp_path.iterdir()) == {used, new, starting}
@@ -33,7 +33,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     missing = tmp_path / "missing"
     with pytest.raises(ClusterError) as caught, scratch_folder(missing):
         pass
-    assert str(caught.value) == f"{missing}: Ray cannot put its files there: No such file or directory"
+    assert str(caught.value) == f"{missing}: temporary files cannot be put there: No such file or directory"
 
 
 @pytest.mark.parametrize("folder", ["relative", "/" + "long" * 10])

@@ -62,7 +62,9 @@ class Pool:
     def step(self) -> None:
         """Give the free workers legs, then let one of them, whichever, come to its next report."""
         while len(self.running) < self.workers and (leg := self.conductor.next_leg()):
-            state = self.saved.get(leg.trial, 0)  # ahead of what was heard it is told, behind it trained, again
+            state = self.saved.get(
+                leg.trial, 0
+            )  # ahead of what was heard it is told, behind it trained, again
             self.running.append(_Running(leg, min(state, leg.epoch), state))
         assert self.running, "dead-lock: nothing runs, nothing is to be run, and the sweep is not finished"
         assert len(self.running) == self.conductor.running
@@ -96,4 +98,4 @@ class Pool:
 def make_conductor(job: Job, past: Sequence[Event], log: Lines) -> Conductor:
     """A conductor as ``run_sweep`` makes it."""
     space = space_of(job)
-    return Conductor(job, space, RandomSearch(space, job.search.seed), make_scheduler(job), past, log)
+    return Conductor(job, RandomSearch(space, job.search.seed), make_scheduler(job), log, past)

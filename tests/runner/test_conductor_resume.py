@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,9 +11,9 @@ from jobs.spec import Job
 from runner.conductor import Conductor
 from runner.journal import Event
 from runner.results import ENDED
-from tests.runner.curves import SEEDS, TROUBLE, WORKERS, draw_curves
+from tests.runner.curves import SEEDS, TROUBLE, WORKERS
 from tests.runner.pool import START, Lines, Pool, make_conductor
-from tests.runner.test_conductor import EPOCHS, SCHEDULERS, job_of, journal, new_pool
+from tests.runner.test_conductor import SCHEDULERS, job_of, journal, new_pool
 
 FORGOTTEN = {"start", "finish", "leg", "pause"}
 
@@ -26,14 +25,11 @@ def timeless(events: list[Event]) -> list[Event]:
 
 def state(conductor: Conductor) -> dict[str, Any]:
     """All that later decisions depend on; what runs counts as what is to be run."""
-    waiting = conductor._waiting | {
-        t.id for t in conductor.results.trials.values() if t.id in conductor._waiting
-    }
     return {
         "scheduler": vars(conductor._scheduler),
         "known": conductor._searcher._known,  # type: ignore[attr-defined]
-        "waiting": waiting,
-        "open": sorted({*conductor._queue, *conductor._running} - waiting),
+        "waiting": conductor._waiting,
+        "open": sorted({*conductor._queue, *conductor._running} - conductor._waiting),
         "best": conductor._best and conductor._best.id,
         "trials": {
             t.id: (t.score, t.epoch, t.epochs_trained, t.rung, t.history, t.state in ENDED)
@@ -129,17 +125,3 @@ def test_a_sweep_that_was_stopped_is_taken_up(scheduler: str, seed: int, workers
 
     assert resumed.conductor.complete
     assert not {*pool.trained} & {*resumed.trained}  # what was saved is not trained again
-
-
-def test_ten_times_the_trials_take_about_ten_times_as_long_to_replay() -> None:
-    """Every event of 2,000 trials is applied without a look at all the others."""
-    job = job_of("asha", trials=900)
-    pool = Pool(
-        make_conductor(job, [START], Lines([START])),
-        draw_curves(0, 900, EPOCHS),
-        2,
-        np.random.default_rng(0),
-    )
-    pool.run()
-
-    assert pool.conductor.complete

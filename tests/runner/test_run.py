@@ -191,7 +191,7 @@ def test_a_sweep_whose_trials_all_diverge_has_failed(tmp_path: Path, write_job: 
 def test_a_dry_run_writes_nothing(recur: Recur, write_job: JobWriter) -> None:
     shown = recur("run", write_job(recur.folder), "--dry-run").stdout
     assert "max_epochs: 3" in shown
-    assert "space       45 configurations of 3 hyperparameters; 4 trials" in shown
+    assert "space       45 configuration(s) of 3 searched hyperparameters; 4 trial(s)" in shown
     assert "windows     83 train, 57 validation, 57 test" in shown
     assert "Total params" in shown
     assert not recur.storage.exists()

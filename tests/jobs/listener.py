@@ -1,0 +1,71 @@
+"""Somebody for a trial to work for, and a small trial."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from jobs.checkpoint import TrainState
+from jobs.params import Params
+from jobs.report import EpochReport
+from jobs.spec import Split
+from jobs.train import Task, train
+from jobs.windows import split_panel
+from tests.jobs.small import panel
+
+
+@dataclass
+class Listener:
+    """Keeps all it is told; interrupts after a number of batches, stops the trial after an epoch."""
+
+    interrupt_at: int | None = None
+    stop_at: int | None = None
+    batches: int = 0
+    reports: list[EpochReport] = field(default_factory=list)
+    saves: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+
+    def report(self, report: EpochReport) -> bool:
+        self.reports.append(report)
+        self.events.append(f"report {report.epoch}")
+        return report.epoch != self.stop_at
+
+    def save(self, *, state: bytes, model: bytes | None) -> None:
+        self.saves.append((state, model))
+        self.events.append("save" if model is None else "save with model")
+
+    def interrupted(self) -> bool:
+        self.batches += 1
+        return self.batches == self.interrupt_at
+
+    @property
+    def state(self) -> bytes:
+        """The state that was saved last."""
+        return self.saves[-1][0]
+
+    @property
+    def model(self) -> bytes:
+        """The model that was saved last."""
+        return next(model for _, model in reversed(self.saves) if model is not None)
+
+    def told(self) -> list[dict[str, Any]]:
+        """Every report but for the clock."""
+        return [asdict(report) | {"seconds": None} for report in self.reports]
+
+    def arrays(self) -> list[bytes]:
+        """The bits of the last state's variables and of its best ones."""
+        state = TrainState.from_bytes(self.state)
+        return [array.tobytes() for array in (*state.now, *state.best)]
+
+
+def task(chosen: Params, *, steps: int = 60, seed: int = 3, milestones: tuple[int, ...] = ()) -> Task:
+    """A trial on one small series."""
+    found = panel(steps)
+    return Task(chosen, found, split_panel(found, Split()), seed, frozenset(milestones))
+
+
+def trained(given: Task, resume_from: bytes | None = None, known_epochs: int = 0, **listens: Any) -> Listener:
+    """Train and give what the listener was told."""
+    listener = Listener(**listens)
+    train(given, listener, resume_from, known_epochs)
+    return listener

@@ -1,0 +1,109 @@
+"""A trial that was interrupted goes on as if it had not been, bit for bit."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.checkpoint import load_model
+from jobs.params import LayerParams, Params
+from tests.jobs.listener import Listener, task, trained
+from tests.jobs.small import params
+
+BATCHES = 4  # an epoch's: 29 windows in batches of 8
+
+
+def stack(cell: str, **changes: object) -> Params:
+    """A network with dropout, so that its random state counts too."""
+    layers = (LayerParams(cell, 3, "tanh", 0.3),)
+    return params(**({"layers": layers, "batch_size": 8, "max_epochs": 4} | changes))
+
+
+TWO = (LayerParams("gru", 3, "tanh", 0.3), LayerParams("simple_rnn", 2, "tanh", 0.2))
+GRU = task(stack("gru"), milestones=(3,))
+
+
+@pytest.fixture(scope="module")
+def whole() -> Listener:
+    """The small GRU's trial, never interrupted; with a milestone, which changes nothing."""
+    return trained(GRU)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(whole: Listener) -> None:
+    again, other = (trained(task(stack("gru"), seed=seed)) for seed in (3, 4))
+
+    assert again.told() == whole.told()
+    assert again.arrays() == whole.arrays()
+    assert other.told() != whole.told()
+
+
+def in_pieces(chosen: Params, cuts: list[int]) -> list[Listener]:
+    """The trial, interrupted after so many batches of each run, then run to its end."""
+    runs: list[Listener] = []
+    for cut in [*cuts, None]:
+        state = runs[-1].state if runs and runs[-1].saves else None
+        known = sum(len(run.reports) for run in runs)
+        runs.append(trained(task(chosen), state, known, interrupt_at=cut))
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("chosen", "cuts"),
+    [
+        (stack("simple_rnn"), [2 * BATCHES + 1]),
+        (stack("lstm"), [BATCHES, 2 * BATCHES + 3]),  # first at an epoch's last batch, before its validation
+        (stack("gru", layers=TWO, optimizer="rmsprop", scale="instance", stride=2), [5]),
+    ],
+    ids=["simple_rnn", "lstm-twice", "stack-rmsprop-instance"],
+)
+def test_an_interrupted_trial_goes_on_where_it_was(chosen: Params, cuts: list[int]) -> None:
+    goes_on_as(trained(task(chosen)), in_pieces(chosen, cuts), cuts)
+
+
+def test_an_interrupted_gru_goes_on_where_it_was(whole: Listener) -> None:
+    cuts = [3 * BATCHES + 2]
+
+    runs = in_pieces(stack("gru"), cuts)
+
+    goes_on_as(whole, runs, cuts)
+    assert runs[0].events == ["report 1", "report 2", "report 3", "save with model"]
+
+
+def goes_on_as(whole: Listener, runs: list[Listener], cuts: list[int]) -> None:
+    assert [report for run in runs for report in run.told()] == whole.told()
+    assert runs[-1].arrays() == whole.arrays()
+    assert [run.batches for run in runs[:-1]] == cuts
+    assert bool(runs[0].saves) == bool(runs[0].reports)  # before the first epoch's end there is nothing
+    best, wanted = (load_model(run.model).get_weights() for run in (kept(runs), whole))
+    assert [array.tobytes() for array in best] == [array.tobytes() for array in wanted]
+
+
+def kept(runs: list[Listener]) -> Listener:
+    """The run that saved a model last: it is not saved again unless there is a better one."""
+    return next(run for run in reversed(runs) if any(model for _, model in run.saves))
+
+
+def test_reports_that_the_listener_lost_are_told_again(whole: Listener) -> None:
+    state = whole.saves[0][0]
+
+    found = trained(GRU, state, known_epochs=1)
+
+    assert found.told() == whole.told()[1:]
+    assert [report.seconds for report in found.reports[:2]] == [r.seconds for r in whole.reports[1:3]]
+    assert found.batches == BATCHES  # only the fourth epoch is trained
+
+
+def test_a_trial_that_had_ended_only_tells_what_was_lost(whole: Listener) -> None:
+    found = trained(GRU, whole.state, known_epochs=1)
+
+    assert found.told() == whole.told()[1:]
+    assert found.reports[-1].ended == "done"
+    assert (found.batches, found.saves) == (0, [])
+
+
+def test_the_best_count_goes_on_too() -> None:
+    """Early stopping waits as long as it would have, interruption or not."""
+    chosen = stack("simple_rnn", patience=2, min_delta=10.0)
+
+    runs = in_pieces(chosen, [BATCHES + 1])
+
+    assert [report.ended for run in runs for report in run.reports] == [None, None, "done"]

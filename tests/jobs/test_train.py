@@ -1,0 +1,177 @@
+"""Training one trial: what it reports, when it ends, and which model it leaves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.checkpoint import TrainState, load_model
+from jobs.errors import JobError
+from jobs.forecast import predict_windows
+from jobs.params import Params
+from jobs.train import Task, check_backend
+from jobs.windows import fit_scaler, make_windows
+from tests.jobs.listener import Listener, task, trained
+from tests.jobs.small import params
+
+
+def quick(**changes: Any) -> Params:
+    """Parameters of a network that is built in no time."""
+    return params(cell="simple_rnn", **changes)
+
+
+UNSTEADY = task(quick(learning_rate=0.3, units=8, max_epochs=8), milestones=tuple(range(9)))
+STOPPED = task(quick(max_epochs=4), milestones=(2,))
+
+
+@pytest.fixture(scope="module")
+def unsteady() -> Listener:
+    """A trial that gets better and worse, and saves after every epoch."""
+    return trained(UNSTEADY)
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Listener:
+    """A trial that its listener ended at a milestone."""
+    return trained(STOPPED, stop_at=2)
+
+
+def validation_error(model: Any, given: Task) -> float:
+    """The served model's mean squared error on the validation part, in units of the training deviation."""
+    window, rows = given.params.window, given.panel.rows
+    starts = make_windows(given.parts, window).validation
+    forecast = predict_windows(model, rows, starts, window.lookback)
+    actual = np.stack([rows[start + 6 : start + 8, :1] for start in starts])
+    return float(np.mean(((forecast - actual) / fit_scaler(given.panel, given.parts).deviation[0]) ** 2))
+
+
+def test_every_epoch_is_reported_and_the_last_one_ends_it() -> None:
+    found = trained(task(quick(max_epochs=3)))
+
+    assert [report.epoch for report in found.reports] == [1, 2, 3]
+    assert [report.ended for report in found.reports] == [None, None, "done"]
+    assert found.batches == 3 * 2  # 29 windows in batches of 16
+    assert found.events == ["report 1", "report 2", "save with model", "report 3"]
+    for report in found.reports:
+        assert set(report.metrics) == {"loss", "mae", "val_loss", "val_mae", "val_mse"}
+        assert report.score == report.metrics["val_loss"] == report.metrics["val_mse"]
+        assert report.seconds > 0
+
+
+@pytest.mark.parametrize(
+    ("loss", "objective"), [("mse", "val_mae"), ("huber", "val_mse"), ("mae", "val_loss")]
+)
+def test_the_score_is_the_objective(loss: str, objective: str) -> None:
+    (report,) = trained(task(quick(loss=loss, objective=objective, max_epochs=1))).reports
+
+    assert report.score == report.best_score == report.metrics[objective]
+
+
+def test_the_saved_model_is_the_best_epochs_and_not_the_lasts(unsteady: Listener) -> None:
+    scores = [report.score for report in unsteady.reports]
+    best = scores.index(min(scores)) + 1
+    assert best < len(scores) == 8  # or the case would show nothing
+    assert (unsteady.reports[-1].best_epoch, unsteady.reports[-1].best_score) == (best, min(scores))
+    error = validation_error(load_model(unsteady.model), UNSTEADY)
+    assert error == pytest.approx(min(scores), rel=1e-4)
+    assert error != pytest.approx(scores[-1], rel=1e-2)
+
+
+def test_early_stopping_counts_epochs_without_improvement() -> None:
+    found = trained(task(quick(patience=2, min_delta=10.0, max_epochs=9)))
+
+    assert [report.ended for report in found.reports] == [None, None, "done"]
+    assert found.reports[-1].best_epoch == int(
+        1 + np.argmin([report.metrics["val_loss"] for report in found.reports])
+    )
+
+
+def test_a_milestone_saves_before_it_reports() -> None:
+    given = task(quick(max_epochs=4), milestones=(1, 3))
+
+    found = trained(given)
+
+    assert [event.removesuffix(" with model") for event in found.events] == [
+        "save",
+        "report 1",
+        "report 2",
+        "save",
+        "report 3",
+        "save",
+        "report 4",
+    ]
+    assert [TrainState.from_bytes(state).progress.epoch for state, _ in found.saves] == [1, 3, 4]
+    assert found.saves[0][1] is not None
+
+
+def test_a_model_is_saved_again_only_when_there_is_a_better_one(unsteady: Listener) -> None:
+    bests = [report.best_epoch for report in unsteady.reports]
+    better = [now != before for before, now in zip([0, *bests], bests, strict=False)]
+    assert [model is not None for _, model in unsteady.saves] == better
+
+
+def test_a_listener_may_end_the_trial(stopped: Listener) -> None:
+    assert stopped.events[-2:] == ["save with model", "report 2"]
+    assert stopped.reports[-1].ended is None
+
+
+# Losing it
+
+
+def no_nan(found: Listener) -> None:
+    json.dumps([asdict(report) for report in found.reports], allow_nan=False)
+
+
+def test_a_lost_loss_ends_the_trial_as_diverged_without_a_number_that_is_none() -> None:
+    found = trained(task(quick(optimizer="sgd", learning_rate=1e30)))
+
+    (report,) = found.reports
+    assert (report.ended, report.score, report.best_score, report.best_epoch) == ("diverged", None, None, 0)
+    assert found.events == ["report 1"]
+    no_nan(found)
+
+
+def test_a_lost_loss_is_noticed_within_a_long_epoch() -> None:
+    found = trained(task(quick(optimizer="sgd", learning_rate=1e30, batch_size=1), steps=150))
+
+    assert [report.ended for report in found.reports] == ["diverged"]
+    assert found.batches == 50  # of 83
+
+
+def test_what_was_best_before_it_diverged_is_kept(stopped: Listener) -> None:
+    state = TrainState.from_bytes(stopped.state)
+    state.now[0][:] = np.nan
+
+    found = trained(STOPPED, state.to_bytes(), known_epochs=2)
+
+    (report,) = found.reports
+    assert (report.epoch, report.ended, report.score) == (3, "diverged", None)
+    assert (report.best_epoch, report.best_score) == (state.progress.best_epoch, state.progress.best_score)
+    no_nan(found)
+    after = TrainState.from_bytes(found.state)
+    assert after.progress == state.progress
+    assert [array.tobytes() for array in after.best] == [array.tobytes() for array in state.best]
+    assert found.saves[-1][1] is None  # its model was saved before
+
+
+# Refusals
+
+
+def test_a_state_of_another_network_is_refused(stopped: Listener) -> None:
+    with pytest.raises(JobError) as error:
+        trained(task(quick(units=5)), stopped.state)
+
+    assert str(error.value) == "a trial's saved state belongs to another network; the trial starts over"
+
+
+def test_the_backend_must_be_the_jobs() -> None:
+    check_backend("tensorflow")
+
+    with pytest.raises(JobError) as error:
+        check_backend("jax")
+
+    assert str(error.value) == "backend: the job asks for jax, Keras runs on tensorflow"

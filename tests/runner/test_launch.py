@@ -1,0 +1,201 @@
+"""From what a user typed to a sweep that may run; nothing is written before all of it is checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import ClusterError
+from cluster.lease import Lease
+from cluster.storage import Storage, SweepFolder
+from jobs.errors import JobError
+from jobs.jobfile import dump_job
+from jobs.spec import Job
+from runner.journal import Event, Journal
+from runner.launch import check_standing, claim, find_sweep, open_storage, read_job, read_results, read_spec
+from tests.runner.curves import JOB, make_job
+from tests.runner.events import end, finish, leg, start, trained, trial
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory and no storage in the environment."""
+    monkeypatch.delenv("RECUR_STORAGE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def put_sweep(
+    storage: Storage, name: str, job: Job | None = None, events: list[Event] | None = None
+) -> SweepFolder:
+    folder = storage.sweep(name)
+    folder.write(folder.SPEC, dump_job(job or make_job()).encode())
+    journal = Journal(folder)
+    for event in events or []:
+        journal.append(event)
+    journal.close()
+    return folder
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def test_the_storage_is_the_options_the_environments_the_jobs_or_the_default(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job().model_copy(update={"storage": "from-job"})
+
+    assert open_storage(None).uri == str(here / "sweeps")
+    assert open_storage(None, make_job()).uri == str(here / "sweeps")
+    assert open_storage(None, job).uri == str(here / "from-job")
+    monkeypatch.setenv("RECUR_STORAGE", "from-environment")
+    assert open_storage(None, job).uri == str(here / "from-environment")
+    assert open_storage("asked", job).uri == str(here / "asked")
+    assert list(here.iterdir()) == []
+
+
+def test_a_sweep_is_found_by_name_folder_or_uri(here: Path) -> None:
+    folder = put_sweep(Storage.open("sweeps"), "a")
+
+    assert find_sweep("a", None) == folder
+    assert find_sweep("a", "sweeps") == folder
+    assert find_sweep("sweeps/a", None) == folder
+    assert find_sweep(f"{here}/sweeps/a/", "elsewhere") == folder
+    assert find_sweep(f"file://{here}/sweeps/a", None).path("x") == folder.path("x")
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        ("etth1-24", "did you mean etth1-24h"),
+        ("nothing", "it holds etth1-24h, gru"),
+        ("../gru", None),
+        (".", "it holds etth1-24h, gru"),
+    ],
+)
+def test_a_sweep_that_is_not_there_is_an_error_with_a_hint(here: Path, asked: str, hint: str | None) -> None:
+    for name in ("etth1-24h", "gru"):
+        put_sweep(Storage.open("sweeps"), name)
+
+    with pytest.raises(ClusterError) as error:
+        find_sweep(asked, None)
+
+    assert str(error.value) == (
+        f"no sweep {asked!r} in {here}/sweeps ({hint}); --storage names another place"
+        if hint
+        else f"{asked} is no sweep's folder: it has no spec.yaml; see: recur list"
+    )
+
+
+def test_an_empty_storage_holds_none(here: Path) -> None:
+    with pytest.raises(ClusterError) as error:
+        find_sweep("a", None)
+
+    assert str(error.value) == f"no sweep 'a' in {here}/sweeps (it holds none); --storage names another place"
+    assert list(here.iterdir()) == []
+
+
+def test_the_options_change_the_job(here: Path) -> None:
+    (here / "job.yaml").write_text(JOB)
+
+    job = read_job(here / "job.yaml", ["train.max_epochs=3"], name="mine", trials=4)
+
+    assert (job.name, job.train.max_epochs, job.search.trials) == ("mine", 3, 4)
+    assert job.data.path == str(here / "data")
+
+
+def test_a_name_that_is_free_is_claimed(storage: Storage) -> None:
+    job = make_job()
+
+    standing = check_standing(storage.sweep("virtual"), job, fresh=False)
+    assert (standing.exists, standing.results.trials) == (False, {})
+    assert storage.sweeps() == []
+    claim(standing, job, fresh=False)
+
+    assert read_spec(storage.sweep("virtual")) == job
+
+
+def test_the_same_job_again_goes_on_with_its_sweep(storage: Storage) -> None:
+    job = make_job()
+    events = [start(), trial(0), leg(0), *trained(0, 0.5)]
+    folder = put_sweep(storage, "virtual", job, events)
+
+    standing = check_standing(folder, job.model_copy(update={"storage": "moved"}), fresh=False)
+    claim(standing, job, fresh=False)
+
+    assert standing.exists
+    assert (standing.results.state, standing.results.counts()["paused"]) == ("interrupted", 1)
+    assert read_results(folder).trials == standing.results.trials
+
+
+def test_a_name_taken_by_another_job_names_the_fields_that_differ(storage: Storage, here: Path) -> None:
+    folder = put_sweep(storage, "virtual", make_job())
+    other = make_job(train={"max_epochs": 7}, search={"seed": 3}, model={"units": "{int: {min: 1, max: 2}}"})
+    before = everything(here)
+
+    with pytest.raises(JobError) as error:
+        check_standing(folder, other, fresh=False)
+
+    assert str(error.value) == (
+        f"the name virtual is taken in {storage.uri} by a job that differs in model.units, train.max_epochs, "
+        "search.seed; choose another --name, or replace that sweep with --fresh"
+    )
+    assert everything(here) == before
+
+
+def test_fresh_replaces_a_sweep_by_another_job(storage: Storage) -> None:
+    folder = put_sweep(storage, "virtual", make_job(), [start(), trial(0), end(0), finish("done")])
+    folder.write(folder.model("00000"), b"x")
+    other = make_job(train={"max_epochs": 7})
+
+    standing = check_standing(folder, other, fresh=True)
+    assert read_spec(folder) == make_job()
+    claim(standing, other, fresh=True)
+
+    assert standing.results.trials == {}
+    assert read_spec(folder) == other
+    assert read_results(folder).trials == {}
+    assert not folder.exists(folder.model("00000"))
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("file", ["notes.txt", "journal/000001.jsonl"])
+def test_a_folder_of_something_else_is_left_alone(storage: Storage, fresh: bool, file: str) -> None:  # noqa: FBT001
+    """Also what is left of a sweep when its removal was cut short: its journal is nobody's any more."""
+    folder = storage.sweep("virtual")
+    folder.write(file, b"mine")
+
+    with pytest.raises(ClusterError) as error:
+        check_standing(folder, make_job(), fresh=fresh)
+
+    assert str(error.value) == (
+        f"{folder.uri} holds files that are no sweep's; choose another --name or --storage"
+    )
+    assert folder.read(file) == b"mine"
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_sweep_that_is_being_run_is_left_alone(storage: Storage, fresh: bool) -> None:  # noqa: FBT001
+    folder = put_sweep(storage, "virtual", events=[start(), trial(0), leg(0)])
+    Lease(folder).take()
+
+    with pytest.raises(
+        ClusterError, match=r"^sweep virtual is being run by process \d+ on .+; wait for it, or"
+    ):
+        check_standing(folder, make_job(), fresh=fresh)
+    assert read_results(folder).state == "running"
+
+    Lease(folder).release()
+    assert read_results(folder).state == "interrupted"
+
+
+def test_a_storage_that_cannot_be_written_keeps_what_fresh_would_replace(here: Path) -> None:
+    (here / "file").write_text("x")
+    storage = Storage.open("file/sweeps")
+
+    with pytest.raises(ClusterError, match=r"cannot be written \(Not a directory\); choose another"):
+        claim(check_standing(storage.sweep("virtual"), make_job(), fresh=True), make_job(), fresh=True)
+
+    assert everything(here) == {"file": b"x"}

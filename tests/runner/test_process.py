@@ -1,0 +1,252 @@
+"""Real training processes: what they say, that they go when they should, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import fs as pafs
+
+from cluster.processes import Process, descendants, find, wait_gone
+from cluster.storage import Storage, SweepFolder
+from jobs.checkpoint import TrainState
+from jobs.jobfile import dump_job, load_job
+from jobs.params import resolve
+from jobs.sample import sample_panel
+from jobs.spec import Job
+from runner.data import read_job_panel
+from runner.process import Message, WorkerProcess
+
+PATIENCE = 60.0  # seconds in which a loaded machine says its next word
+SMALL = [
+    "model.cell=gru",
+    "model.units=4",
+    "window.lookback=8",
+    "window.horizon=2",
+    "train.learning_rate=0.01",
+]
+OWNER = """
+import json, sys, time
+from runner.process import WorkerProcess
+worker = WorkerProcess(backend="tensorflow", threads=1)
+print(worker._process.pid, flush=True)
+worker.send(json.loads(sys.argv[1]))
+print(worker.receive()["say"], flush=True)
+time.sleep(60)
+"""
+
+
+@dataclass
+class Bench:
+    """A worker, a sweep to work for, and the orders of its job."""
+
+    worker: WorkerProcess
+    folder: SweepFolder
+    panel: Path
+    job: Job
+
+    def order(self, trial: str, epoch: int = 0, milestones: tuple[int, ...] = (), epochs: int = 2) -> Message:
+        train = self.job.train.model_copy(update={"max_epochs": epochs, "early_stopping": None})
+        job = self.job.model_copy(update={"train": train})
+        return {
+            "do": "train",
+            "job": dump_job(job),
+            "sweep": self.folder.uri,
+            "panel": str(self.panel),
+            "trial": trial,
+            "epoch": epoch,
+            "params": resolve(job, {}).to_json(),
+            "seed": 5,
+            "milestones": milestones,
+        }
+
+    def hear(self) -> Message:
+        message = self.worker.receive(PATIENCE)
+        assert message is not None, "it says nothing"
+        return message
+
+    def hear_leg(self) -> list[Any]:
+        """The epochs it reports, and what it says at the end."""
+        heard: list[Any] = []
+        while (message := self.hear())["say"] == "report":
+            heard.append(message["report"]["epoch"])
+        return [*heard, message["say"]]
+
+
+def make_bench(root: Path, worker: WorkerProcess) -> Bench:
+    sample_panel(str(root / "data"), pafs.LocalFileSystem(), length=240, shards=2)
+    job = load_job(root / "data" / "job.yaml", SMALL)
+    read_job_panel(job).save(root / "panel")
+    return Bench(worker, Storage.open(str(root / "sweeps")).sweep("a"), root / "panel", job)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    worker = WorkerProcess(backend="tensorflow", threads=1)
+    try:
+        yield make_bench(tmp_path_factory.mktemp("bench"), worker)
+    finally:
+        worker.close()
+
+
+@pytest.fixture
+def cold() -> Iterator[WorkerProcess]:
+    """A process that is still importing Keras."""
+    worker = WorkerProcess(backend="tensorflow", threads=1)
+    yield worker
+    worker.close(0)
+
+
+def family(worker: WorkerProcess) -> list[Process]:
+    own = find(worker._process.pid)
+    assert own is not None
+    return [own, *descendants(own.pid)]
+
+
+def readers_alive() -> set[threading.Thread]:
+    """The threads of this process that listen to workers."""
+    return {thread for thread in threading.enumerate() if thread.name.endswith("(_read)")}
+
+
+def test_a_leg_is_trained_reported_and_saved(bench: Bench) -> None:
+    bench.worker.send(bench.order("00001"))
+
+    reports = [bench.hear() for _ in range(2)]
+    assert bench.hear() == {"say": "left"}
+
+    first, last = (message["report"] for message in reports)
+    assert (first["epoch"], first["ended"], last["epoch"], last["ended"]) == (1, None, 2, "done")
+    assert last["best_score"] == min(first["score"], last["score"])
+    assert last["metrics"].keys() >= {"loss", "val_loss", "val_mse", "val_mae"}
+    folder = bench.folder
+    assert TrainState.from_bytes(folder.read(folder.state("00001"))).progress.epoch == 2
+    assert folder.read(folder.model("00001"))[:2] == b"PK"
+    assert not folder.exists(folder.log("00001"))  # nothing was printed
+
+
+@pytest.mark.parametrize(("answer", "heard"), [("go", [2, "left"]), ("drop", ["left"])])
+def test_it_waits_at_a_milestone_for_the_answer(bench: Bench, answer: str, heard: list[Any]) -> None:
+    bench.worker.send(bench.order(f"00002-{answer}", milestones=(1,)))
+    assert bench.hear()["report"]["epoch"] == 1
+    assert bench.worker.receive(0.3) is None
+    assert bench.folder.exists(bench.folder.state(f"00002-{answer}"))
+
+    bench.worker.send({"do": answer})
+
+    assert bench.hear_leg() == heard
+
+
+def test_leave_saves_the_state_and_the_next_leg_goes_on_from_it(bench: Bench) -> None:
+    bench.worker.send(bench.order("00003", epochs=400))
+    assert bench.hear()["report"]["epoch"] == 1
+
+    bench.worker.send({"do": "leave"})
+
+    *more, last = bench.hear_leg()
+    reached = more[-1] if more else 1
+    assert last == "left"
+    state = TrainState.from_bytes(bench.folder.read(bench.folder.state("00003")))
+    assert state.progress.epoch == reached < 400
+    bench.worker.send(bench.order("00003", epoch=reached, epochs=reached + 2))
+    assert bench.hear_leg() == [reached + 1, reached + 2, "left"]
+
+
+def test_a_leave_that_comes_with_the_order_is_obeyed(bench: Bench) -> None:
+    """Ctrl-C in the very moment in which a leg begins."""
+    bench.worker.send(bench.order("00004", epochs=400))
+    bench.worker.send({"do": "leave"})
+
+    assert len(bench.hear_leg()) < 10
+
+    bench.worker.send(bench.order("00004", epochs=1))  # and is forgotten then
+    assert bench.hear_leg()[-1] == "left"
+
+
+def test_a_state_that_cannot_be_read_means_to_start_over(bench: Bench) -> None:
+    bench.folder.write(bench.folder.state("00005"), b"no state")
+
+    bench.worker.send(bench.order("00005"))
+
+    assert bench.hear_leg() == [1, 2, "left"]
+    assert b"saved state cannot be read" in bench.folder.read(bench.folder.log("00005"))
+
+
+def test_a_trial_that_fails_says_so_and_the_next_one_is_trained(bench: Bench) -> None:
+    broken = bench.order("00006")
+    broken["params"]["train"]["optimizer"] = "none such"
+
+    bench.worker.send(broken)
+
+    assert bench.hear() == {"say": "failed", "error": "KeyError: 'none such'"}
+    assert b"Traceback" in bench.folder.read(bench.folder.log("00006"))
+    bench.worker.send(bench.order("00007", epochs=1))
+    assert bench.hear_leg() == [1, "left"]
+
+
+def test_a_worker_has_one_thread_to_compute_with_and_no_gpu(bench: Bench) -> None:
+    pid = bench.worker._process.pid
+    entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    environment = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        assert environment[name] == "1"
+    assert environment["KERAS_BACKEND"] == "tensorflow"
+    assert environment["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_nothing_said_in_time_is_nothing(cold: WorkerProcess) -> None:
+    assert cold.receive(0.05) is None
+    assert cold.alive
+
+
+def test_a_killed_process_says_that_it_died(cold: WorkerProcess) -> None:
+    cold._process.kill()
+
+    assert cold.receive(PATIENCE) == {
+        "say": "died",
+        "error": "the training process was killed by signal 9",
+    }
+    assert not cold.alive
+    cold.send({"do": "leave"})  # nobody hears it, and it is no error
+
+
+def test_closing_ends_it_with_all_that_it_started(cold: WorkerProcess, tmp_path: Path) -> None:
+    """In the middle of an epoch, too."""
+    bench = make_bench(tmp_path, cold)
+    cold.send(bench.order("00000", epochs=400))
+    assert bench.hear()["say"] == "report"
+    processes = family(cold)
+    readers = readers_alive()
+
+    began = time.monotonic()
+    cold.close()
+
+    assert time.monotonic() - began < 5
+    assert wait_gone(processes, 1) == []
+    assert not cold.alive
+    deadline = time.monotonic() + 5
+    while readers_alive() == readers and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(readers_alive()) < len(readers)
+
+
+def test_it_is_gone_soon_after_its_owner_was_killed(tmp_path: Path, bench: Bench) -> None:
+    order = json.dumps(bench.order("00008", epochs=400) | {"sweep": str(tmp_path / "a")})
+    with subprocess.Popen([sys.executable, "-c", OWNER, order], stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        worker = find(int(owner.stdout.readline()))
+        assert owner.stdout.readline() == "report\n"
+        assert worker is not None
+        processes = [worker, *descendants(worker.pid)]
+        owner.kill()
+        owner.wait()
+
+        assert wait_gone(processes, 5) == []

@@ -1,0 +1,163 @@
+"""What a reader may trust in ``best/``: all that a manifest lists, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+from cluster.errors import ClusterError
+from cluster.storage import Storage, SweepFolder
+from jobs.panel import Panel
+from jobs.spec import Job
+from runner.publish import best_model, publish_best, read_best, read_manifest
+from runner.results import Results
+from tests.runner.curves import make_job
+from tests.runner.events import start, trained, trial
+
+FILES = ["hyperparameters.json", "metrics.json", "model.keras", "signature.json"]
+SCORES = {"model": {"mse": 0.5, "mase": float("nan")}, "seasonal_naive": {"mse": 1.0, "mase": 2.0}}
+
+
+@pytest.fixture
+def folder(storage: Storage) -> SweepFolder:
+    return storage.sweep("a")
+
+
+def job() -> Job:
+    return make_job(model={"units": "{int: {min: 1, max: 64}}"}, search={"seed": 7})
+
+
+def panel() -> Panel:
+    hours = np.arange(48, dtype=np.int64) * 3_600_000_000_000
+    return Panel(("y",), 1, np.zeros((48, 1), np.float32), hours, np.array([0, 48]), (None,), "timestamp[ns]")
+
+
+def results() -> Results:
+    events = [start(), trial(0, **{"model.units": 8}), trial(1, **{"model.units": 16})]
+    return Results([*events, *trained(0, 0.5, 0.25, 0.3), *trained(1, 0.2)])
+
+
+def publish(folder: SweepFolder, number: int = 0) -> None:
+    found = results().trials[f"{number:05d}"]
+    folder.write(folder.model(found.id), f"model of {found.id}".encode())
+    publish_best(folder, job(), panel(), found, SCORES)
+
+
+def test_what_is_published_is_read_back(folder: SweepFolder) -> None:
+    publish(folder)
+
+    manifest = read_manifest(folder)
+    assert folder.files("best") == sorted([*FILES, "manifest.json"])
+    assert read_best(folder, "model.keras") == b"model of 00000"
+    assert list(manifest) == ["sweep", "trial_id", "seed", "data_fingerprint", "versions", "files"]
+    assert (manifest["sweep"], manifest["trial_id"], manifest["seed"]) == ("a", "00000", 7)
+    assert manifest["data_fingerprint"] == panel().fingerprint()
+    assert {"python", "keras", "tensorflow", "ray"} <= set(manifest["versions"])
+    assert manifest["files"] == {
+        name: {"size": len(data := read_best(folder, name)), "sha256": hashlib.sha256(data).hexdigest()}
+        for name in FILES
+    }
+
+
+def test_the_metrics_are_those_of_the_best_epoch_and_of_the_test_part(folder: SweepFolder) -> None:
+    publish(folder)
+
+    assert folder.read_json("best/metrics.json") == {
+        "objective": "val_loss",
+        "score": 0.25,
+        "epoch": 2,
+        "validation": {"val_loss": 0.25, "loss": 0.5},
+        "test": {"mse": 0.5, "mase": None},
+        "seasonal_naive": {"mse": 1.0, "mase": 2.0},
+    }
+    hyperparameters = folder.read_json("best/hyperparameters.json")
+    assert (hyperparameters["model.units"], hyperparameters["window.horizon"]) == (8, 1)
+
+
+def test_the_signature_says_what_the_model_takes_and_gives(folder: SweepFolder) -> None:
+    publish(folder)
+
+    assert folder.read_json("best/signature.json") == {
+        "inputs": [{"name": "values", "columns": ["y"], "shape": [None, 96, 1], "dtype": "float32"}],
+        "outputs": [{"columns": ["y"], "shape": [None, 1, 1], "dtype": "float32"}],
+        "time": "t",
+        "series": None,
+        "time_type": "timestamp[ns]",
+        "step": 3_600_000_000_000,
+        "frequency": "1h",
+    }
+
+
+def test_publishing_again_replaces_it(folder: SweepFolder) -> None:
+    publish(folder, 0)
+    publish(folder, 1)
+
+    assert read_manifest(folder)["trial_id"] == "00001"
+    assert read_best(folder, "model.keras") == b"model of 00001"
+
+
+def test_a_sweep_that_has_published_nothing_says_so(folder: SweepFolder) -> None:
+    with pytest.raises(ClusterError) as error:
+        read_best(folder, "model.keras")
+
+    assert str(error.value) == "sweep a has published no best model yet; see: recur status a"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_changed_file_is_refused(folder: SweepFolder, file: str) -> None:
+    publish(folder)
+    data = bytearray(folder.read(folder.best(file)))
+    data[-1] ^= 1
+    folder.write(folder.best(file), bytes(data))
+
+    with pytest.raises(ClusterError) as error:
+        read_best(folder, file)
+
+    assert str(error.value) == (
+        f"{folder.uri}/best/{file} is not the file that was published (its SHA-256 differs from the "
+        "manifest's); restore it, or run the sweep again with --fresh"
+    )
+
+
+def test_a_file_that_the_manifest_does_not_list_is_refused(folder: SweepFolder) -> None:
+    publish(folder)
+    folder.write("best/scaler.parquet", b"x")
+
+    with pytest.raises(ClusterError) as error:
+        read_best(folder, "scaler.parquet")
+
+    assert str(error.value) == (
+        f"{folder.uri}/best/manifest.json lists no scaler.parquet; run the sweep again with --fresh"
+    )
+
+
+def test_a_file_that_is_gone_is_named(folder: SweepFolder) -> None:
+    publish(folder)
+    folder.delete("best/model.keras")
+
+    with pytest.raises(ClusterError, match=rf"^{folder.uri}/best/model\.keras: cannot be read \(.+\)$"):
+        read_best(folder, "model.keras")
+
+
+def test_what_a_crash_left_half_written_is_never_read(folder: SweepFolder) -> None:
+    """The second model is missing, so publishing fails after the first one's manifest was taken away."""
+    publish(folder, 0)
+    with pytest.raises(ClusterError, match=r"checkpoints/00001/model\.keras: cannot be read"):
+        publish_best(folder, job(), panel(), results().trials["00001"], SCORES)
+
+    for file in FILES:
+        with pytest.raises(ClusterError, match=r"^sweep a has published no best model yet;"):
+            read_best(folder, file)
+
+
+def test_the_best_model_is_the_best_that_is_on_storage(folder: SweepFolder) -> None:
+    assert best_model(folder, results()) is None
+
+    folder.write(folder.model("00000"), b"x")
+    second = best_model(folder, results())
+    folder.write(folder.model("00001"), b"x")
+    first = best_model(folder, results())
+
+    assert (second and second.id, first and first.id) == ("00000", "00001")

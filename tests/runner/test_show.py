@@ -1,0 +1,75 @@
+"""What commands print for people."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.storage import Storage
+from runner.results import Results
+from runner.show import clock, differing, number, short, status_json, value
+from tests.runner.events import end, finish, start, trained, trial
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0s"),
+        (59.4, "59s"),
+        (59.6, "1m 00s"),
+        (61, "1m 01s"),
+        (3599.7, "1h 00m"),
+        (3661, "1h 01m"),
+        (90_000, "25h 00m"),
+    ],
+)
+def test_a_length_of_time(seconds: float, shown: str) -> None:
+    assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"), [(None, "-"), (0.123456, "0.1235"), (12345.6, "1.235e+04"), (1.0, "1")]
+)
+def test_a_score(score: float | None, shown: str) -> None:
+    assert number(score) == shown
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [(None, "-"), (0.00123456, "0.00123"), (64, "64"), ("gru", "gru"), (True, "True"), (0.0, "0")],
+)
+def test_a_hyperparameters_value(found: object, shown: str) -> None:
+    assert value(found) == shown
+
+
+def test_a_hyperparameters_name_without_its_section() -> None:
+    assert short("model.units.1") == "units.1"
+
+
+def test_only_what_differs_is_shown() -> None:
+    results = Results([start(), trial(0, cell="gru", units=8), trial(1, cell="gru", units=4, deep=1)])
+    trials = list(results.trials.values())
+
+    assert differing(trials) == ["units", "deep"]
+    assert differing(trials[:1]) == ["cell", "units"]
+    assert differing([]) == []
+
+
+def test_a_status_has_the_contracts_keys(storage: Storage) -> None:
+    events = [start(10.0), trial(0), trial(1), *trained(0, 0.5, 0.25), end(0), finish("interrupted", 14.04)]
+
+    assert status_json(storage.sweep("a"), Results(events)) == {
+        "sweep": "a",
+        "state": "interrupted",
+        "trials": {
+            "done": 1,
+            "running": 0,
+            "paused": 0,
+            "stopped_early": 0,
+            "diverged": 0,
+            "failed": 0,
+            "pending": 1,
+        },
+        "best_score": 0.25,
+        "epochs_trained": 2,
+        "seconds": 4.0,
+    }
