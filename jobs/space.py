@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -28,9 +28,14 @@ class _Dimension(BaseModel):
     kind: ClassVar[str]
     per_layer: bool = False
 
-    def values(self) -> Sequence[Scalar] | None:
+    def values(self) -> list[Scalar] | None:
         """Every value in order, or None where there are infinitely many."""
         raise NotImplementedError
+
+    def count(self) -> float:
+        """How many values there are; ``inf`` where they are not countable."""
+        values = self.values()
+        return math.inf if values is None else len(values)
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """One value, each as likely as any other (in log space where ``sampling: log``)."""
@@ -100,17 +105,25 @@ class Int(_Range):
     max: int
     step: int | None = None
 
-    def values(self) -> Sequence[Scalar] | None:
-        """Every whole number of the range, in order; never written out, however many there are."""
+    def values(self) -> list[Scalar] | None:
+        """Every whole number of the range, in order."""
         if self.step is None or self.sampling == "linear":
-            return range(self.min, self.max + 1, self.step or 1)
+            return list(range(self.min, self.max + 1, self.step or 1))
         return [round(value) for value in self._stepped(self.step)]
+
+    def count(self) -> float:
+        """How many whole numbers the range holds."""
+        if self.step is None or self.sampling == "linear":
+            return (self.max - self.min) // (self.step or 1) + 1
+        return super().count()
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         """A whole number; without a step and in log space, dense near ``min``."""
         if self.sampling == "log" and self.step is None:
             low, high = math.log(self.min), math.log(self.max + 1)
             return min(self.max, max(self.min, int(math.exp(rng.uniform(low, high)))))
+        if self.sampling == "linear":  # without a list of a billion numbers
+            return self.min + (self.step or 1) * int(rng.integers(int(self.count())))
         return super().sample(rng)
 
 
@@ -119,7 +132,7 @@ class Float(_Range):
 
     kind = "float"
 
-    def values(self) -> Sequence[Scalar] | None:
+    def values(self) -> list[Scalar] | None:
         """The steps in order, or None for a continuous range."""
         if self.step is None:
             return [self.min] if self.min == self.max else None
@@ -155,7 +168,7 @@ class Choice(_Dimension):
             raise ValueError(f"choice lists a value twice: {list(self.options)}")
         return self
 
-    def values(self) -> Sequence[Scalar] | None:
+    def values(self) -> list[Scalar] | None:
         """The options in the order they were written."""
         return list(self.options)
 
@@ -173,7 +186,7 @@ class Boolean(_Dimension):
 
     kind = "boolean"
 
-    def values(self) -> Sequence[Scalar] | None:
+    def values(self) -> list[Scalar] | None:
         """False, then true."""
         return [False, True]
 
@@ -258,12 +271,7 @@ class Space:
         deep = next((p.dimension for p in self.parameters if p.name == "model.layers"), None)
         depths = [int(n) for n in (deep.values() or []) if n is not None] if deep else [self.depth({})]
         total = sum(
-            math.prod(_count(p) for p in by_layer if p.layer is not None and p.layer < depth)
+            math.prod(p.dimension.count() for p in by_layer if p.layer is not None and p.layer < depth)
             for depth in depths
         )
-        return total * math.prod(_count(p) for p in free)
-
-
-def _count(parameter: Parameter) -> float:
-    values = parameter.dimension.values()
-    return math.inf if values is None else len(values)
+        return total * math.prod(p.dimension.count() for p in free)

@@ -1,5 +1,7 @@
-"""An object store in memory behind ``pyarrow.fs``, with S3's manners: no folders but in the names of objects,
-an object is there only when its upload has ended, the last upload wins.
+"""An object store in memory behind ``pyarrow.fs``, with S3's manners.
+
+There are no folders but in the names of objects, an object is there only when its upload has ended, and the
+last upload wins.
 """
 
 from __future__ import annotations

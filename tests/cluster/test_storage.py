@@ -189,7 +189,9 @@ def test_a_storage_that_the_kernel_refuses_says_so() -> None:
 
 
 def test_a_scheme_that_cannot_be_opened_is_named() -> None:
-    with pytest.raises(ClusterError, match=r"^nonsense://x/y: cannot be opened \(.+\); give a folder or another URI$"):
+    with pytest.raises(
+        ClusterError, match=r"^nonsense://x/y: cannot be opened \(.+\); give a folder or another URI$"
+    ):
         Storage.open("nonsense://x/y")
 
 

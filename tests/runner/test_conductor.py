@@ -136,24 +136,24 @@ def test_reports_come_back_as_decisions_and_in_the_journal() -> None:
     assert (leg.epoch, leg.number, leg.milestones, leg.params.train.max_epochs) == (0, 0, (), EPOCHS)
 
 
-def test_a_diverged_trial_stops_at_once_and_counts_as_infinitely_bad() -> None:
-    """Its best epoch may still be the sweep's best, but it takes nobody's place at a rung."""
-    pool = new_pool(job_of("hyperband"), seed=0, workers=1)
-    leg = pool.conductor.next_leg()
-    assert leg is not None
-    curve = flat([0.1, 0.1], diverges=2)
-    scheduler = pool.conductor._scheduler
-    told: list[float] = []
-    scheduler.on_end = lambda number, best: told.append(best)  # type: ignore[method-assign]
+def test_a_diverged_trial_takes_nobodys_place_at_a_rung_and_may_still_be_the_best() -> None:
+    """Two of three go on from epoch 2; the one that was lost there had the best epoch of all."""
+    job = make_job(
+        search={"scheduler": "hyperband", "factor": 2, "min_epochs": 2},
+        train={"max_epochs": 4},
+        model={"units": "{int: {min: 1, max: 1000}}"},
+    )
+    pool = new_pool(job, seed=0, workers=1)
+    pool.curves = [flat([0.1] * 4, diverges=2), *[flat([0.5] * 4)] * 9]
 
-    pool.conductor._scheduler.milestones = lambda number: ()  # type: ignore[method-assign]
-    assert pool.conductor.on_report(leg.trial, curve.report(1)) is Decision.CONTINUE
-    assert pool.conductor.on_report(leg.trial, curve.report(2)) is Decision.STOP
+    pool.run()
 
-    trial = pool.conductor.results.trials[leg.trial]
-    assert (trial.state, trial.score, trial.epoch) == ("diverged", 0.1, 1)
-    assert told == [math.inf]
-    assert pool.conductor.results.best() == trial
+    results = pool.conductor.results
+    first = [(t.state, t.epochs_trained, t.score) for t in list(results.trials.values())[:3]]
+    assert first == [("diverged", 2, 0.1), ("done", 4, 0.5), ("done", 4, 0.5)]
+    best = results.best()
+    assert best is not None
+    assert (best.number, best.epoch) == (0, 1)
 
 
 def test_a_report_heard_before_is_not_journaled_again() -> None:

@@ -25,9 +25,19 @@ def _wait_for_results(sweep: Path, count: int, process: subprocess.Popen[bytes])
     for _ in range(1200):
         if sweep.exists() and _results(sweep) >= count:
             return
-        assert process.poll() is None, "the sweep ended before it could be stopped"
+        assert process.poll() is None, _said(sweep)
         time.sleep(0.05)
     raise AssertionError(f"no {count} results within a minute")
+
+
+def _said(sweep: Path) -> str:
+    """What the command that ended too early had to say."""
+    return (sweep.parents[1] / "stderr.txt").read_text()
+
+
+def _start(recur: Recur, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    with (recur.folder / "stderr.txt").open("wb") as said:
+        return recur.start(*arguments, stdout=subprocess.DEVNULL, stderr=said)
 
 
 def _wait_until_gone(pids: set[int]) -> None:
@@ -93,13 +103,12 @@ def test_ctrl_c_on_a_terminal_keeps_what_was_found_and_leaves_no_process(
 
 
 def test_sigterm_stops_like_ctrl_c(recur: Recur, write_job: JobWriter) -> None:
-    process = recur.start("run", _long_job(write_job, recur.folder), stderr=subprocess.PIPE)
+    process = _start(recur, "run", _long_job(write_job, recur.folder))
     _wait_for_results(recur.storage / "small", 1, process)
     family = _family(process)
     process.terminate()
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert b"Stopped. What was found is kept in" in said
+    assert process.wait(30) == 130
+    assert "Stopped. What was found is kept in" in _said(recur.storage / "small")
     _wait_until_gone(family)
 
 
@@ -110,7 +119,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, write_job: JobW
         recur.folder.mkdir()
     jobs = [_long_job(write_job, recur.folder) for recur in recurs]
     recurs[0]("run", jobs[0], "--workers", "1")
-    process = recurs[1].start("run", jobs[1], "--workers", "1", stderr=subprocess.DEVNULL)
+    process = _start(recurs[1], "run", jobs[1], "--workers", "1")
     sweep = recurs[1].storage / "small"
     _wait_for_results(sweep, 7, process)
     family = _family(process)
@@ -127,7 +136,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, write_job: JobW
 
 
 def test_a_killed_training_process_costs_only_its_leg(recur: Recur, write_job: JobWriter) -> None:
-    process = recur.start("run", _long_job(write_job, recur.folder), stderr=subprocess.DEVNULL)
+    process = _start(recur, "run", _long_job(write_job, recur.folder))
     sweep = recur.storage / "small"
     _wait_for_results(sweep, 2, process)
     workers = [child.pid for child in descendants(process.pid) if "runner.worker" in command(child.pid)]
@@ -139,7 +148,7 @@ def test_a_killed_training_process_costs_only_its_leg(recur: Recur, write_job: J
 
 def test_a_second_run_of_a_running_sweep_is_refused(recur: Recur, write_job: JobWriter) -> None:
     job = _long_job(write_job, recur.folder)
-    process = recur.start("run", job, stderr=subprocess.DEVNULL)
+    process = _start(recur, "run", job)
     _wait_for_results(recur.storage / "small", 1, process)
     refused = recur("run", job, code=2)
     assert f"sweep small is being run by process {process.pid} on " in refused.stderr
