@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 
 _FILE = "journal/owner.json"
+_LOCK = "journal/owner.lock"
 _STALE = 60.0  # seconds without a sign of life after which a holder on another host counts as dead
 
 
@@ -27,13 +31,14 @@ class Lease:
         Raises:
             ClusterError: another process that is alive holds it.
         """
-        holder = lease_holder(self._folder)
-        if holder is not None:
-            raise ClusterError(
-                f"sweep {self._folder.name} is being run by {holder}; "
-                "wait for it, stop it, or choose another --name"
-            )
-        self.renew()
+        with _one_at_a_time(self._folder):
+            holder = lease_holder(self._folder)
+            if holder is not None:
+                raise ClusterError(
+                    f"sweep {self._folder.name} is being run by {holder}; "
+                    "wait for it, stop it, or choose another --name"
+                )
+            self.renew()
 
     def renew(self) -> None:
         """Show that the holder lives; call it at least every few seconds."""
@@ -51,11 +56,25 @@ class Lease:
         self._folder.delete(_FILE)
 
 
+@contextmanager
+def _one_at_a_time(folder: SweepFolder) -> Iterator[None]:
+    """Of two processes that look and then write at the same instant, the second sees the first."""
+    if folder.storage.local is None:
+        yield  # an object store has no locks
+        return
+    path = Path(folder.path(_LOCK))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def lease_holder(folder: SweepFolder) -> str | None:
     """Who is running the sweep now, in words; None when nobody is."""
-    if not folder.exists(_FILE):
-        return None
-    owner = folder.read_json(_FILE)
+    try:
+        owner = folder.read_json(_FILE)
+    except ClusterError:
+        return None  # nobody, or released a moment ago
     who = f"process {owner['pid']} on {owner['host']}"
     if owner["host"] == socket.gethostname():
         alive = _started(owner["pid"]) == owner["started"] is not None

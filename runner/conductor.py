@@ -134,6 +134,8 @@ class Conductor:
 
     def on_lost(self, trial_id: str, error: str) -> None:
         """The trial's worker is gone; it runs again from its last saved state, a few times at most."""
+        if trial_id not in self._running:
+            return  # it had been decided on already
         self._losses[trial_id] = self._losses.get(trial_id, 0) + 1
         if self._losses[trial_id] >= _MAX_LOSSES:
             self.on_failed(trial_id, f"lost its worker {_MAX_LOSSES} times, at last by this: {error}")

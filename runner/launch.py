@@ -96,11 +96,13 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
             f"sweep {folder.name} is being run by {holder}; wait for it, or choose another --name"
         )
     if not folder.exists():
-        if folder.files("") or folder.files(folder.JOURNAL):  # the latter: removed, and not to the end
+        half_removed = bool(folder.files(folder.JOURNAL))
+        if folder.files("") or (half_removed and not fresh):
+            hint = ", or take away what is left of a removed sweep with --fresh" if half_removed else ""
             raise ClusterError(
-                f"{folder.uri} holds files that are no sweep's; choose another --name or --storage"
+                f"{folder.uri} holds files that are no sweep's; choose another --name or --storage{hint}"
             )
-        return Standing(folder, exists=False, results=Results())
+        return Standing(folder, exists=half_removed, results=Results())
     if fresh:
         return Standing(folder, exists=True, results=Results())
     changed = [name for name in changed_fields(read_spec(folder), job) if name != "storage"]

@@ -11,9 +11,7 @@ from jobs.space import Space, Values
 from runner.schedulers import Scheduler
 
 DEFAULT_TRIALS = 20
-_ATTEMPTS = (
-    10_000  # draws before a space counts as exhausted; its size is known, so this only bounds bad luck
-)
+_ATTEMPTS = 1_000_000  # bounds bad luck; a space that is exhausted is known to be
 
 
 class Searcher(Protocol):

@@ -160,11 +160,26 @@ def test_fresh_replaces_a_sweep_by_another_job(storage: Storage) -> None:
     assert not folder.exists(folder.model("00000"))
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-@pytest.mark.parametrize("file", ["notes.txt", "journal/000001.jsonl"])
-def test_a_folder_of_something_else_is_left_alone(storage: Storage, fresh: bool, file: str) -> None:  # noqa: FBT001
-    """Also what is left of a sweep when its removal was cut short: its journal is nobody's any more."""
+def test_what_is_left_of_a_removed_sweep_is_nobody_s_until_fresh_takes_it_away(storage: Storage) -> None:
     folder = storage.sweep("virtual")
+    folder.write("journal/000001.jsonl", b"old")
+
+    with pytest.raises(ClusterError) as error:
+        check_standing(folder, make_job(), fresh=False)
+    assert str(error.value) == (
+        f"{folder.uri} holds files that are no sweep's; choose another --name or --storage, "
+        "or take away what is left of a removed sweep with --fresh"
+    )
+
+    claim(check_standing(folder, make_job(), fresh=True), make_job(), fresh=True)
+    assert folder.files("journal") == []
+    assert read_spec(folder) == make_job()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_folder_of_something_else_is_left_alone(storage: Storage, fresh: bool) -> None:  # noqa: FBT001
+    folder = storage.sweep("virtual")
+    file = "notes.txt"
     folder.write(file, b"mine")
 
     with pytest.raises(ClusterError) as error:
