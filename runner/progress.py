@@ -17,7 +17,7 @@ from rich.text import Text
 from jobs.spec import Job
 from runner.conductor import Conductor
 from runner.results import Trial
-from runner.show import clock, differing, number, short, value
+from runner.show import clock, differing, fitting, number, short, value
 
 _LINE_SECONDS = 10.0
 _BEST_ROWS = 5
@@ -111,11 +111,12 @@ class LiveProgress:
         best = sorted((trial for trial in trials if trial.eligible), key=Trial.rank)[:_BEST_ROWS]
         stopping = "stopping, saving what runs" if conductor.stopping else self._phase
         parts: list[Text | Table | ProgressBar] = [self._headline(conductor, stopping, elapsed)]
-        names = differing(trials)
+        names = fitting(differing(trials), self._live.console.width)
         if running:
-            parts.append(self._table("running", running, names))
+            parts += [Text(), self._table("running", running, names)]
         if best:
-            parts.append(self._table("best", best, names))
+            parts += [Text(), self._table("best", best, names)]
+        parts.append(Text())
         parts.append(Text("Ctrl-C stops and keeps what was found", style="dim"))
         return Group(*parts)
 
@@ -146,7 +147,7 @@ class LiveProgress:
         for head in (title, "epoch", "last", "best", "at"):
             table.add_column(head, justify="left" if head == title else "right", no_wrap=True, min_width=7)
         for name in names:
-            table.add_column(short(name), justify="right", no_wrap=True, min_width=10)
+            table.add_column(short(name), justify="right", no_wrap=True, min_width=8)
         for trial in trials:
             last = trial.history[-1][1] if trial.history else None
             table.add_row(

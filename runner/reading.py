@@ -21,9 +21,8 @@ from runner.show import (
     print_best,
     print_json,
     print_status,
-    print_table,
+    print_trials,
     status_json,
-    trial_table,
     value,
 )
 
@@ -67,7 +66,7 @@ def trials_command(*, sweep: str, storage: str | None, out: str | None, as_json:
         print_json([trial.to_json() for trial in results.trials.values()])
     elif out is None:
         trials = list(results.trials.values())
-        print_table(trial_table(trials, differing(trials), folder.name))
+        print_trials(trials, differing(trials), folder.name)
         for trial in results.failures():
             click.echo(f"{trial.id} failed: {trial.error}")
 

@@ -17,6 +17,8 @@ from runner.publish import MANIFEST
 from runner.results import Results, Trial
 
 _NO_LIMIT = 10_000
+_OTHER_COLUMNS = 48  # what a table of trials takes beside the hyperparameters
+_SHORTEST_VALUE = 7
 _METRICS = ("mse", "mae", "raw_rmse", "raw_mae", "smape", "mase")
 
 
@@ -94,10 +96,19 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
     return table
 
 
-def print_table(table: Table) -> None:
-    """A table as wide as the terminal, or as it needs to be where there is none."""
+def print_trials(trials: Sequence[Trial], names: Sequence[str], title: str) -> None:
+    """A table of trials; on a terminal with as many hyperparameters as there is room for."""
     console = Console(highlight=False)
-    if not console.is_terminal:  # nothing to fit into: lines are whole
+    shown = fitting(names, console.width) if console.is_terminal else names
+    print_table(trial_table(trials, shown, title))
+    if len(shown) < len(names):
+        click.echo(f"({len(names) - len(shown)} more hyperparameters: --json, or recur trials --out)")
+
+
+def print_table(table: Table) -> None:
+    """A table, its lines whole where there is no terminal to fit into."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
         console.width = _NO_LIMIT
         console.width = console.measure(table).maximum
     console.print(table)
@@ -107,7 +118,7 @@ def print_best(folder: SweepFolder, job: Job, results: Results, top: int) -> Non
     """The best trials, and where the best one's checkpoint is."""
     names = differing(list(results.trials.values()))
     ranked = results.ranked()[:top]
-    print_table(trial_table(ranked, names, f"Best trials by {job.search.objective}"))
+    print_trials(ranked, names, f"Best trials by {job.search.objective}")
     best = best_json(folder, job, ranked[0])
     click.echo(f"\ncheckpoint {best['checkpoint'] or 'not on storage yet'}")
     print_scores(best)
@@ -137,6 +148,18 @@ def differing(trials: Sequence[Trial]) -> list[str]:
     if len(trials) < 2:
         return list(names)
     return [name for name in names if len({repr(trial.values.get(name)) for trial in trials}) > 1]
+
+
+def fitting(names: Sequence[str], width: int) -> list[str]:
+    """As many of the names, in order, as a table of trials has room for; every trial's are in ``--json``."""
+    room = width - _OTHER_COLUMNS
+    shown = []
+    for name in names:
+        room -= max(len(short(name)), _SHORTEST_VALUE) + 2
+        if room < 0:
+            break
+        shown.append(name)
+    return shown
 
 
 def short(name: str) -> str:
