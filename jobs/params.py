@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
 from jobs.errors import JobError
-from jobs.space import Boolean, Choice, Dimension, Float, Int, Parameter, Scalar, Space, Values
+from jobs.space import Parameter, Space, Values
 from jobs.spec import Job, Layer, Model
 
 _BY_LAYER = ("units", "activation", "dropout")

@@ -4,87 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
-    ValidationError,
     field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
-from jobs.messages import sentence
-from jobs.space import KINDS, Boolean, Choice, Dimension, Float, Int, parse_dimension
+from jobs.dimensions import Dimension
+from jobs.searchable import Searchable, Searched, as_written
 
-T = TypeVar("T")
-
-
-class _Searched:
-    """Lets a field hold a fixed value or a dimension all of whose values the field would accept."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        fixed = handler.generate_schema(source.__args__[0])
-        written = core_schema.plain_serializer_function_ser_schema(_as_written)
-        return core_schema.no_info_wrap_validator_function(_fixed_or_searched, fixed, serialization=written)
-
-
-class _Stack:
-    """The same for the stack of layers, which may also be an explicit list."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        count = handler.generate_schema(_SearchedCount)
-        layers = handler.generate_schema(Annotated[tuple[Layer, ...], Field(strict=False)])
-        listed = core_schema.no_info_after_validator_function(_at_least_one, layers)
-        del source  # the annotation says the same in types
-        return core_schema.tagged_union_schema(
-            {"list": listed, "count": count},
-            discriminator=lambda raw: "list" if isinstance(raw, list | tuple) else "count",
-            serialization=core_schema.plain_serializer_function_ser_schema(_as_written),
-        )
-
-
-def _fixed_or_searched(raw: Any, fixed: Any) -> Any:
-    if isinstance(raw, Int | Float | Choice | Boolean):
-        return raw
-    if not isinstance(raw, Mapping):
-        return fixed(raw)
-    try:
-        dimension = parse_dimension(raw)
-    except ValidationError as error:
-        kind = next(key for key in raw if key in KINDS)
-        raise ValueError(sentence(error, KINDS[kind])) from None
-    for value in dimension.probes():
-        try:
-            fixed(value)
-        except ValidationError as error:
-            raise ValueError(f"the search may give {value!r}: {sentence(error)}") from None
-    return dimension
-
-
-def _at_least_one(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    if not layers:
-        raise ValueError("lists no layer; write at least one, or a number of layers")
-    return layers
-
-
-def _as_written(value: Any) -> Any:
-    if isinstance(value, Int | Float | Choice | Boolean):
-        return value.describe()
-    if isinstance(value, tuple):
-        return [layer.model_dump(mode="json") for layer in value]
-    return value
-
-
-Searchable = Annotated[T | Dimension, _Searched()]
-
-Positive = Annotated[int, Field(ge=1)]
-_SearchedCount = Annotated[Positive | Dimension, _Searched()]
 Cell = Literal["simple_rnn", "lstm", "gru"]
 Activation = Literal[
     "tanh", "relu", "sigmoid", "linear", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
@@ -93,7 +28,9 @@ Scale = Literal["standard", "instance", "none"]
 Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
 Loss = Literal["mse", "mae", "huber"]
 Objective = Literal["val_loss", "val_mse", "val_mae"]
+Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+_SearchedCount = Annotated[Positive | Dimension, Searched()]
 
 
 class Section(BaseModel):
@@ -196,6 +133,33 @@ class Layer(Section):
     units: Searchable[Positive] | None = None
     activation: Searchable[Activation] | None = None
     dropout: Searchable[Rate] | None = None
+
+
+def _at_least_one(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    if not layers:
+        raise ValueError("lists no layer; write at least one, or a number of layers")
+    return layers
+
+
+def _stack_as_written(stack: Any) -> Any:
+    if isinstance(stack, tuple):
+        return [layer.model_dump(mode="json") for layer in stack]
+    return as_written(stack)
+
+
+class _Stack:
+    """Lets ``layers`` be a fixed or searched number of layers, or an explicit list of them."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        count = handler.generate_schema(_SearchedCount)
+        layers = handler.generate_schema(Annotated[tuple[Layer, ...], Field(strict=False)])
+        listed = core_schema.no_info_after_validator_function(_at_least_one, layers)
+        del source  # the annotation says the same in types
+        return core_schema.tagged_union_schema(
+            {"list": listed, "count": count},
+            discriminator=lambda raw: "list" if isinstance(raw, list | tuple) else "count",
+            serialization=core_schema.plain_serializer_function_ser_schema(_stack_as_written),
+        )
 
 
 class Model(Section):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from jobs.dimensions import Dimension
 from jobs.errors import JobError
 from jobs.panel import Indices, Panel
 from jobs.params import WindowParams
-from jobs.space import Dimension
 from jobs.spec import Job, Split
 
 FloatArray = npt.NDArray[np.float64]

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
+from jobs.dimensions import Choice, Dimension, Float, Int
 from jobs.errors import JobError
 from jobs.jobfile import dump_job, load_job, parse_job
-from jobs.space import Choice, Dimension, Float, Int
 from tests.jobs.small import MINIMAL, job, refusal
 
 # Reading and writing

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs as pafs
 
+from jobs.dimensions import Choice, Int
 from jobs.errors import JobError
 from jobs.jobfile import load_job, parse_job
 from jobs.sample import HORIZON, WEIGHT, sample_panel
 from jobs.shards import Columns, read_panel
-from jobs.space import Choice, Int
 from jobs.windows import check_windows, fit_scaler, split_panel
 
 LOCAL = pafs.LocalFileSystem()

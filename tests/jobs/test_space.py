@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, parse_dimension
 from jobs.params import resolve, space_of
-from jobs.space import Boolean, Choice, Dimension, Float, Int, Parameter, Space, Values, parse_dimension
+from jobs.space import Parameter, Space, Values
 from tests.jobs.small import job
 
 FINITE = {"allow_nan": False, "allow_infinity": False}

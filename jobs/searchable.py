@@ -1,0 +1,49 @@
+"""Fields of the job file that hold a fixed value or a search over many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import GetCoreSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from jobs.dimensions import KINDS, Boolean, Choice, Dimension, Float, Int, parse_dimension
+from jobs.messages import sentence
+
+T = TypeVar("T")
+
+
+class Searched:
+    """Lets a field hold a fixed value or a dimension all of whose values the field would accept."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        fixed = handler.generate_schema(source.__args__[0])
+        written = core_schema.plain_serializer_function_ser_schema(as_written)
+        return core_schema.no_info_wrap_validator_function(_fixed_or_searched, fixed, serialization=written)
+
+
+def _fixed_or_searched(raw: Any, fixed: Any) -> Any:
+    if isinstance(raw, Int | Float | Choice | Boolean):
+        return raw
+    if not isinstance(raw, Mapping):
+        return fixed(raw)
+    try:
+        dimension = parse_dimension(raw)
+    except ValidationError as error:
+        kind = next(key for key in raw if key in KINDS)
+        raise ValueError(sentence(error, KINDS[kind])) from None
+    for value in dimension.probes():
+        try:
+            fixed(value)
+        except ValidationError as error:
+            raise ValueError(f"the search may give {value!r}: {sentence(error)}") from None
+    return dimension
+
+
+def as_written(value: Any) -> Any:
+    """A field's value as a job file has it."""
+    return value.describe() if isinstance(value, Int | Float | Choice | Boolean) else value
+
+
+Searchable = Annotated[T | Dimension, Searched()]
