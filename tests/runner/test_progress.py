@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -15,7 +17,11 @@ from tests.runner.pool import START, Lines, Pool, make_conductor
 
 @pytest.fixture
 def job() -> Job:
-    return make_job(search={"trials": 6, "scheduler": "none"}, train={"max_epochs": 9})
+    return make_job(
+        model={"units": "{int: {min: 1, max: 99}}"},
+        search={"trials": 6, "scheduler": "none"},
+        train={"max_epochs": 9},
+    )
 
 
 @pytest.fixture
@@ -28,9 +34,10 @@ def conductor(job: Job) -> Conductor:
 
 
 def _drawn(progress: LiveProgress, width: int = 120) -> str:
-    console = Console(width=width, record=True, quiet=True)
+    screen = io.StringIO()
+    console = Console(width=width, file=screen)
     console.print(progress._draw())
-    return console.export_text()
+    return screen.getvalue()
 
 
 def test_before_anything_has_begun_it_says_so(job: Job) -> None:
