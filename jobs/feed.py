@@ -46,23 +46,22 @@ class Feed:
 def training_batches(feed: Feed, starts: Indices, *, batch_size: int, seed: int, first_epoch: int) -> Any:
     """An endless stream of batches for ``fit(steps_per_epoch=steps(...))``, shuffled anew each epoch."""
 
-    def shuffled() -> Iterator[Indices]:
+    def shuffled() -> Iterator[tuple[Rows, Rows]]:
         epoch = first_epoch
         while True:
             order = np.random.default_rng([seed, epoch]).permutation(starts)
-            yield from np.split(order, range(batch_size, len(order), batch_size))
+            yield from map(feed.gather, np.split(order, range(batch_size, len(order), batch_size)))
             epoch += 1
 
-    return _stream(feed, shuffled)
+    return _tensorflow_stream(feed, shuffled, None) if _on_tensorflow() else shuffled()
 
 
 def evaluation_batches(feed: Feed, starts: Indices) -> Any:
     """All windows once, in order, in few large batches."""
-
-    def in_order() -> Iterator[Indices]:
-        yield from np.split(starts, range(EVALUATION_BATCH, len(starts), EVALUATION_BATCH))
-
-    return _stream(feed, in_order, count=steps(len(starts), EVALUATION_BATCH))
+    chunks = np.split(starts, range(EVALUATION_BATCH, len(starts), EVALUATION_BATCH))
+    if _on_tensorflow():
+        return _tensorflow_stream(feed, lambda: map(feed.gather, chunks), len(chunks))
+    return _Chunks(feed, chunks)
 
 
 def steps(windows: int, batch_size: int) -> int:
@@ -70,25 +69,22 @@ def steps(windows: int, batch_size: int) -> int:
     return -(-windows // batch_size)
 
 
-def _stream(feed: Feed, batches: Callable[[], Iterator[Indices]], count: int | None = None) -> Any:
-    """``count`` batches, or endlessly many."""
-    if keras.backend.backend() == "tensorflow":
-        return _tensorflow_stream(feed, batches, count)
-    return _Batches(feed, batches)
+def _on_tensorflow() -> bool:
+    return bool(keras.backend.backend() == "tensorflow")
 
 
-def _tensorflow_stream(feed: Feed, batches: Callable[[], Iterator[Indices]], count: int | None) -> Any:
+def _tensorflow_stream(
+    feed: Feed, batches: Callable[[], Iterator[tuple[Rows, Rows]]], count: int | None
+) -> Any:
+    """A ``tf.data`` pipeline of ``count`` batches (None: endlessly many) without its autotuner."""
     import tensorflow as tf
-
-    def gathered() -> Iterator[tuple[Rows, Rows]]:
-        yield from (feed.gather(starts) for starts in batches())
 
     columns = feed.rows.shape[1]
     signature = (
         tf.TensorSpec((None, feed.lookback, columns), tf.float32),
         tf.TensorSpec((None, feed.horizon, feed.targets), tf.float32),
     )
-    dataset = tf.data.Dataset.from_generator(gathered, output_signature=signature)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
     cardinality = tf.data.INFINITE_CARDINALITY if count is None else count
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
     options = tf.data.Options()
@@ -98,11 +94,15 @@ def _tensorflow_stream(feed: Feed, batches: Callable[[], Iterator[Indices]], cou
     return dataset.with_options(options).prefetch(2)
 
 
-class _Batches:
-    """A Python iterable for the backends that take NumPy batches; each pass begins anew."""
+class _Chunks(keras.utils.PyDataset):
+    """The form in which the other backends take batches that are gone through more than once."""
 
-    def __init__(self, feed: Feed, batches: Callable[[], Iterator[Indices]]) -> None:
-        self._feed, self._batches = feed, batches
+    def __init__(self, feed: Feed, chunks: list[Indices]) -> None:
+        super().__init__()
+        self._feed, self._chunks = feed, chunks
 
-    def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
-        yield from (self._feed.gather(starts) for starts in self._batches())
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def __getitem__(self, index: int) -> tuple[Rows, Rows]:
+        return self._feed.gather(self._chunks[index])

@@ -90,8 +90,8 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, workers: int | None, add
             results = run_sweep(spec, folder, panel, Place(workers, address), progress.watch)
     except Interrupted:
         raise Interrupted(
-            f"What was found is kept in {folder.uri}; see: recur best {folder.uri}; "
-            "the same recur run command goes on with it"
+            f"What was found is kept in {folder.uri}\n"
+            f"Run the same command again to go on; see what there is with: recur best {_typed(folder)}"
         ) from None
     except (JobError, ClusterError) as error:
         raise WorkFailedError(f"{error}; what was found is kept in {folder.uri}") from None
@@ -135,7 +135,7 @@ def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> 
 
 
 def _next_steps(folder: SweepFolder) -> None:
-    sweep = folder.name if _is_default(folder) else shlex.quote(folder.uri)
+    sweep = _typed(folder)
     click.echo(
         "\nNext:\n"
         f"  recur best {sweep}\n"
@@ -144,6 +144,6 @@ def _next_steps(folder: SweepFolder) -> None:
     )
 
 
-def _is_default(folder: SweepFolder) -> bool:
-    """Whether a command that names no storage looks there."""
-    return folder.storage.uri == open_storage(None).uri
+def _typed(folder: SweepFolder) -> str:
+    """What a user types for the sweep: its name, where a command that names no storage looks there."""
+    return folder.name if folder.storage.uri == open_storage(None).uri else shlex.quote(folder.uri)

@@ -170,6 +170,14 @@ def test_fresh_replaces_and_remove_removes(tmp_path: Path, write_job: JobWriter)
     assert recur.json("list") == []
 
 
+def test_the_same_job_runs_on_jax(tmp_path: Path, write_job: JobWriter, panel_folder: Path) -> None:
+    recur = Recur(tmp_path)
+    said = recur.json("run", write_job(tmp_path, trials=1, epochs=2), "--set", "backend=jax")
+    assert said["epochs_trained"] == 2
+    assert said["test"]["mse"] > 0
+    assert recur.json("predict", "small", "--data", panel_folder, "--out", "f.parquet")["rows"] == 4
+
+
 def test_hyperband_runs_all_its_brackets(tmp_path: Path, write_job: JobWriter) -> None:
     recur = Recur(tmp_path)
     job = write_job(tmp_path, scheduler="hyperband", trials=None, epochs=4)
