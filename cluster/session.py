@@ -16,7 +16,7 @@ from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.probe import find_cluster
-from cluster.processes import Process, command, descendants, kill, wait_gone
+from cluster.processes import Process, command, descendants, kill, users, wait_gone
 from cluster.scratch import scratch_folder
 from cluster.watchdog import watched
 
@@ -24,9 +24,10 @@ NAMESPACE = "recur"
 STOP_SECONDS = 5.0
 OBJECT_STORE_BYTES = 128 * 2**20  # the panel is not in it
 
-_QUIET = {
+_QUIET: dict[str, str | None] = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DISABLE_IMPORT_WARNING": "1",
+    "PYTHONBREAKPOINT": None,  # Ray puts its own debugger there, for good
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray warns; blank CUDA_VISIBLE_DEVICES hides GPUs here
 }
 _LOCAL: dict[str, str | None] = {
@@ -98,6 +99,7 @@ def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
         yield found
     finally:
         _stop(ours or _since(before))
+        kill(users(folder, but=os.getpid()))  # orphans, if the raylet died before them
 
 
 @contextmanager

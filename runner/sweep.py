@@ -34,6 +34,7 @@ _QUIET_TUNE = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant to the user
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal is the log
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "10",  # an actor that does not stop has had its time; the default is 600
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing of Tune's own is ever restored
     "TUNE_MAX_PENDING_TRIALS_PG": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -139,7 +140,7 @@ class _Sweep:
         os.environ.update(_QUIET_TUNE)
         from ray import tune
 
-        from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
+        from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource, Silence
 
         def tick() -> None:
             self._tidy(conductor)
@@ -152,12 +153,13 @@ class _Sweep:
             backend=self.job.backend,
             cpu=self.job.resources.cpu,
         )
+        silence = Silence()
         tune.run(
             LegRunner,
             name="tune",
             storage_path=str(self.scratch),
-            search_alg=LegSource(conductor, config, workers),
-            scheduler=LegScheduler(conductor, tick),
+            search_alg=LegSource(conductor, config, workers, silence),
+            scheduler=LegScheduler(conductor, tick, silence),
             reuse_actors=True,
             raise_on_failed_trial=False,
             verbose=0,

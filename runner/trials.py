@@ -8,6 +8,7 @@ paused trials.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +19,14 @@ from ray.tune.experiment.config_parser import _create_trial_from_spec, _make_par
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import SearchAlgorithm
 
+from cluster.errors import ClusterError
 from jobs.report import EpochReport
 from runner.conductor import Conductor, Leg
 from runner.process import WorkerProcess
 from runner.schedulers import Decision
 
 _HEARTBEAT = 1.0  # seconds after which a leg without news lets the driver have a say
+_SILENCE = 30.0  # seconds without a heartbeat after which Ray counts as gone
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
 
 
@@ -122,11 +125,41 @@ class LegConfig:
         return {"backend": self.backend, "threads": self.cpu, "order": order}
 
 
+class Silence:
+    """Notices that Ray is gone: legs that have been heard send at least heartbeats, without it nothing comes.
+
+    Time in which this process itself did not run (Ctrl-Z, a laptop's sleep) does not count.
+    """
+
+    def __init__(self) -> None:
+        self._silent, self._checked = 0.0, time.monotonic()
+        self._heard: set[str] = set()
+
+    def hear(self, leg: str, *, ends: bool) -> None:
+        """A leg has said something; ``ends`` if it will say no more."""
+        self._silent = 0.0
+        (self._heard.discard if ends else self._heard.add)(leg)
+
+    def check(self) -> None:
+        """Call often.
+
+        Raises:
+            ClusterError: no leg of those that run has been heard for too long.
+        """
+        now = time.monotonic()
+        self._silent += min(now - self._checked, _HEARTBEAT)
+        self._checked = now
+        if self._heard and self._silent > _SILENCE:
+            raise ClusterError(
+                f"Ray has not answered for {_SILENCE:.0f} s; its raylet or the head node has died"
+            )
+
+
 class LegSource(SearchAlgorithm):
     """Hands Tune the conductor's legs, as many at a time as there are workers."""
 
-    def __init__(self, conductor: Conductor, config: LegConfig, workers: int) -> None:
-        self._conductor, self._config, self._workers = conductor, config, workers
+    def __init__(self, conductor: Conductor, config: LegConfig, workers: int, silence: Silence) -> None:
+        self._conductor, self._config, self._workers, self._silence = conductor, config, workers, silence
         self._parser = _make_parser()
         self._spec: dict[str, Any] = {}
         self._count = 0
@@ -155,7 +188,8 @@ class LegSource(SearchAlgorithm):
         return trial
 
     def is_finished(self) -> bool:
-        """Whether the conductor is."""
+        """Whether the conductor is; Tune asks several times a second."""
+        self._silence.check()
         return self._conductor.finished
 
 
@@ -164,14 +198,15 @@ class LegScheduler(TrialScheduler):
 
     _supports_buffered_results = False
 
-    def __init__(self, conductor: Conductor, tick: Callable[[], None]) -> None:
+    def __init__(self, conductor: Conductor, tick: Callable[[], None], silence: Silence) -> None:
         super().__init__()
-        self._conductor, self._tick = conductor, tick
+        self._conductor, self._tick, self._silence = conductor, tick, silence
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Pass a message on; a leg ends its Tune trial unless it goes on at once."""
         del tune_controller
         go_on = self._hear(trial.recur_trial, json.loads(result["message"]))
+        self._silence.hear(trial.trial_id, ends=not go_on)
         self._tick()
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)
 
@@ -195,6 +230,7 @@ class LegScheduler(TrialScheduler):
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """The actor or its node is gone."""
         del tune_controller
+        self._silence.hear(trial.trial_id, ends=True)
         self._conductor.on_lost(trial.recur_trial, "its worker's node or actor went away")
         self._tick()
 
