@@ -152,7 +152,7 @@ def test_a_killed_training_process_costs_only_its_leg(recur: Recur, write_job: J
 
 
 def test_a_killed_raylet_loses_nothing(recur: Recur, write_job: JobWriter) -> None:
-    """Actors that run go on without it; once Ray needs it, the run ends with a sentence and can be resumed."""
+    """Actors that run go on without it; once Ray needs it, the run ends with a sentence and resumes."""
     job = _long_job(write_job, recur.folder)
     process = _start(recur, "run", job)
     sweep = recur.storage / "small"
