@@ -34,7 +34,7 @@ def find_cluster(address: str) -> str:
         _check_address(address)
     try:
         asked = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", __name__, address],
+            [sys.executable, "-P", "-m", __name__, address],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

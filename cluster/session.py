@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
 import secrets
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -88,6 +90,7 @@ def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
     try:
         with _refusal("Ray could not be started on this machine"), _any_agent_port():
             found = _init(
+                folder,
                 address="local",
                 num_cpus=cpus,
                 num_gpus=gpus,
@@ -137,20 +140,25 @@ def _joined(address: str) -> Iterator[Session]:
 
     found = find_cluster(address)
     try:
-        with _refusal(f"the Ray cluster at {found} could not be joined"):
-            joined = _init(address=found, namespace=NAMESPACE)
+        with (
+            _refusal(f"the Ray cluster at {found} could not be joined"),
+            tempfile.TemporaryDirectory(prefix="recur-") as empty,
+        ):
+            joined = _init(Path(empty), address=found, namespace=NAMESPACE)
         yield joined
     finally:
         ray.shutdown()
 
 
-def _init(**options: Any) -> Session:
-    """``ray.init``, silent and with the caller's signal handlers kept."""
+def _init(away: Path, **options: Any) -> Session:
+    """``ray.init`` from a folder that holds no modules, silent and with the caller's signal handlers kept."""
     import ray
 
     _reread_authentication()
     kept = signal.getsignal(signal.SIGTERM)
-    context = ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=True, **options)
+    with contextlib.chdir(away):
+        # Ray puts the working directory on its workers' path, where a user's own jobs.py would hide ours.
+        context = ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=True, **options)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, kept)  # Ray puts one of its own in its place
     resources = ray.cluster_resources()
@@ -168,6 +176,8 @@ def _refusal(what: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
+        if isinstance(error, SystemExit) and error.code == signal.SIGTERM:
+            raise KeyboardInterrupt from None  # Ray's own handler of the signal, while it starts
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ClusterError(f"{what}: {reason}") from error
 

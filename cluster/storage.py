@@ -7,32 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
+from cluster.files import open_filesystem, refusing, replace_file
 
-
-def open_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The file system and the path on it that a path or URI means.
-
-    Raises:
-        ClusterError: the URI's scheme or its host cannot be used.
-    """
-    if "://" not in uri:
-        return pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
-    try:
-        filesystem, path = pafs.FileSystem.from_uri(uri)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ClusterError(
-            f"{uri}: cannot be opened ({str(error).splitlines()[0]}); give a folder or another URI"
-        ) from None
-    return filesystem, path
+_MODEL = re.compile(r"model-(\d{6})\.keras")
 
 
 @dataclass(frozen=True)
@@ -72,9 +58,8 @@ class Storage:
 
     def sweeps(self) -> list[SweepFolder]:
         """Every sweep, by name: a folder is one when it has a spec."""
-        if self.filesystem.get_file_info(self.root).type != pafs.FileType.Directory:
-            return []
-        found = self.filesystem.get_file_info(pafs.FileSelector(self.root))
+        with refusing(f"storage {self.uri} cannot be listed"):
+            found = self.filesystem.get_file_info(pafs.FileSelector(self.root, allow_not_found=True))
         folders = [self.sweep(f.base_name) for f in found if f.type == pafs.FileType.Directory]
         return sorted((f for f in folders if f.exists()), key=lambda folder: folder.name)
 
@@ -140,12 +125,22 @@ class SweepFolder:
         """What a trial goes on from."""
         return f"checkpoints/{trial}/state.npz"
 
-    def model(self, trial: str) -> str:
-        """The best epoch's model of a trial."""
-        return f"checkpoints/{trial}/model.keras"
+    def model(self, trial: str, epoch: int) -> str:
+        """The model of a trial's best epoch; its name says which one that was."""
+        return f"checkpoints/{trial}/model-{epoch:06d}.keras"
+
+    def models(self) -> list[tuple[str, int]]:
+        """The trial and the epoch of every model on storage."""
+        trials = self._listed("checkpoints", pafs.FileType.Directory)
+        return [found for trial in trials for found in self.models_of(trial)]
+
+    def models_of(self, trial: str) -> list[tuple[str, int]]:
+        """The same for one trial."""
+        matches = [_MODEL.fullmatch(name) for name in self.files(self.checkpoint(trial))]
+        return [(trial, int(match[1])) for match in matches if match]
 
     def checkpoint(self, trial: str) -> str:
-        """The folder of both."""
+        """The folder of a trial's state and model."""
         return f"checkpoints/{trial}"
 
     def log(self, trial: str) -> str:
@@ -178,11 +173,11 @@ class SweepFolder:
         Raises:
             ClusterError: it is not there or cannot be read.
         """
-        try:
-            with self.storage.filesystem.open_input_stream(self.path(relative)) as stream:
-                return bytes(stream.read())
-        except OSError as error:
-            raise ClusterError(f"{self.inside(relative)}: cannot be read ({_reason(error)})") from None
+        with (
+            refusing(f"{self.inside(relative)}: cannot be read"),
+            self.storage.filesystem.open_input_stream(self.path(relative)) as stream,
+        ):
+            return bytes(stream.read())
 
     def write(self, relative: str, data: bytes) -> None:
         """Put a whole file in the place of what was there, all of it or nothing.
@@ -191,14 +186,12 @@ class SweepFolder:
             ClusterError: the storage does not take it.
         """
         target = self.path(relative)
-        try:
+        with refusing(f"{self.inside(relative)}: cannot be written"):
             if self.storage.local is not None:
-                _replace(Path(target), data)
+                replace_file(Path(target), data)
             else:  # an object store shows an object only when all of it is there
                 with self.storage.filesystem.open_output_stream(target) as stream:
                     stream.write(data)
-        except OSError as error:
-            raise ClusterError(f"{self.inside(relative)}: cannot be written ({_reason(error)})") from None
 
     def write_json(self, relative: str, content: Any) -> None:
         """Put a JSON document."""
@@ -220,40 +213,30 @@ class SweepFolder:
 
         Hidden ones are left out: a write that was killed leaves one behind, which is nobody's.
         """
+        return self._listed(relative, pafs.FileType.File)
+
+    def _listed(self, relative: str, kind: pafs.FileType) -> list[str]:
         selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
-        found = self.storage.filesystem.get_file_info(selector)
-        files = (f.base_name for f in found if f.type == pafs.FileType.File)
-        return sorted(name for name in files if not name.startswith("."))
+        with refusing(f"{self.inside(relative)}: cannot be listed"):
+            found = self.storage.filesystem.get_file_info(selector)
+        names = (f.base_name for f in found if f.type == kind)
+        return sorted(name for name in names if not name.startswith("."))
 
     def delete(self, relative: str) -> None:
         """Take a file or a folder away; nothing happens where it is not there."""
         info = self._info(relative)
-        if info.type == pafs.FileType.File:
-            self.storage.filesystem.delete_file(info.path)
-        elif info.type == pafs.FileType.Directory:
-            self.storage.filesystem.delete_dir(info.path)
+        with refusing(f"{self.inside(relative)}: cannot be deleted"):
+            if info.type == pafs.FileType.File:
+                self.storage.filesystem.delete_file(info.path)
+            elif info.type == pafs.FileType.Directory:
+                self.storage.filesystem.delete_dir(info.path)
 
     def remove(self) -> None:
         """Take the whole sweep away; its spec goes first, so that half of it is never taken for a sweep."""
         self.delete(self.SPEC)
-        self.storage.filesystem.delete_dir(self.path("").rstrip("/"))
+        with refusing(f"{self.uri}: cannot be deleted"):
+            self.storage.filesystem.delete_dir(self.path("").rstrip("/"))
 
     def _info(self, relative: str) -> pafs.FileInfo:
-        return self.storage.filesystem.get_file_info(self.path(relative))
-
-
-def _replace(target: Path, data: bytes) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+        with refusing(f"{self.inside(relative)}: cannot be looked at"):
+            return self.storage.filesystem.get_file_info(self.path(relative))

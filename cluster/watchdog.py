@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 10.0
 def watched(folder: Path) -> Iterator[None]:
     """While the block runs, see that nothing that works in ``folder`` outlives this process."""
     with subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", __name__, str(folder)],
+        [sys.executable, "-P", "-m", __name__, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -34,8 +34,8 @@ class Hooks(Protocol):
     def report(self, report: EpochReport) -> bool:
         """Take an epoch's report; False ends the trial."""
 
-    def save(self, *, state: bytes, model: bytes | None) -> None:
-        """Keep the state to go on from and the best epoch's model (None: it was saved before)."""
+    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+        """Keep the state to go on from and the model of the best epoch, ``epoch`` (None: saved before)."""
 
     def interrupted(self) -> bool:
         """Whether to save and leave now; asked after every batch."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
@@ -39,6 +40,16 @@ def _fixed_or_searched(raw: Any, fixed: Any) -> Any:
         except ValidationError as error:
             raise ValueError(f"the search may give {value!r}: {sentence(error)}") from None
     return dimension
+
+
+def without_secrets(uri: str) -> str:
+    """A path or URI that may be written down and shown."""
+    if "://" in uri and urlsplit(uri).username is not None:
+        raise ValueError(
+            "no key or password stands in a URI, which is written down and shown; "
+            "put it into the environment (AWS_ACCESS_KEY_ID and the like)"
+        )
+    return uri
 
 
 def as_written(value: Any) -> Any:

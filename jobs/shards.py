@@ -86,7 +86,7 @@ def _matching(filesystem: pafs.FileSystem, pattern: str) -> list[str]:
     base = pattern[: min(pattern.find(wild) for wild in "*?[" if wild in pattern)].rpartition("/")[0] or "/"
     info = filesystem.get_file_info(base)
     found = [f.path for f in _files(filesystem, base)] if info.type == pafs.FileType.Directory else []
-    shards = sorted(name for name in found if fnmatch(name, pattern))
+    shards = sorted(name for name in found if _matches(name.split("/"), pattern.split("/")))
     if not shards:
         raise JobError(f"data.path: no file matches {pattern}")
     return shards
@@ -95,7 +95,19 @@ def _matching(filesystem: pafs.FileSystem, pattern: str) -> list[str]:
 def _files(filesystem: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
     folder = folder.rstrip("/") or folder
     listed = filesystem.get_file_info(pafs.FileSelector(folder, recursive=True))
-    return [f for f in listed if f.type == pafs.FileType.File and not _hidden(f.path[len(folder) :])]
+    files = [f for f in listed if f.type == pafs.FileType.File and not _hidden(f.path[len(folder) :])]
+    # Sweeps may be stored beside the data; their own Parquet files are none of it.
+    sweeps = tuple(f.path.removesuffix("spec.yaml") for f in files if f.base_name == "spec.yaml")
+    return [f for f in files if not (sweeps and f.path.startswith(sweeps))]
+
+
+def _matches(path: list[str], pattern: list[str]) -> bool:
+    """Shell rules: a ``*`` stays within one folder's name, ``**`` stands for any number of folders."""
+    if not pattern or not path:
+        return not pattern and not path
+    if pattern[0] == "**":
+        return _matches(path, pattern[1:]) or _matches(path[1:], pattern)
+    return fnmatch(path[0], pattern[0]) and _matches(path[1:], pattern[1:])
 
 
 def _hidden(path: str) -> bool:

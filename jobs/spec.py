@@ -7,6 +7,7 @@ import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,7 +19,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, core_schema
 
 from jobs.dimensions import Dimension
-from jobs.searchable import Searchable, Searched, as_written
+from jobs.searchable import Searchable, Searched, as_written, without_secrets
 
 Cell = Literal["simple_rnn", "lstm", "gru"]
 Activation = Literal[
@@ -80,7 +81,7 @@ class Split(Section):
 class Data(Section):
     """Which series to forecast, and from what."""
 
-    path: Annotated[str, Field(min_length=1)]
+    path: Annotated[str, Field(min_length=1), AfterValidator(without_secrets)]
     time: str
     series: str | None = None
     target: tuple[str, ...]
@@ -227,7 +228,7 @@ class Job(Section):
     search: Search = Search()
     resources: Resources = Resources()
     backend: Literal["tensorflow", "jax"] = "tensorflow"
-    storage: str | None = None
+    storage: Annotated[str, AfterValidator(without_secrets)] | None = None
 
     @field_validator("name")
     @classmethod
@@ -250,6 +251,17 @@ class Job(Section):
         if search.min_epochs > self.train.max_epochs:
             raise ValueError(
                 f"search.min_epochs={search.min_epochs} is above train.max_epochs={self.train.max_epochs}"
+            )
+        if search.objective == "val_loss" and not isinstance(self.train.loss, str):
+            raise ValueError(
+                "search.objective: val_loss cannot be compared between trials of different losses, and "
+                "train.loss is searched; write objective: val_mse or val_mae"
+            )
+        scale = self.window.scale
+        if not isinstance(scale, str) and "none" in scale.probes() and len(scale.probes()) > 1:
+            raise ValueError(
+                "window.scale: scores with and without scaling are in different units and cannot be "
+                "compared; leave none out of the choice"
             )
         if self.resources.gpu > 0:
             raise ValueError("resources.gpu: trials on GPUs are not supported yet; write gpu: 0")

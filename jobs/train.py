@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from jobs.checkpoint import Progress, TrainState, model_bytes, read_variables, write_variables
-from jobs.errors import JobError
 from jobs.feed import Feed, evaluation_batches, steps, training_batches
 from jobs.models import Forecaster, build_forecaster
 from jobs.panel import Panel
@@ -19,6 +18,7 @@ from jobs.params import Params
 from jobs.report import EpochReport, Hooks
 from jobs.windows import Parts, fit_scaler, make_windows
 
+_SAVE_SECONDS = 30.0  # of work that a killed machine may cost a trial between its milestones
 _FINITE_CHECK = 50  # batches between looks at the running loss, so that a lost trial ends within an epoch
 
 
@@ -125,6 +125,7 @@ class _Trial(keras.callbacks.Callback):
         self._best: list[Any] = []
         self._saved_best = 0
         self._began = time.perf_counter()
+        self._saved_at = time.monotonic()
 
     def restore(self, state: TrainState, known_epochs: int) -> None:
         """Put a saved state in place of the fresh one and tell what was not heard before.
@@ -146,13 +147,21 @@ class _Trial(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Leave at once when asked to, or when the loss is lost."""
-        if self._hooks.interrupted():
-            self._save()
-            raise _Leave
+        self._leave_if_asked()
         if batch % _FINITE_CHECK == _FINITE_CHECK - 1 and not math.isfinite(
             float((logs or {}).get("loss", 0))
         ):
             self._finish_epoch({"loss": math.nan})
+
+    def _leave_if_asked(self) -> None:
+        if self._hooks.interrupted():
+            self._save()
+            raise _Leave
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Leave at once when asked to, in the middle of a validation too."""
+        del batch, logs
+        self._leave_if_asked()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Judge the epoch, save what its decision may need, report, and leave if it was the last."""
@@ -174,7 +183,8 @@ class _Trial(keras.callbacks.Callback):
             self._state = replace(self._state, reports=told) if self._state else None
         else:
             self._state = TrainState(self.progress, read_variables(self._variables), self._best, told)
-        if ended or self.progress.epoch in self._task.milestones:
+        long_ago = time.monotonic() - self._saved_at > _SAVE_SECONDS
+        if ended or self.progress.epoch in self._task.milestones or long_ago:
             self._save()
         self._tell(report)
 
@@ -191,8 +201,12 @@ class _Trial(keras.callbacks.Callback):
 
     def _save(self) -> None:
         """Keep the state as it was after the last epoch; before the first there is none."""
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()  # during an epoch Keras's JAX trainer holds the variables' values
         if self._state is not None:
-            self._hooks.save(state=self._state.to_bytes(), model=self._new_best())
+            best = self._state.progress.best_epoch
+            self._hooks.save(state=self._state.to_bytes(), model=self._new_best(), epoch=best)
+            self._saved_at = time.monotonic()
 
     def _new_best(self) -> bytes | None:
         """The best epoch's model, unless it was saved before."""
@@ -218,13 +232,3 @@ class _Trial(keras.callbacks.Callback):
             seconds=time.perf_counter() - self._began,
             ended=ended,
         )
-
-
-def check_backend(backend: str) -> None:
-    """See that the backend that the job names is the one Keras runs on.
-
-    Raises:
-        JobError: Keras was started on another one.
-    """
-    if keras.backend.backend() != backend:
-        raise JobError(f"backend: the job asks for {backend}, Keras runs on {keras.backend.backend()}")

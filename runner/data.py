@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
-from cluster.storage import open_filesystem
+from cluster.files import open_filesystem
 from jobs.panel import Panel
 from jobs.shards import Columns, read_panel
 from jobs.spec import Job, Section
@@ -28,22 +26,13 @@ def read_job_panel(job: Job) -> Panel:
 
 
 def open_job_panel(job: Job, folder: Path) -> Panel:
-    """Map the panel from ``folder``, reading the shards first where this node has not yet.
+    """Map the panel from ``folder``, reading the shards first where there is none.
 
     Raises:
         JobError: the shards cannot be read here.
     """
     if not (folder / "panel.json").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=folder.name))
-        try:
-            read_job_panel(job).save(partial)
-            partial.rename(folder)
-        except OSError:
-            if not (folder / "panel.json").exists():  # another worker of this node may have been faster
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        read_job_panel(job).save(folder)
     return Panel.load(folder)
 
 

@@ -49,7 +49,7 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Turn CSV files (SRC: files, folders or globs; one row per time step and series) into Parquet shards."""
-    from cluster.storage import open_filesystem
+    from cluster.files import open_filesystem
     from jobs.importing import import_csv
 
     filesystem, path = open_filesystem(out)
@@ -91,7 +91,7 @@ def sample(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Make a synthetic hourly panel with a known best possible error, and a job to run on it."""
-    from cluster.storage import open_filesystem
+    from cluster.files import open_filesystem
     from jobs.sample import sample_panel
 
     filesystem, path = open_filesystem(out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,3 +131,8 @@ def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
 def warn(text: str) -> None:
     """Say something on stderr that is no error."""
     click.echo(f"Note: {text}", err=True)
+
+
+def typed(folder: SweepFolder) -> str:
+    """What a user types for the sweep: its name, where a command that names no storage looks there."""
+    return folder.name if folder.storage.uri == open_storage(None).uri else shlex.quote(folder.uri)

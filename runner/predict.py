@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cluster.storage import open_filesystem
+from cluster.files import open_filesystem
 from jobs.errors import JobError
 from runner.launch import find_sweep, read_spec
 from runner.publish import read_best
@@ -51,6 +51,11 @@ def _forecast(model_data: bytes, signature: dict[str, Any], source: str) -> tupl
     past = tuple(inputs["columns"][len(targets) :])
     filesystem, path = open_filesystem(source)
     panel = read_panel(filesystem, path, Columns(signature["time"], signature["series"], targets, past))
+    if panel.frequency() != signature["frequency"]:
+        raise JobError(
+            f"--data {source}: its times are {panel.frequency()} apart, the model's "
+            f"{signature['frequency']}; bring the data to the model's frequency (one row has none)"
+        )
     frame = forecast_panel(
         load_model(model_data),
         panel,

@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from typing import Any
@@ -23,11 +24,12 @@ class WorkerProcess:
 
     def __init__(self, *, backend: str, threads: int) -> None:
         """Start the process; it is importing Keras while its owner goes on."""
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "runner.worker"],
+            [sys.executable, "-P", "-m", "runner.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._words,
             text=True,
             env=_environment(backend, threads),
         )
@@ -41,7 +43,11 @@ class WorkerProcess:
                 self._inbox.put(json.loads(text))
         code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        self._inbox.put({"say": "died", "error": f"the training process {how}"})
+        self._words.seek(0)
+        words = self._words.read().decode(errors="replace").strip().splitlines()
+        self._words.close()
+        said = f": {words[-1]}" if code > 0 and words else ""
+        self._inbox.put({"say": "died", "error": f"the training process {how}{said}"})
 
     def send(self, message: Message) -> None:
         """Give an order; that it arrived shows in what is said next."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -22,13 +23,29 @@ _LARGEST = 4 << 30  # bytes; nothing that a sweep publishes comes near
 Scores = dict[str, dict[str, float]] | None
 
 
-def best_model(folder: SweepFolder, results: Results) -> Trial | None:
-    """The best trial whose model is on storage."""
-    return next((t for t in results.ranked() if folder.exists(folder.model(t.id))), None)
+@dataclass(frozen=True)
+class Found:
+    """A model on storage: an epoch of a trial, and that epoch's score."""
+
+    trial: Trial
+    epoch: int
+    score: float
 
 
-def publish_best(folder: SweepFolder, job: Job, panel: Panel, trial: Trial, scores: Scores) -> None:
-    """Put the best trial's model and all that is known of it into ``best/``.
+def best_model(folder: SweepFolder, results: Results) -> Found | None:
+    """The best model on storage; while trials run, it may be older than the best epoch that was seen."""
+    found = [
+        Found(trial, epoch, score)
+        for trial_id, epoch in folder.models()
+        if (trial := results.trials.get(trial_id)) and trial.eligible
+        for at, score in trial.history
+        if at == epoch and score is not None
+    ]
+    return min(found, key=lambda model: (model.score, model.trial.number), default=None)
+
+
+def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scores: Scores) -> None:
+    """Put a model and all that is known of it into ``best/``.
 
     The old manifest goes first and the new one comes last, so that what lies between is never taken for a
     result.
@@ -36,16 +53,18 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, trial: Trial, scor
     Raises:
         ClusterError: the storage does not take it.
     """
+    trial = found.trial
     params = resolve(job, trial.values)
     folder.delete(folder.best(MANIFEST))
-    folder.write(folder.best("model.keras"), folder.read(folder.model(trial.id)))
+    folder.write(folder.best("model.keras"), folder.read(folder.model(trial.id, found.epoch)))
     folder.write_json(folder.best("hyperparameters.json"), hyperparameters(job, trial.values))
     folder.write_json(folder.best("signature.json"), _signature(job, panel, params))
-    folder.write_json(folder.best("metrics.json"), metrics(job, trial, scores))
+    folder.write_json(folder.best("metrics.json"), metrics(job, found, scores))
     files = ("hyperparameters.json", "metrics.json", "model.keras", "signature.json")
     manifest = {
         "sweep": folder.name,
         "trial_id": trial.id,
+        "epoch": found.epoch,
         "seed": job.search.seed,
         "data_fingerprint": panel.fingerprint(),
         "versions": versions(),
@@ -92,13 +111,13 @@ def read_manifest(folder: SweepFolder) -> dict[str, Any]:
     return dict(folder.read_json(folder.best(MANIFEST)))
 
 
-def metrics(job: Job, trial: Trial, scores: Scores) -> dict[str, Any]:
+def metrics(job: Job, found: Found, scores: Scores) -> dict[str, Any]:
     """What ``metrics.json`` holds: the objective's best, that epoch's metrics, the test part's."""
     return {
         "objective": job.search.objective,
-        "score": trial.score,
-        "epoch": trial.epoch,
-        "validation": trial.metrics,
+        "score": found.score,
+        "epoch": found.epoch,
+        "validation": found.trial.metrics if found.epoch == found.trial.epoch else None,
         "test": _finite(scores["model"]) if scores else None,
         "seasonal_naive": _finite(scores["seasonal_naive"]) if scores else None,
     }

@@ -145,7 +145,7 @@ class Results:
 
     def best(self) -> Trial | None:
         """The trial with the best epoch that was seen, whatever became of it, but for failed ones."""
-        return min((trial for trial in self.trials.values() if trial.eligible), key=Trial.rank, default=None)
+        return min((t for t in list(self.trials.values()) if t.eligible), key=Trial.rank, default=None)
 
     def counts(self) -> dict[str, int]:
         """Trials in each state."""
@@ -154,7 +154,7 @@ class Results:
 
     def epochs_trained(self) -> int:
         """Epochs of all trials together."""
-        return sum(trial.epochs_trained for trial in self.trials.values())
+        return sum(trial.epochs_trained for trial in list(self.trials.values()))
 
     def failures(self) -> list[Trial]:
         """Trials that failed, in order."""

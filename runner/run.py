@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import importlib.util
 from pathlib import Path
 
 import click
@@ -14,7 +14,7 @@ from jobs.panel import Panel
 from jobs.params import space_of
 from jobs.spec import Job
 from runner.errors import Interrupted, WorkFailedError
-from runner.launch import Standing, check_standing, claim, open_storage, read_job, warn
+from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
 from runner.results import Results
 from runner.show import best_json, clock, print_best, print_json, status_json
 
@@ -42,6 +42,7 @@ def run_command(
     from runner.data import read_job_panel
 
     spec = read_job(job, overrides, name=name, trials=trials)
+    check_backend(spec)
     count = parse_workers(workers)
     place = open_storage(storage, spec)
     panel = read_job_panel(spec)
@@ -63,6 +64,17 @@ def run_command(
     show(standing.folder, spec, results, as_json=as_json)
     if not as_json:
         _next_steps(standing.folder)
+
+
+def check_backend(spec: Job) -> None:
+    """See that the backend's package is installed, without importing it.
+
+    Raises:
+        JobError: it is not.
+    """
+    if importlib.util.find_spec(spec.backend) is None:
+        extra = f"[{spec.backend}]" if spec.backend != "tensorflow" else ""
+        raise JobError(f"backend: {spec.backend} is not installed; run: pip install 'recur-tune{extra}'")
 
 
 def parse_workers(workers: str) -> int | None:
@@ -91,14 +103,15 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, workers: int | None, add
     except Interrupted:
         raise Interrupted(
             f"What was found is kept in {folder.uri}\n"
-            f"Run the same command again to go on; see what there is with: recur best {_typed(folder)}"
+            f"Run the same command again to go on; see what there is with: recur best {typed(folder)}"
         ) from None
     except (JobError, ClusterError) as error:
         raise WorkFailedError(f"{error}; what was found is kept in {folder.uri}") from None
     if results.best() is None:
         failures = results.failures()
         why = f"the last one said: {failures[-1].error}" if failures else "all diverged"
-        raise WorkFailedError(f"no trial succeeded; {why}; logs are in {folder.inside(folder.LOGS)}")
+        logs = f"logs are in {folder.inside(folder.LOGS)}; " if folder.files(folder.LOGS) else ""
+        raise WorkFailedError(f"no trial succeeded; {why}; {logs}--fresh begins again")
     return results
 
 
@@ -135,15 +148,10 @@ def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> 
 
 
 def _next_steps(folder: SweepFolder) -> None:
-    sweep = _typed(folder)
+    sweep = typed(folder)
     click.echo(
         "\nNext:\n"
         f"  recur best {sweep}\n"
         f"  recur predict {sweep} --data D --out forecasts.parquet\n"
         f"  recur trials {sweep} --out trials.csv"
     )
-
-
-def _typed(folder: SweepFolder) -> str:
-    """What a user types for the sweep: its name, where a command that names no storage looks there."""
-    return folder.name if folder.storage.uri == open_storage(None).uri else shlex.quote(folder.uri)

@@ -13,7 +13,7 @@ from rich.table import Table
 from cluster.storage import SweepFolder
 from jobs.params import hyperparameters
 from jobs.spec import Job
-from runner.publish import MANIFEST
+from runner.publish import MANIFEST, read_best
 from runner.results import Results, Trial
 
 _NO_LIMIT = 10_000
@@ -30,8 +30,8 @@ def print_json(document: Any) -> None:
 def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
     """The contract's object for one trial; ``test`` and ``checkpoint`` as far as there are any."""
     published = _published(folder, trial)
-    metrics = folder.read_json(folder.best("metrics.json")) if published else {}
-    checkpoint = folder.best("model.keras") if published else folder.model(trial.id)
+    metrics = json.loads(read_best(folder, "metrics.json")) if published else {}
+    checkpoint = folder.best("model.keras") if published else folder.model(trial.id, trial.epoch or 0)
     return {
         "sweep": folder.name,
         "trial_id": trial.id,
@@ -47,7 +47,10 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
 
 def _published(folder: SweepFolder, trial: Trial) -> bool:
     manifest = folder.best(MANIFEST)
-    return folder.exists(manifest) and bool(folder.read_json(manifest)["trial_id"] == trial.id)
+    if not folder.exists(manifest):
+        return False
+    published = folder.read_json(manifest)
+    return bool((published["trial_id"], published["epoch"]) == (trial.id, trial.epoch))
 
 
 def status_json(folder: SweepFolder, results: Results) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from cluster.backends import Submission, backend_for
 from cluster.clusterfile import Cluster, LocalCluster, load_cluster
 from jobs.jobfile import dump_job
 from runner.data import read_job_panel
-from runner.launch import check_standing, open_storage, read_job
+from runner.launch import check_standing, open_storage, read_job, typed
 from runner.show import print_json
 
 
@@ -51,13 +52,13 @@ def submit_command(
             {"sweep": spec.name, "backend": handle.backend, "id": handle.id, "storage": handle.storage}
         )
         return
-    at = f" --storage {place.uri}" if storage or cluster.storage else ""
+    sweep = typed(place.sweep(spec.name))
     click.echo(
         f"{spec.name} submitted to {handle.backend}, {handle.target}\n\nNext:\n"
-        f"  recur status {spec.name}{at}\n"
-        f"  recur best {spec.name}{at}"
+        f"  recur status {sweep}\n"
+        f"  recur best {sweep}"
     )
     if isinstance(cluster, LocalCluster):
-        click.echo(f"  tail -f {handle.target}/log.txt")
+        click.echo(f"  tail -f {shlex.quote(f'{handle.target}/log.txt')}")
     else:
         click.echo(f"  ray job logs --address {handle.target} --follow {handle.id}")

@@ -24,8 +24,8 @@ from runner.conductor import Conductor
 from runner.errors import Interrupted
 from runner.journal import VERSION, Event, Journal, read_journal
 from runner.process import WorkerProcess
-from runner.publish import Scores, best_model, publish_best, versions
-from runner.results import Results, Trial, trials_parquet
+from runner.publish import Found, Scores, best_model, publish_best, versions
+from runner.results import Results, trials_parquet
 from runner.schedulers import make_scheduler
 from runner.search import RandomSearch
 
@@ -173,12 +173,17 @@ class _Sweep:
             self.folder.delete(self.folder.checkpoint(conductor.beaten.pop()))
 
     def _publish(self, results: Results, *, scored: bool) -> None:
-        trial = best_model(self.folder, results)
-        if trial is not None:
-            scores = self._score(trial) if scored else None
-            publish_best(self.folder, self.job, self.panel, trial, scores)
+        found = best_model(self.folder, results)
+        if found is not None:
+            scores = self._score(found) if scored else None
+            publish_best(self.folder, self.job, self.panel, found, scores)
+        elif scored and results.best():
+            raise ClusterError(
+                f"{self.folder.uri} holds no model, though trials have ended; "
+                "see that it is the same storage on every node"
+            )
 
-    def _score(self, trial: Trial) -> Scores:
+    def _score(self, found: Found) -> Scores:
         """Score the saved model on the test part, in a process of its own: this one has no Keras."""
         worker = WorkerProcess(backend=self.job.backend, threads=1)
         try:
@@ -188,8 +193,8 @@ class _Sweep:
                     "job": dump_job(self.job),
                     "sweep": self.folder.uri,
                     "panel": str(self.scratch / "panel"),
-                    "params": resolve(self.job, trial.values).to_json(),
-                    "model": self.folder.model(trial.id),
+                    "params": resolve(self.job, found.trial.values).to_json(),
+                    "model": self.folder.model(found.trial.id, found.epoch),
                 }
             )
             message = worker.receive() or {}

@@ -42,7 +42,9 @@ class LegRunner(Trainable):
         if self._worker is None or not self._worker.alive:
             self._worker = WorkerProcess(backend=config["backend"], threads=config["threads"])
         self._milestones = frozenset(config["order"]["milestones"])
-        self._waits, self._open = False, True
+        self._waits = False
+        self._open = True  # the leg has not ended by itself
+        self._owed = True  # the process has yet to say that it is done with it
         self._worker.send(config["order"])
 
     def step(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class LegRunner(Trainable):
             self._waits = report["epoch"] in self._milestones and not report["ended"]
             self._open = not report["ended"]
         elif message["say"] in {"failed", "died"}:
-            self._open = False
+            self._open = self._owed = False
         return {"message": json.dumps(message)}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -79,7 +81,7 @@ class LegRunner(Trainable):
 
     def _finish_leg(self) -> None:
         """Read until the process says that it is done with the leg."""
-        while self._worker is not None and self._worker.alive:
+        while self._owed and self._worker is not None and self._worker.alive:
             message = self._worker.receive(_PATIENCE)
             if message is None or message["say"] == "died":
                 self._worker.close(0)
@@ -244,8 +246,11 @@ class LegScheduler(TrialScheduler):
         """Nothing to do: it never ran."""
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """None: Tune starts pending trials by itself."""
-        del tune_controller
+        """None: Tune starts pending trials by itself; those that a stop finds waiting are taken back."""
+        if self._conductor.stopping:
+            for trial in [t for t in tune_controller.get_live_trials() if t.status == TuneTrial.PENDING]:
+                self._conductor.on_suspended(trial.recur_trial)
+                tune_controller.stop_trial(trial)
 
     def debug_string(self) -> str:
         """Nothing: the live table shows it."""

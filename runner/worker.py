@@ -8,19 +8,20 @@ a milestone), ``leave`` (save and end the leg), ``score`` (the test part).  Out:
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 from cluster.errors import ClusterError
+from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
 from jobs.errors import JobError
 from jobs.jobfile import parse_job
@@ -71,10 +72,14 @@ class _Leg:
             return True
         return bool(self._line.inbox.get()["do"] == "go")
 
-    def save(self, *, state: bytes, model: bytes | None) -> None:
+    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+        folder, trial = self._folder, self._trial
         if model is not None:
-            self._folder.write(self._folder.model(self._trial), model)
-        self._folder.write(self._folder.state(self._trial), state)
+            folder.write(folder.model(trial, epoch), model)
+        folder.write(folder.state(trial), state)
+        for owner, older in folder.models_of(trial) if model is not None else ():
+            if older != epoch:
+                folder.delete(folder.model(owner, older))
 
     def interrupted(self) -> bool:
         return self._line.leave.is_set()
@@ -88,6 +93,7 @@ class Worker:
         self._line, self._log = line, log
         self._jobs: dict[str, Job] = {}
         self._panels: dict[str, Panel] = {}
+        self._held = ExitStack()
 
     def serve(self) -> None:
         """Carry out one order after another, for ever."""
@@ -109,8 +115,14 @@ class Worker:
         if text not in self._jobs:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
         if panel not in self._panels:
-            self._panels = {panel: open_job_panel(self._jobs[text], Path(panel))}
+            self._panels = {panel: self._open_panel(self._jobs[text], Path(panel))}
         return self._jobs[text], self._panels[panel], SweepFolder.from_uri(order["sweep"])
+
+    def _open_panel(self, job: Job, folder: Path) -> Panel:
+        """The driver's panel; on another node, one of this process's own, gone with it."""
+        if not folder.exists():
+            folder = self._held.enter_context(scratch_folder(None)) / "panel"
+        return open_job_panel(job, folder)
 
     def _train(self, order: Message) -> None:
         from jobs.train import Task, train
@@ -144,12 +156,12 @@ class Worker:
     @contextmanager
     def _logged(self, folder: SweepFolder, trial: str) -> Iterator[None]:
         """Sends what the trial prints to its log in the sweep's folder, appending over its legs."""
-        own = folder.storage.local is None
-        local = (
-            Path(tempfile.gettempdir(), f"recur-{os.getpid()}.log")
-            if own
-            else Path(folder.path(folder.log(trial)))
-        )
+        log = folder.log(trial)
+        if folder.storage.local is not None:
+            local = Path(folder.path(log))
+        else:
+            local = self._held.enter_context(scratch_folder(None)) / "log"
+            local.write_bytes(folder.read(log) if folder.exists(log) else b"")
         local.parent.mkdir(parents=True, exist_ok=True)
         self._log(local)
         try:
@@ -159,10 +171,10 @@ class Worker:
             raise
         finally:
             self._log(None)
-            if own and local.stat().st_size:
-                folder.write(folder.log(trial), local.read_bytes())
-            if own or not local.stat().st_size:
+            if not local.stat().st_size:
                 local.unlink()
+            elif folder.storage.local is None:
+                folder.write(log, local.read_bytes())
 
     def _score(self, order: Message) -> None:
         from jobs.checkpoint import load_model
@@ -200,6 +212,9 @@ def main() -> None:
     line = _Line(sys.stdin, out)
     import jobs.train  # noqa: F401 - Keras and its backend, once, before the first order is waited for
 
+    logging.getLogger("tensorflow").setLevel(
+        logging.ERROR
+    )  # every new network is traced anew; it warns of that
     line.send({"say": "ready"})
     Worker(line, _log_switch()).serve()
 

@@ -43,7 +43,7 @@ class LocalBackend:
             name=submission.name,
             storage=submission.storage,
             target=str(folder),
-            command=tuple(submission.argv((sys.executable, "-m", "runner.cli"), jobfile)),
+            command=tuple(submission.argv((sys.executable, "-P", "-m", "runner.cli"), jobfile)),
             files={jobfile: submission.job_text},
             env={**self._cluster.env, **submission.env},
         )

@@ -51,7 +51,7 @@ def folder(storage: Storage) -> SweepFolder:
 def put_sweep(storage: Storage, name: str) -> SweepFolder:
     folder = storage.sweep(name)
     folder.write(folder.SPEC, b"name: x\n")
-    folder.write(folder.model("00000"), b"model")
+    folder.write(folder.model("00000", 1), b"model")
     return folder
 
 
@@ -101,13 +101,13 @@ def test_files_lists_files_of_one_folder_in_order(folder: SweepFolder) -> None:
 def test_delete_takes_a_file_a_folder_or_nothing_away(folder: SweepFolder) -> None:
     folder.write("spec.yaml", b"x")
     folder.write(folder.state("00001"), b"x")
-    folder.write(folder.model("00001"), b"x")
-    folder.write(folder.model("00002"), b"x")
+    folder.write(folder.model("00001", 1), b"x")
+    folder.write(folder.model("00002", 1), b"x")
 
     folder.delete(folder.state("00001"))
-    assert (folder.exists(folder.state("00001")), folder.exists(folder.model("00001"))) == (False, True)
+    assert (folder.exists(folder.state("00001")), folder.exists(folder.model("00001", 1))) == (False, True)
     folder.delete(folder.checkpoint("00001"))
-    assert (folder.exists(folder.model("00001")), folder.exists(folder.model("00002"))) == (False, True)
+    assert (folder.exists(folder.model("00001", 1)), folder.exists(folder.model("00002", 1))) == (False, True)
     folder.delete("missing")
     folder.delete("missing/too")
     assert folder.files("") == ["spec.yaml"]
@@ -135,7 +135,7 @@ def test_remove_takes_one_sweep_away_and_leaves_the_others(storage: Storage) -> 
     assert storage.sweeps() == [second]
     assert first.files("") == []
     assert first.files("checkpoints/00000") == []
-    assert second.read(second.model("00000")) == b"model"
+    assert second.read(second.model("00000", 1)) == b"model"
 
 
 def test_a_sweep_of_nothing_but_its_spec_can_be_removed(storage: Storage) -> None:

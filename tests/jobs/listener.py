@@ -21,6 +21,7 @@ class Listener:
     interrupt_at: int | None = None
     stop_at: int | None = None
     batches: int = 0
+    saved_epoch: int = 0
     reports: list[EpochReport] = field(default_factory=list)
     saves: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
@@ -30,7 +31,8 @@ class Listener:
         self.events.append(f"report {report.epoch}")
         return report.epoch != self.stop_at
 
-    def save(self, *, state: bytes, model: bytes | None) -> None:
+    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+        self.saved_epoch = epoch
         self.saves.append((state, model))
         self.events.append("save" if model is None else "save with model")
 

@@ -147,7 +147,7 @@ def test_a_name_taken_by_another_job_names_the_fields_that_differ(storage: Stora
 
 def test_fresh_replaces_a_sweep_by_another_job(storage: Storage) -> None:
     folder = put_sweep(storage, "virtual", make_job(), [start(), trial(0), end(0), finish("done")])
-    folder.write(folder.model("00000"), b"x")
+    folder.write(folder.model("00000", 1), b"x")
     other = make_job(train={"max_epochs": 7})
 
     standing = check_standing(folder, other, fresh=True)
@@ -157,7 +157,7 @@ def test_fresh_replaces_a_sweep_by_another_job(storage: Storage) -> None:
     assert standing.results.trials == {}
     assert read_spec(folder) == other
     assert read_results(folder).trials == {}
-    assert not folder.exists(folder.model("00000"))
+    assert not folder.exists(folder.model("00000", 1))
 
 
 def test_what_is_left_of_a_removed_sweep_is_nobody_s_until_fresh_takes_it_away(storage: Storage) -> None:

@@ -128,7 +128,8 @@ def test_a_leg_is_trained_reported_and_saved(bench: Bench) -> None:
     assert last["metrics"].keys() >= {"loss", "val_loss", "val_mse", "val_mae"}
     folder = bench.folder
     assert TrainState.from_bytes(folder.read(folder.state("00001"))).progress.epoch == 2
-    assert folder.read(folder.model("00001"))[:2] == b"PK"
+    assert folder.models_of("00001") == [("00001", last["best_epoch"])]
+    assert folder.read(folder.model("00001", last["best_epoch"]))[:2] == b"PK"
     assert not folder.exists(folder.log("00001"))  # nothing was printed
 
 

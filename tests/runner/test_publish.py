@@ -11,8 +11,9 @@ from cluster.errors import ClusterError
 from cluster.storage import Storage, SweepFolder
 from jobs.panel import Panel
 from jobs.spec import Job
-from runner.publish import best_model, publish_best, read_best, read_manifest
+from runner.publish import Found, best_model, publish_best, read_best, read_manifest
 from runner.results import Results
+from runner.show import best_json
 from tests.runner.curves import make_job
 from tests.runner.events import start, trained, trial
 
@@ -41,8 +42,9 @@ def results() -> Results:
 
 def publish(folder: SweepFolder, number: int = 0) -> None:
     found = results().trials[f"{number:05d}"]
-    folder.write(folder.model(found.id), f"model of {found.id}".encode())
-    publish_best(folder, job(), panel(), found, SCORES)
+    model = Found(found, found.epoch or 0, found.score or 0.0)
+    folder.write(folder.model(found.id, model.epoch), f"model of {found.id}".encode())
+    publish_best(folder, job(), panel(), model, SCORES)
 
 
 def test_what_is_published_is_read_back(folder: SweepFolder) -> None:
@@ -51,7 +53,7 @@ def test_what_is_published_is_read_back(folder: SweepFolder) -> None:
     manifest = read_manifest(folder)
     assert folder.files("best") == sorted([*FILES, "manifest.json"])
     assert read_best(folder, "model.keras") == b"model of 00000"
-    assert list(manifest) == ["sweep", "trial_id", "seed", "data_fingerprint", "versions", "files"]
+    assert list(manifest) == ["sweep", "trial_id", "epoch", "seed", "data_fingerprint", "versions", "files"]
     assert (manifest["sweep"], manifest["trial_id"], manifest["seed"]) == ("a", "00000", 7)
     assert manifest["data_fingerprint"] == panel().fingerprint()
     assert {"python", "keras", "tensorflow", "ray"} <= set(manifest["versions"])
@@ -144,8 +146,8 @@ def test_a_file_that_is_gone_is_named(folder: SweepFolder) -> None:
 def test_what_a_crash_left_half_written_is_never_read(folder: SweepFolder) -> None:
     """The second model is missing, so publishing fails after the first one's manifest was taken away."""
     publish(folder, 0)
-    with pytest.raises(ClusterError, match=r"checkpoints/00001/model\.keras: cannot be read"):
-        publish_best(folder, job(), panel(), results().trials["00001"], SCORES)
+    with pytest.raises(ClusterError, match=r"checkpoints/00001/model-000001\.keras: cannot be read"):
+        publish_best(folder, job(), panel(), Found(results().trials["00001"], 1, 0.2), SCORES)
 
     for file in FILES:
         with pytest.raises(ClusterError, match=r"^sweep a has published no best model yet;"):
@@ -153,11 +155,28 @@ def test_what_a_crash_left_half_written_is_never_read(folder: SweepFolder) -> No
 
 
 def test_the_best_model_is_the_best_that_is_on_storage(folder: SweepFolder) -> None:
+    """With the epoch and the score that it has, which need not be the best that were seen."""
     assert best_model(folder, results()) is None
 
-    folder.write(folder.model("00000"), b"x")
-    second = best_model(folder, results())
-    folder.write(folder.model("00001"), b"x")
+    folder.write(folder.model("00000", 1), b"x")
+    older = best_model(folder, results())
+    assert older
+    assert (older.trial.id, older.epoch, older.score) == ("00000", 1, 0.5)
+    folder.write(folder.model("00001", 1), b"x")
     first = best_model(folder, results())
+    assert first
+    assert (first.trial.id, first.epoch, first.score) == ("00001", 1, 0.2)
 
-    assert (second and second.id, first and first.id) == ("00000", "00001")
+
+def test_an_older_model_is_published_with_its_own_epoch_and_score(folder: SweepFolder) -> None:
+    """A trial whose best epoch's model was not saved before the sweep was stopped."""
+    folder.write(folder.model("00000", 1), b"x")
+    found = best_model(folder, results())
+    assert found
+    publish_best(folder, job(), panel(), found, None)
+
+    said = folder.read_json("best/metrics.json")
+    assert (said["epoch"], said["score"], said["validation"]) == (1, 0.5, None)
+    assert read_manifest(folder)["epoch"] == 1
+    best = best_json(folder, job(), results().trials["00000"])
+    assert (best["epoch"], best["checkpoint"], best["test"]) == (2, None, None)
