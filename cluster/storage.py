@@ -63,6 +63,11 @@ class Storage:
         folders = [self.sweep(f.base_name) for f in found if f.type == pafs.FileType.Directory]
         return sorted((f for f in folders if f.exists()), key=lambda folder: folder.name)
 
+    def exists(self) -> bool:
+        """Whether there is a folder."""
+        with refusing(f"storage {self.uri} cannot be looked at"):
+            return bool(self.filesystem.get_file_info(self.root).type == pafs.FileType.Directory)
+
     def check_writable(self) -> None:
         """See that a file can be written and taken away again; leaves no folder that was not there.
 

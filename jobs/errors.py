@@ -12,9 +12,6 @@ class JobError(Exception):
     """
 
 
-class DivergedError(JobError):
-    """A trained network no longer gives finite numbers."""
-
 
 def reason(error: Exception) -> str:
     """What the system or Arrow says was wrong, in one line."""

@@ -70,7 +70,7 @@ def parse_job(text: str, *, source: str, folder: Path | None = None, overrides: 
     raw = _parse(text, source)
     if not isinstance(raw, dict):
         raise JobError(
-            f"{source}: a job file is a mapping of fields such as name and data, found {type(raw).__name__}"
+            f"{source}: a job file is a mapping of fields such as name and data, found {_called(raw)}"
         )
     for override in overrides:
         _override(raw, override)
@@ -79,6 +79,10 @@ def parse_job(text: str, *, source: str, folder: Path | None = None, overrides: 
     except ValidationError as error:
         raise JobError(f"{source}: {sentence(error, Job)}") from None
     return job if folder is None else _anchored(job, folder)
+
+
+def _called(raw: Any) -> str:
+    return "nothing" if raw is None else "a list" if isinstance(raw, list) else "a single value"
 
 
 def dump_job(job: Job) -> str:

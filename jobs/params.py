@@ -107,14 +107,23 @@ def _of_layer(prefix: str, layer: Layer) -> Iterator[Parameter]:
 
 def _of_field(name: str, dimension: Dimension, model: Model) -> Iterator[Parameter]:
     field = name.removeprefix("model.")
+    open_layers = _layers_without(model, field)
     per_layer = dimension.per_layer or (model.per_layer and field in _BY_LAYER)
     if not per_layer:
-        yield Parameter(name, dimension)
+        if open_layers:
+            yield Parameter(name, dimension)
         return
     if field not in _LAYER_FIELDS:
         raise JobError(f"{name}: per_layer is for {', '.join(_LAYER_FIELDS)} of the model")
-    for index in range(_deepest(model)):
+    for index in open_layers:
         yield Parameter(f"{name}.{index}", dimension, layer=index)
+
+
+def _layers_without(model: Model, field: str) -> list[int]:
+    """The layers that take a field of theirs from the model's; all, for what is no layer's field."""
+    if not isinstance(model.layers, tuple) or field not in _LAYER_FIELDS:
+        return list(range(_deepest(model)))
+    return [index for index, layer in enumerate(model.layers) if getattr(layer, field) is None]
 
 
 def _deepest(model: Model) -> int:

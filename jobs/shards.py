@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -150,7 +151,9 @@ def _read_shard(filesystem: pafs.FileSystem, shard: str, columns: Columns, first
 def _check_schema(shard: str, schema: pa.Schema, columns: Columns, first: _First | None) -> None:
     for name in (*columns.keys, *columns.numbers):
         if name not in schema.names:
-            raise JobError(f"shard {shard}: no column {name!r}; it has {', '.join(schema.names)}")
+            near = difflib.get_close_matches(name, schema.names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise JobError(f"shard {shard}: no column {name!r}; it has {', '.join(schema.names)}{hint}")
         found = schema.field(name).type
         if first is not None and found != first.schema.field(name).type:
             raise JobError(

@@ -44,7 +44,11 @@ def _job(command: Command) -> Command:
             "--trials", type=click.IntRange(min=1), metavar="N", help="Trials to run, for search.trials."
         ),
         click.option(
-            "--set", "overrides", multiple=True, metavar="a.b=value", help="Change a field of the job file."
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="a.b=value",
+            help="Change a field of the job file; may be repeated.",
         ),
         click.option("--name", metavar="N", help="The sweep's name, in place of the job's."),
         click.argument("job", type=click.Path(path_type=Path)),
@@ -98,7 +102,7 @@ def run(**options: Any) -> None:
 @click.option("--dry-run", is_flag=True, help="Show what would be submitted.")
 @_json
 def submit(**options: Any) -> None:
-    """Hand the sweep of a JOB file to a cluster and return at once."""
+    """Hand the sweep of a JOB file to a detached process or a cluster, and return at once."""
     from runner.submit import submit_command
 
     submit_command(**options)
@@ -125,7 +129,7 @@ def best(**options: Any) -> None:
 @click.option("--out", metavar="FILE", help="Write the table to a .csv or .parquet file.")
 @_json
 def trials(**options: Any) -> None:
-    """Show every trial of a sweep."""
+    """Show every trial of a SWEEP: a name, a folder or a URI."""
     from runner.reading import trials_command
 
     trials_command(**options)
@@ -136,7 +140,7 @@ def trials(**options: Any) -> None:
 @_storage
 @_json
 def status(**options: Any) -> None:
-    """Show how far a sweep is."""
+    """Show how far a SWEEP is: a name, a folder or a URI."""
     from runner.reading import status_command
 
     status_command(**options)
@@ -158,7 +162,7 @@ def list_(**options: Any) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_json
 def remove(**options: Any) -> None:
-    """Delete a sweep with its trials and checkpoints."""
+    """Delete a SWEEP (a name, a folder or a URI) with its trials and checkpoints."""
     from runner.reading import remove_command
 
     remove_command(**options)
@@ -173,7 +177,7 @@ def remove(**options: Any) -> None:
 @click.option("--out", required=True, metavar="F.parquet", help="Where the forecasts go.")
 @_json
 def predict(**options: Any) -> None:
-    """Forecast what follows new data, from a sweep's best checkpoint.
+    """Forecast what follows new data, from the best checkpoint of a SWEEP (a name, a folder or a URI).
 
     The data has the columns of the job; what is forecast is the horizon after the end of every series.
     """
@@ -196,8 +200,9 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
     try:
         stopped = cli.main(arguments, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        return 2
+        context = getattr(error, "ctx", None)
+        hint = f" See: {context.command_path} --help" if context else ""
+        return _say(f"Error: {error.format_message()}{hint}", 2)
     except (JobError, ClusterError) as error:
         return _say(f"Error: {error}", 2)
     except WorkFailedError as error:

@@ -6,7 +6,7 @@ rest in eight hex digits, a space, and one JSON object with the key ``event``:
 =========  =====================================================================================
 event      its other keys
 =========  =====================================================================================
-start      ``version``, ``time``, ``versions``: a process began to run the sweep
+start      ``version``, ``time``, ``versions``, ``planned`` trials: a process began to run the sweep
 trial      ``trial``, ``number``, ``values``: a configuration was chosen
 leg        ``trial``, ``epoch``: training began, or went on, after that epoch
 result     ``trial``, ``epoch``, ``score``, ``best_score``, ``best_epoch``, ``metrics``, ``seconds``,
@@ -58,9 +58,30 @@ def decode(data: bytes) -> Iterator[tuple[Event, int]]:
 
 
 def read_journal(folder: SweepFolder) -> list[Event]:
-    """Every record that is whole, in order; a journal may be read while it is written."""
+    """Every record that is whole, in order; a journal may be read while it is written.
+
+    Raises:
+        ClusterError: a record is damaged that was whole once, for others follow it.
+    """
     names = [name for name in folder.files(folder.JOURNAL) if name.endswith(".jsonl")]
-    return [event for name in names for event, _ in decode(folder.read(f"{folder.JOURNAL}/{name}"))]
+    events: list[Event] = []
+    for name in names:
+        path = f"{folder.JOURNAL}/{name}"
+        data = folder.read(path)
+        records = list(decode(data))
+        torn, _, rest = data[records[-1][1] if records else 0 :].partition(b"\n")
+        if torn and next(_whole(rest), None):
+            raise ClusterError(
+                f"{folder.inside(path)}: line {len(records) + 1} is damaged and whole ones follow it; "
+                "restore the file from a copy, or begin again with --fresh"
+            )
+        events += [event for event, _ in records]
+    return events
+
+
+def _whole(data: bytes) -> Iterator[bytes]:
+    """The lines, wherever they stand, that are whole records."""
+    return (line for line in data.splitlines(keepends=True) if next(decode(line), None))
 
 
 class Journal:

@@ -53,6 +53,9 @@ def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
             raise ClusterError(f"{sweep} is no sweep's folder: it has no spec.yaml; see: recur list")
         return folder
     place = open_storage(storage)
+    here = Path(sweep).absolute()
+    if not place.sweep(sweep).exists() and (here / SweepFolder.SPEC).is_file():
+        return SweepFolder.from_uri(str(here))
     if not NAME.fullmatch(sweep) or not place.sweep(sweep).exists():
         known = [folder.name for folder in place.sweeps()]
         near = difflib.get_close_matches(sweep, known, n=1)

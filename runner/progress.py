@@ -111,7 +111,7 @@ class LiveProgress:
         best = sorted((trial for trial in trials if trial.eligible), key=Trial.rank)[:_BEST_ROWS]
         stopping = "stopping, saving what runs" if conductor.stopping else self._phase
         parts: list[Text | Table | ProgressBar] = [self._headline(conductor, stopping, elapsed)]
-        names = fitting(differing(trials), self._live.console.width)
+        names = fitting(differing(trials), self._live.console.width + 10)
         if running:
             parts += [Text(), self._table("running", running, names)]
         if best:
@@ -122,12 +122,14 @@ class LiveProgress:
 
     def _headline(self, conductor: Conductor, phase: str, elapsed: str) -> Table:
         results = conductor.results
-        line = Table.grid(padding=(0, 2))
+        line = Table.grid(padding=(0, 1))
+        for _ in range(6):
+            line.add_column(no_wrap=True)
         left = self._left(conductor)
         line.add_row(
             Text(self._job.name, style="bold"),
             phase,
-            ProgressBar(total=conductor.planned, completed=results.ended, width=24),
+            ProgressBar(total=conductor.planned, completed=results.ended, width=10),
             f"{results.ended}/{conductor.planned} trials",
             f"{results.epochs_trained()} epochs",
             elapsed + (f", about {left} left" if left else ""),
@@ -145,7 +147,7 @@ class LiveProgress:
     def _table(self, title: str, trials: list[Trial], names: list[str]) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1))
         for head in (title, "epoch", "last", "best", "at"):
-            table.add_column(head, justify="left" if head == title else "right", no_wrap=True, min_width=7)
+            table.add_column(head, justify="left" if head == title else "right", no_wrap=True, min_width=6)
         for name in names:
             table.add_column(short(name), justify="right", no_wrap=True, min_width=8)
         for trial in trials:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
+import sys
 from pathlib import Path
 
 import click
 
+from cluster.backends.local import submission_folder
 from cluster.errors import ClusterError
 from cluster.lease import lease_holder
 from jobs.errors import JobError
@@ -103,6 +106,8 @@ def status_command(*, sweep: str, storage: str | None, as_json: bool) -> None:
 def list_command(*, storage: str | None, as_json: bool) -> None:
     """Carry out ``recur list``."""
     place = open_storage(storage)
+    if storage is not None and not place.exists():
+        raise ClusterError(f"storage {place.uri} does not exist")
     found = [(folder, read_results(folder)) for folder in place.sweeps()]
     if as_json:
         print_json([status_json(folder, results) | {"folder": folder.uri} for folder, results in found])
@@ -130,8 +135,13 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
     if holder is not None:
         raise ClusterError(f"sweep {folder.name} is being run by {holder}; stop it first")
     if not yes:
-        click.confirm(f"Delete {folder.uri} with all its trials and checkpoints?", abort=True, err=True)
+        if not sys.stdin.isatty():
+            raise click.UsageError("remove asks before it deletes, and nobody is there to answer: give --yes")
+        if not click.confirm(f"Delete {folder.uri} with all its trials and checkpoints?", err=True):
+            click.echo("Nothing was removed.", err=True)
+            return
     folder.remove()
+    shutil.rmtree(submission_folder(folder.storage.uri, folder.name), ignore_errors=True)
     if as_json:
         print_json({"removed": folder.uri})
     else:

@@ -70,6 +70,7 @@ class Results:
         """Add up ``events``."""
         self.trials: dict[str, Trial] = {}
         self.numbered: list[str] = []
+        self.planned: int | None = None
         self.ended = 0
         self.failed = 0
         self.state = "interrupted"
@@ -85,6 +86,7 @@ class Results:
         match event["event"]:
             case "start":
                 self.state = "running"
+                self.planned = event.get("planned")
                 self._suspend_running()
             case "trial":
                 self.trials[event["trial"]] = Trial(event["trial"], event["number"], event["values"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 import click
@@ -42,8 +43,8 @@ def run_command(
     from runner.data import read_job_panel
 
     spec = read_job(job, overrides, name=name, trials=trials)
-    check_backend(spec)
     count = parse_workers(workers)
+    check_machine(spec, address)
     place = open_storage(storage, spec)
     panel = read_job_panel(spec)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
@@ -66,12 +67,21 @@ def run_command(
         _next_steps(standing.folder)
 
 
-def check_backend(spec: Job) -> None:
-    """See that the backend's package is installed, without importing it.
+def check_machine(spec: Job, address: str | None) -> None:
+    """See that what the job needs is here: the backend's package, the cores of a trial, the cluster.
 
     Raises:
-        JobError: it is not.
+        JobError, ClusterError: it is not.
     """
+    cores = len(os.sched_getaffinity(0))
+    if address is not None:
+        from cluster.probe import find_cluster
+
+        find_cluster(address)
+    elif spec.resources.cpu > cores:
+        raise JobError(
+            f"resources.cpu: a trial asks for {spec.resources.cpu} cores, this machine has {cores}"
+        )
     if importlib.util.find_spec(spec.backend) is None:
         extra = f"[{spec.backend}]" if spec.backend != "tensorflow" else ""
         raise JobError(f"backend: {spec.backend} is not installed; run: pip install 'recur-tune{extra}'")

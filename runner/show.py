@@ -31,6 +31,8 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
     """The contract's object for one trial; ``test`` and ``checkpoint`` as far as there are any."""
     published = _published(folder, trial)
     metrics = json.loads(read_best(folder, "metrics.json")) if published else {}
+    if published:
+        read_best(folder, "model.keras")  # what is named here is what was published
     checkpoint = folder.best("model.keras") if published else folder.model(trial.id, trial.epoch or 0)
     return {
         "sweep": folder.name,
@@ -59,6 +61,7 @@ def status_json(folder: SweepFolder, results: Results) -> dict[str, Any]:
     return {
         "sweep": folder.name,
         "state": results.state,
+        "planned": results.planned,
         "trials": results.counts(),
         "best_score": best.score if best else None,
         "epochs_trained": results.epochs_trained(),
@@ -70,7 +73,8 @@ def print_status(folder: SweepFolder, results: Results) -> None:
     """One sweep's state in a few lines."""
     facts = status_json(folder, results)
     counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in facts["trials"].items() if n)
-    click.echo(f"{folder.name}: {facts['state']}, {counts or 'no trials yet'}")
+    planned = f" of {results.planned} planned" if results.planned else ""
+    click.echo(f"{folder.name}: {facts['state']}, {counts or 'no trials yet'}{planned}")
     trained = f"{facts['epochs_trained']} epochs in {clock(results.seconds)}"
     click.echo(f"best score {number(facts['best_score'])}, {trained}")
     failures = results.failures()
@@ -141,8 +145,9 @@ def print_scores(best: dict[str, Any]) -> None:
     print_table(table)
     ours, naive = best["test"]["mse"], best["seasonal_naive"]["mse"]
     if ours is not None and naive:
-        verb = "below" if ours < naive else "above"
-        click.echo(f"mse is {abs(1 - ours / naive):.0%} {verb} seasonal naive's")
+        times = ours / naive
+        compared = f"{1 - times:.0%} below" if times < 1 else f"{times:.3g} times"
+        click.echo(f"mse is {compared} seasonal naive's")
 
 
 def differing(trials: Sequence[Trial]) -> list[str]:

@@ -9,6 +9,7 @@ import click
 
 from cluster.backends import Submission, backend_for
 from cluster.clusterfile import Cluster, LocalCluster, load_cluster
+from cluster.errors import ClusterError
 from jobs.jobfile import dump_job
 from runner.data import read_job_panel
 from runner.launch import check_standing, open_storage, read_job, typed
@@ -36,7 +37,12 @@ def submit_command(
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere data and storage may be in sight of the cluster only
         read_job_panel(spec)
-        check_standing(place.sweep(spec.name), spec, fresh=False)
+        standing = check_standing(place.sweep(spec.name), spec, fresh=False)
+        if standing.results.state == "done":
+            raise ClusterError(
+                f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
+                "or choose another --name"
+            )
         place.check_writable()
     backend = backend_for(cluster)
     plan = backend.plan(Submission(name=spec.name, job_text=dump_job(spec), storage=place.uri))
@@ -60,5 +66,6 @@ def submit_command(
     )
     if isinstance(cluster, LocalCluster):
         click.echo(f"  tail -f {shlex.quote(f'{handle.target}/log.txt')}")
+        click.echo(f"  kill -TERM -- -{handle.id.split()[1]}     stops it and keeps what was found")
     else:
         click.echo(f"  ray job logs --address {handle.target} --follow {handle.id}")

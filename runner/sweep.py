@@ -27,7 +27,7 @@ from runner.process import WorkerProcess
 from runner.publish import Found, Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
 from runner.schedulers import make_scheduler
-from runner.search import RandomSearch
+from runner.search import RandomSearch, planned_trials
 
 _QUIET_TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -89,11 +89,17 @@ class _Sweep:
         past = read_journal(self.folder)
         journal = Journal(self.folder, tick=lease.renew)
         try:
-            start = {"event": "start", "version": VERSION, "time": time.time(), "versions": versions()}
+            space, scheduler = space_of(self.job), make_scheduler(self.job)
+            start: Event = {
+                "event": "start",
+                "version": VERSION,
+                "time": time.time(),
+                "versions": versions(),
+                "planned": planned_trials(self.job.search.trials, space, scheduler),
+            }
             journal.append(start)
-            space = space_of(self.job)
             searcher = RandomSearch(space, self.job.search.seed)
-            conductor = Conductor(self.job, searcher, make_scheduler(self.job), journal, [*past, start])
+            conductor = Conductor(self.job, searcher, scheduler, journal, [*past, start])
             state = self._train_and_publish(conductor, journal)
         finally:
             journal.close()

@@ -107,7 +107,7 @@ def test_a_plan_is_pure_and_shows_no_value_of_the_environment(backend: Backend, 
     run = "run {} --name plan --storage {} --trials 9"
     if plan.backend == "local":
         jobfile = f"{tmp_path}/.submissions/plan/job.yaml"
-        command = f"{sys.executable} -m runner.cli " + run.format(jobfile, tmp_path)
+        command = f"{sys.executable} -P -m runner.cli " + run.format(jobfile, tmp_path)
         target = str(tmp_path / ".submissions" / "plan")
     else:
         jobfile, target = "job.yaml", plan.target

@@ -161,8 +161,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "a job file is a mapping of fields such as name and data, found NoneType"),
-        ("- a\n", "a job file is a mapping of fields such as name and data, found list"),
+        ("", "a job file is a mapping of fields such as name and data, found nothing"),
+        ("- a\n", "a job file is a mapping of fields such as name and data, found a list"),
         ("name: a\nname: b\n", "not valid YAML: key 'name' is given twice (line 2)"),
         (
             f"{MINIMAL}model:\n  units: 3\n  units: 4\n",

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jobs.errors import JobError
+from jobs.jobfile import parse_job
 from jobs.params import LayerParams, Params, WindowParams, hyperparameters, resolve, space_of
 from tests.jobs.small import PARAMS, job
 
@@ -154,3 +155,19 @@ def test_hyperparameters_of_listed_layers_stand_by_layer() -> None:
 
 def test_parameters_come_back_from_their_json() -> None:
     assert Params.from_json(json.loads(json.dumps(PARAMS.to_json()))) == PARAMS
+
+
+def test_a_field_that_every_listed_layer_fixes_is_not_searched() -> None:
+    text = """
+name: x
+data: {path: p, time: t, target: y}
+window: {horizon: 1}
+model:
+  per_layer: true
+  units: {choice: [4, 8]}
+  activation: {choice: [tanh, relu]}
+  layers: [{units: 3}, {units: 5, activation: relu}]
+"""
+    space = space_of(parse_job(text, source="job.yaml"))
+    assert space.names() == ["model.activation.0"]
+    assert space.size() == 2

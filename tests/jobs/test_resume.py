@@ -10,6 +10,7 @@ from tests.jobs.listener import Listener, task, trained
 from tests.jobs.small import params
 
 BATCHES = 4  # an epoch's: 29 windows in batches of 8
+ASKED = BATCHES + 1  # times an epoch asks whether to leave: after each batch, the validation's one included
 
 
 def stack(cell: str, **changes: object) -> Params:
@@ -49,18 +50,19 @@ def in_pieces(chosen: Params, cuts: list[int]) -> list[Listener]:
 @pytest.mark.parametrize(
     ("chosen", "cuts"),
     [
-        (stack("simple_rnn"), [2 * BATCHES + 1]),
-        (stack("lstm"), [BATCHES, 2 * BATCHES + 3]),  # first at an epoch's last batch, before its validation
+        (stack("simple_rnn"), [2 * ASKED + 1]),
+        (stack("lstm"), [BATCHES, 2 * ASKED + 3]),  # first at an epoch's last batch, before its validation
+        (stack("simple_rnn"), [2 * ASKED]),  # in the second epoch's validation
         (stack("simple_rnn", layers=TWO, optimizer="rmsprop", scale="instance", stride=2), [5]),
     ],
-    ids=["simple_rnn", "lstm-twice", "stack-rmsprop-instance"],
+    ids=["simple_rnn", "lstm-twice", "in-validation", "stack-rmsprop-instance"],
 )
 def test_an_interrupted_trial_goes_on_where_it_was(chosen: Params, cuts: list[int]) -> None:
     goes_on_as(trained(task(chosen)), in_pieces(chosen, cuts), cuts)
 
 
 def test_an_interrupted_gru_goes_on_where_it_was(whole: Listener) -> None:
-    cuts = [3 * BATCHES + 2]
+    cuts = [3 * ASKED + 2]
 
     runs = in_pieces(stack("gru"), cuts)
 
@@ -89,7 +91,7 @@ def test_reports_that_the_listener_lost_are_told_again(whole: Listener) -> None:
 
     assert found.told() == whole.told()[1:]
     assert [report.seconds for report in found.reports[:2]] == [r.seconds for r in whole.reports[1:3]]
-    assert found.batches == BATCHES  # only the fourth epoch is trained
+    assert found.batches == ASKED  # only the fourth epoch is trained
 
 
 def test_a_trial_that_had_ended_only_tells_what_was_lost(whole: Listener) -> None:

@@ -195,8 +195,18 @@ def test_a_file_a_folder_and_a_glob_name_their_shards(tmp_path: Path) -> None:
     every = ["a.parquet", "deep/c.pq", "deep/er/b.parq", "x[1]/d.parquet"]
     assert (found(""), found("deep"), found("deep/")) == (every, every[1:3], every[1:3])
     assert (found("a.parquet"), found("deep/notes.txt")) == (["a.parquet"], ["deep/notes.txt"])
-    assert (found("*.parquet"), found("deep/*/b.*")) == (["a.parquet", "x[1]/d.parquet"], ["deep/er/b.parq"])
+    assert (found("*.parquet"), found("deep/*/b.*")) == (["a.parquet"], ["deep/er/b.parq"])
+    assert found("**/*.parquet") == ["a.parquet", "x[1]/d.parquet"]
     assert (found("x[1]"), found("deep/?.pq")) == (["x[1]/d.parquet"], ["deep/c.pq"])
+
+
+def test_a_sweep_stored_beside_the_data_is_none_of_it(tmp_path: Path) -> None:
+    for name in ("a.parquet", "sweeps/mine/trials.parquet", "sweeps.parquet"):
+        good(tmp_path / name)
+    (tmp_path / "sweeps/mine/spec.yaml").write_text("name: mine")
+
+    found = [name.removeprefix(f"{tmp_path}/") for name in find_shards(LOCAL, str(tmp_path))]
+    assert found == ["a.parquet", "sweeps.parquet"]
 
 
 def test_hidden_and_unfinished_files_are_not_read(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from jobs.messages import sentence as problem
 from jobs.spec import Job
 from tests.jobs.small import job, refusal
 
@@ -263,3 +264,46 @@ def test_a_job_is_equal_to_what_its_json_says() -> None:
     )
 
     assert Job.model_validate_json(read.model_dump_json()) == read
+
+
+@pytest.mark.parametrize(
+    ("section", "fields", "sentence"),
+    [
+        (
+            "train",
+            {"loss": {"choice": ["mse", "mae"]}},
+            (
+                "search.objective: val_loss cannot be compared between trials of different losses, and "
+                "train.loss is searched; write objective: val_mse or val_mae"
+            ),
+        ),
+        (
+            "window",
+            {"horizon": 1, "scale": {"choice": ["standard", "none"]}},
+            (
+                "window.scale: scores with and without scaling are in different units and cannot be "
+                "compared; leave none out of the choice"
+            ),
+        ),
+        (
+            "data",
+            {"path": "s3://KEY:SECRET@bucket/x", "time": "t", "target": "y"},
+            (
+                "data.path: no key or password stands in a URI, which is written down and shown; "
+                "put it into the environment (AWS_ACCESS_KEY_ID and the like)"
+            ),
+        ),
+    ],
+)
+def test_what_cannot_be_compared_or_shown_is_refused(
+    section: str, fields: dict[str, object], sentence: str
+) -> None:
+    raw = {
+        "name": "x",
+        "data": {"path": "p", "time": "t", "target": "y"},
+        "window": {"horizon": 1},
+        section: fields,
+    }
+    with pytest.raises(ValidationError) as error:
+        Job.model_validate(raw)
+    assert problem(error.value, Job) == sentence

@@ -13,7 +13,7 @@ from jobs.checkpoint import TrainState, load_model
 from jobs.errors import JobError
 from jobs.forecast import predict_windows
 from jobs.params import Params
-from jobs.train import Task, check_backend
+from jobs.train import Task
 from jobs.windows import fit_scaler, make_windows
 from tests.jobs.listener import Listener, task, trained
 from tests.jobs.small import params
@@ -54,7 +54,7 @@ def test_every_epoch_is_reported_and_the_last_one_ends_it() -> None:
 
     assert [report.epoch for report in found.reports] == [1, 2, 3]
     assert [report.ended for report in found.reports] == [None, None, "done"]
-    assert found.batches == 3 * 2  # 29 windows in batches of 16
+    assert found.batches == 3 * (2 + 1)  # 29 windows in batches of 16, and the validation's one
     assert found.events == ["report 1", "report 2", "save with model", "report 3"]
     for report in found.reports:
         assert set(report.metrics) == {"loss", "mae", "val_loss", "val_mae", "val_mse"}
@@ -164,12 +164,3 @@ def test_a_state_of_another_network_is_refused(stopped: Listener) -> None:
         trained(task(quick(units=5)), stopped.state)
 
     assert str(error.value) == "a trial's saved state belongs to another network; the trial starts over"
-
-
-def test_the_backend_must_be_the_jobs() -> None:
-    check_backend("tensorflow")
-
-    with pytest.raises(JobError) as error:
-        check_backend("jax")
-
-    assert str(error.value) == "backend: the job asks for jax, Keras runs on tensorflow"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from cluster.processes import command, descendants
 from tests.runner.command import JobWriter, Recur, journal
@@ -116,6 +120,33 @@ def test_sigterm_stops_like_ctrl_c(recur: Recur, write_job: JobWriter) -> None:
     assert process.wait(90) == 130
     assert "Stopped. What was found is kept in" in _said(recur.storage / "small")
     _wait_until_gone(family)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 3.0])
+def test_sigterm_while_ray_starts_stops_too(recur: Recur, write_job: JobWriter, seconds: float) -> None:
+    process = _start(recur, "run", _long_job(write_job, recur.folder))
+    sweep = recur.storage / "small"
+    while not (sweep / "journal").is_dir():
+        time.sleep(0.01)
+    time.sleep(seconds)
+    family = _family(process)
+    process.terminate()
+    assert process.wait(90) == 130
+    assert _said(sweep).endswith(
+        f"Stopped. What was found is kept in {sweep}\n"
+        "Run the same command again to go on; see what there is with: recur best small\n"
+    )
+    _wait_until_gone(family)
+    assert recur.json("status", "small")["state"] == "interrupted"
+
+
+def test_a_users_modules_of_the_same_names_are_not_taken_for_ours(recur: Recur, write_job: JobWriter) -> None:
+    for name in ("cluster", "jobs", "runner"):
+        (recur.folder / f"{name}.py").write_text("raise ImportError('the wrong one')\n")
+    job = write_job(recur.folder, trials=1, epochs=1)
+    command = [Path(sys.executable).with_name("recur"), "run", job, "--json"]
+    done = subprocess.run(command, cwd=recur.folder, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["trial_id"] == "00000"
 
 
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, write_job: JobWriter) -> None:

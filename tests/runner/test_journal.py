@@ -12,7 +12,7 @@ import pytest
 
 from cluster.errors import ClusterError
 from cluster.storage import Storage, SweepFolder
-from runner.journal import Event, Journal, decode, read_journal
+from runner.journal import Event, Journal, decode, encode, read_journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 
 WRITER = """
@@ -227,3 +227,17 @@ def test_every_writer_has_a_segment_of_its_own(folder: SweepFolder) -> None:
     segments: list[list[Any]] = [decoded(folder.read(f"journal/{name}")) for name in folder.files("journal")]
 
     assert segments == [results(1), results(1, start=1)]
+
+
+def test_a_damaged_line_with_whole_ones_behind_it_is_an_error(storage: Storage) -> None:
+    """A torn last line is a crash; this is not, and starting over would throw the sweep away."""
+    folder = storage.sweep("a")
+    lines = [encode(event) for event in ({"event": "one"}, {"event": "two"}, {"event": "three"})]
+    folder.write(folder.segment(1), lines[0] + b"garbage\n" + lines[2])
+
+    with pytest.raises(ClusterError) as error:
+        read_journal(folder)
+    assert str(error.value) == (
+        f"{folder.inside('journal/000001.jsonl')}: line 2 is damaged and whole ones follow it; "
+        "restore the file from a copy, or begin again with --fresh"
+    )

@@ -55,11 +55,19 @@ def test_only_what_differs_is_shown() -> None:
 
 
 def test_a_status_has_the_contracts_keys(storage: Storage) -> None:
-    events = [start(10.0), trial(0), trial(1), *trained(0, 0.5, 0.25), end(0), finish("interrupted", 14.04)]
+    events = [
+        start(10.0) | {"planned": 5},
+        trial(0),
+        trial(1),
+        *trained(0, 0.5, 0.25),
+        end(0),
+        finish("interrupted", 14.04),
+    ]
 
     assert status_json(storage.sweep("a"), Results(events)) == {
         "sweep": "a",
         "state": "interrupted",
+        "planned": 5,
         "trials": {
             "done": 1,
             "running": 0,
