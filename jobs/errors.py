@@ -12,7 +12,6 @@ class JobError(Exception):
     """
 
 
-
 def reason(error: Exception) -> str:
     """What the system or Arrow says was wrong, in one line."""
     number = getattr(error, "errno", None)  # Arrow's own text repeats the whole path before it says so

@@ -20,10 +20,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import fs as pafs
 
+from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.folders import SHARD, new_folder, write_shards
 from jobs.panel import Panel
-from jobs.spec import Split
 from jobs.windows import fit_scaler, split_panel
 
 HORIZON = 24  # hours; as far as the driver leads the target

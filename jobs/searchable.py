@@ -1,4 +1,4 @@
-"""Fields of the job file that hold a fixed value or a search over many."""
+"""What the job file's sections are made of: fields that hold a fixed value or a search over many."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from jobs.dimensions import KINDS, Boolean, Choice, Dimension, Float, Int, parse_dimension
 from jobs.messages import sentence
 
 T = TypeVar("T")
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of the job file: unknown keys are errors and nothing changes after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Searched:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
+from jobs.dataspec import Data
 from jobs.dimensions import Dimension
-from jobs.searchable import Searchable, Searched, as_written, without_secrets
+from jobs.searchable import Positive, Searchable, Searched, Section, as_written, without_secrets
 
 Cell = Literal["simple_rnn", "lstm", "gru"]
 Activation = Literal[
@@ -29,92 +26,8 @@ Scale = Literal["standard", "instance", "none"]
 Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
 Loss = Literal["mse", "mae", "huber"]
 Objective = Literal["val_loss", "val_mse", "val_mae"]
-Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 _SearchedCount = Annotated[Positive | Dimension, Searched()]
-
-
-class Section(BaseModel):
-    """A part of the job file: unknown keys are errors and nothing changes after reading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Split(Section):
-    """How much of each series' end is for validation and, after it, for the test.
-
-    A fraction below 1 is a share of the series' length; a whole number is a count of time steps.
-    """
-
-    validation: float = 0.2
-    test: float = 0.2
-
-    @field_validator("validation", "test", mode="before")
-    @classmethod
-    def _share_or_steps(cls, value: Any) -> Any:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if value < 0 or not math.isfinite(value):
-                raise ValueError("write a fraction between 0 and 1 or a number of time steps")
-            if value >= 1 and value != int(value):
-                raise ValueError("a number of time steps is whole; a fraction lies between 0 and 1")
-        return value
-
-    @model_validator(mode="after")
-    def _leaves_training(self) -> Self:
-        shares = sum(part for part in (self.validation, self.test) if part < 1)
-        if shares >= 1:
-            raise ValueError(
-                f"validation and test together take {shares:g} of every series; leave some to train on"
-            )
-        if self.validation == 0:
-            raise ValueError("validation is 0, so no trial could be scored; give it a fraction or time steps")
-        return self
-
-    @model_serializer(mode="plain")
-    def _whole_steps(self) -> dict[str, float | int]:
-        return {
-            name: int(part) if part >= 1 else part
-            for name, part in (("validation", self.validation), ("test", self.test))
-        }
-
-
-class Data(Section):
-    """Which series to forecast, and from what."""
-
-    path: Annotated[str, Field(min_length=1), AfterValidator(without_secrets)]
-    time: str
-    series: str | None = None
-    target: tuple[str, ...]
-    past: tuple[str, ...] = ()
-    future: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    split: Split = Split()
-    season: Positive | None = None  # steps in a season, for the naive baseline; None: from the frequency
-
-    @field_validator("target", "past", "future", "static", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _columns_once(self) -> Self:
-        if not self.target:
-            raise ValueError("target names no column")
-        for name in ("future", "static"):
-            if getattr(self, name):
-                raise ValueError(f"{name} covariates cannot be used yet; leave data.{name} empty")
-        seen: dict[str, str] = {}
-        roles = (("time", (self.time,)), ("series", (self.series,) if self.series else ()))
-        for role, columns in (*roles, ("target", self.target), ("past", self.past)):
-            for column in columns:
-                if column in seen:
-                    raise ValueError(
-                        f"column {column!r} is listed under {seen[column]} and again under {role}"
-                    )
-                seen[column] = role
-        return self
 
 
 class Window(Section):

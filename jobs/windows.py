@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from jobs.dataspec import Split
 from jobs.dimensions import Dimension
 from jobs.errors import JobError
 from jobs.panel import Indices, Panel
 from jobs.params import WindowParams
-from jobs.spec import Job, Split
+from jobs.spec import Job
 
 FloatArray = npt.NDArray[np.float64]
 

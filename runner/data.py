@@ -6,8 +6,9 @@ from pathlib import Path
 
 from cluster.files import open_filesystem
 from jobs.panel import Panel
+from jobs.searchable import Section
 from jobs.shards import Columns, read_panel
-from jobs.spec import Job, Section
+from jobs.spec import Job
 from jobs.windows import check_windows
 
 

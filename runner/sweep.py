@@ -28,6 +28,7 @@ from runner.publish import Found, Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
 from runner.schedulers import make_scheduler
 from runner.search import RandomSearch, planned_trials
+from runner.silence import Silence
 
 _QUIET_TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -146,7 +147,7 @@ class _Sweep:
         os.environ.update(_QUIET_TUNE)
         from ray import tune
 
-        from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource, Silence
+        from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
 
         def tick() -> None:
             self._tidy(conductor)

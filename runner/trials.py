@@ -8,7 +8,6 @@ paused trials.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +18,12 @@ from ray.tune.experiment.config_parser import _create_trial_from_spec, _make_par
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import SearchAlgorithm
 
-from cluster.errors import ClusterError
 from jobs.report import EpochReport
 from runner.conductor import Conductor, Leg
 from runner.process import WorkerProcess
 from runner.schedulers import Decision
+from runner.silence import HEARTBEAT, Silence
 
-_HEARTBEAT = 1.0  # seconds after which a leg without news lets the driver have a say
-_SILENCE = 30.0  # seconds without a heartbeat after which Ray counts as gone
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
 
 
@@ -53,7 +50,7 @@ class LegRunner(Trainable):
         if self._waits:
             self._worker.send({"do": "go"})
             self._waits = False
-        message = self._worker.receive(_HEARTBEAT) or {"say": "heartbeat"}
+        message = self._worker.receive(HEARTBEAT) or {"say": "heartbeat"}
         if message["say"] == "report":
             report = message["report"]
             self._waits = report["epoch"] in self._milestones and not report["ended"]
@@ -125,36 +122,6 @@ class LegConfig:
             "milestones": leg.milestones,
         }
         return {"backend": self.backend, "threads": self.cpu, "order": order}
-
-
-class Silence:
-    """Notices that Ray is gone: legs that have been heard send at least heartbeats, without it nothing comes.
-
-    Time in which this process itself did not run (Ctrl-Z, a laptop's sleep) does not count.
-    """
-
-    def __init__(self) -> None:
-        self._silent, self._checked = 0.0, time.monotonic()
-        self._heard: set[str] = set()
-
-    def hear(self, leg: str, *, ends: bool) -> None:
-        """A leg has said something; ``ends`` if it will say no more."""
-        self._silent = 0.0
-        (self._heard.discard if ends else self._heard.add)(leg)
-
-    def check(self) -> None:
-        """Call often.
-
-        Raises:
-            ClusterError: no leg of those that run has been heard for too long.
-        """
-        now = time.monotonic()
-        self._silent += min(now - self._checked, _HEARTBEAT)
-        self._checked = now
-        if self._heard and self._silent > _SILENCE:
-            raise ClusterError(
-                f"Ray has not answered for {_SILENCE:.0f} s; its raylet or the head node has died"
-            )
 
 
 class LegSource(SearchAlgorithm):

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from jobs.checkpoint import TrainState
+from jobs.dataspec import Split
 from jobs.params import Params
 from jobs.report import EpochReport
-from jobs.spec import Split
 from jobs.train import Task, train
 from jobs.windows import split_panel
 from tests.jobs.small import panel

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from jobs.baselines import naive_error, seasonal_naive
+from jobs.dataspec import Split
 from jobs.panel import Panel
-from jobs.spec import Split
 from jobs.windows import split_panel
 from tests.jobs.small import panel
 

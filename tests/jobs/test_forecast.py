@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.forecast import forecast_panel, predict_windows, score_test
 from jobs.panel import Panel
 from jobs.params import WindowParams
-from jobs.spec import Split
 from jobs.windows import fit_scaler, split_panel
 from tests.jobs.small import panel
 

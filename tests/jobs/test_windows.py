@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.params import WindowParams
-from jobs.spec import Split
 from jobs.windows import Windows, check_windows, fit_scaler, make_windows, split_panel
 from tests.jobs.small import job, panel
 

@@ -1,19 +1,17 @@
-"""The adapters to Ray Tune, as far as they need no Ray to be seen."""
-
 from __future__ import annotations
 
 import pytest
 
 from cluster.errors import ClusterError
-from runner import trials
-from runner.trials import Silence
+from runner import silence as module
+from runner.silence import Silence
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time as ``Silence`` sees it; the test moves it."""
     now = [0.0]
-    monkeypatch.setattr(trials.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     return now
 
 
