@@ -119,6 +119,19 @@ def _any_agent_port() -> Iterator[None]:
         parameter.RayParams = usual
 
 
+@contextmanager
+def _no_signal_handlers() -> Iterator[None]:
+    """Ray puts a SIGTERM handler in the caller's place, whose exit may get lost while Ray starts."""
+    from ray._private import utils
+
+    usual = utils.set_sigterm_handler
+    utils.set_sigterm_handler = lambda handler: None  # noqa: ARG005 - its signature
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = usual
+
+
 def _since(before: set[Process]) -> list[Process]:
     return [process for process in descendants(os.getpid()) if process not in before]
 
@@ -156,7 +169,7 @@ def _init(away: Path, **options: Any) -> Session:
 
     _reread_authentication()
     kept = signal.getsignal(signal.SIGTERM)
-    with contextlib.chdir(away):
+    with contextlib.chdir(away), _no_signal_handlers():
         # Ray puts the working directory on its workers' path, where a user's own jobs.py would hide ours.
         context = ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=True, **options)
     if threading.current_thread() is threading.main_thread():
