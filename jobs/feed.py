@@ -1,4 +1,4 @@
-"""Batches for Keras's ``fit``: windows are gathered from the shared rows by index, a batch at a time.
+"""Batches of windows, gathered from the shared rows by index as they are needed.
 
 Each epoch's order depends on the trial's seed and the epoch's number alone, so a resumed trial goes on with
 the very batches it would have had.
@@ -6,16 +6,17 @@ the very batches it would have had.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 
 from jobs.panel import Indices, Rows
 
-EVALUATION_BATCH = 1024
+EVALUATION_BATCH = 256
+MOST_BATCHES = 32  # in one call: enough that calling costs nothing, few enough to leave soon when asked to
+_MOST_BYTES = 4 << 20  # of inputs in one call
 
 
 @dataclass(frozen=True)
@@ -25,84 +26,49 @@ class Feed:
     Attributes:
         rows: (steps, columns) raw values of the panel.
         lookback, horizon, targets: sizes of a window; targets are the first columns.
-        target_mean, target_deviation: (targets,) what the loss's targets are scaled by.
     """
 
     rows: Rows
     lookback: int
     horizon: int
     targets: int
-    target_mean: Any
-    target_deviation: Any
 
-    def gather(self, starts: Indices) -> tuple[Rows, Rows]:
-        """Raw inputs (batch, lookback, columns) and scaled targets (batch, horizon, targets)."""
-        inputs = self.rows[starts[:, None] + np.arange(self.lookback)]
+    def capacity(self, batch: int) -> int:
+        """How many batches go into one call."""
+        size = batch * self.lookback * self.rows.shape[1] * self.rows.itemsize
+        return max(1, min(MOST_BATCHES, _MOST_BYTES // size))
+
+    def gather(self, starts: Indices, *, batch: int, capacity: int) -> dict[str, Any]:
+        """The windows that begin at ``starts``, at most ``capacity * batch`` of them.
+
+        Returns:
+            ``x`` (capacity, batch, lookback, columns) and ``y`` (capacity, batch, horizon, targets), raw, zeros
+            where there is no window, and ``valid``, the number of windows in each batch, (capacity,) int32.
+        """
+        columns = self.rows.shape[1]
+        x = np.zeros((capacity * batch, self.lookback, columns), np.float32)
+        y = np.zeros((capacity * batch, self.horizon, self.targets), np.float32)
+        x[: len(starts)] = self.rows[starts[:, None] + np.arange(self.lookback)]
         ahead = starts[:, None] + np.arange(self.lookback, self.lookback + self.horizon)
-        targets = (self.rows[ahead][:, :, : self.targets] - self.target_mean) / self.target_deviation
-        return inputs, targets.astype(np.float32)
+        y[: len(starts)] = self.rows[ahead, : self.targets]
+        return {
+            "x": x.reshape(capacity, batch, self.lookback, columns),
+            "y": y.reshape(capacity, batch, self.horizon, self.targets),
+            "valid": np.clip(len(starts) - batch * np.arange(capacity), 0, batch).astype(np.int32),
+        }
 
 
-def training_batches(feed: Feed, starts: Indices, *, batch_size: int, seed: int, first_epoch: int) -> Any:
-    """An endless stream of batches for ``fit(steps_per_epoch=steps(...))``, shuffled anew each epoch."""
-
-    def shuffled() -> Iterator[tuple[Rows, Rows]]:
-        epoch = first_epoch
-        while True:
-            order = np.random.default_rng([seed, epoch]).permutation(starts)
-            yield from map(feed.gather, np.split(order, range(batch_size, len(order), batch_size)))
-            epoch += 1
-
-    return _tensorflow_stream(feed, shuffled, None) if _on_tensorflow() else shuffled()
+def shuffled(starts: Indices, *, seed: int, epoch: int) -> Indices:
+    """The windows of one epoch in its order."""
+    return np.random.default_rng([seed, epoch]).permutation(starts)
 
 
-def evaluation_batches(feed: Feed, starts: Indices) -> Any:
-    """All windows once, in order, in few large batches."""
-    chunks = np.split(starts, range(EVALUATION_BATCH, len(starts), EVALUATION_BATCH))
-    if _on_tensorflow():
-        return _tensorflow_stream(feed, lambda: map(feed.gather, chunks), len(chunks))
-    return _Chunks(feed, chunks)
+def pieces(starts: Indices, size: int) -> Iterator[Indices]:
+    """``starts`` in pieces of at most ``size``."""
+    for begin in range(0, len(starts), size):
+        yield starts[begin : begin + size]
 
 
-def steps(windows: int, batch_size: int) -> int:
+def batches_of(windows: int, batch: int) -> int:
     """Batches in one pass over ``windows``."""
-    return -(-windows // batch_size)
-
-
-def _on_tensorflow() -> bool:
-    return bool(keras.backend.backend() == "tensorflow")
-
-
-def _tensorflow_stream(
-    feed: Feed, batches: Callable[[], Iterator[tuple[Rows, Rows]]], count: int | None
-) -> Any:
-    """A ``tf.data`` pipeline of ``count`` batches (None: endlessly many) without its autotuner."""
-    import tensorflow as tf
-
-    columns = feed.rows.shape[1]
-    signature = (
-        tf.TensorSpec((None, feed.lookback, columns), tf.float32),
-        tf.TensorSpec((None, feed.horizon, feed.targets), tf.float32),
-    )
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    cardinality = tf.data.INFINITE_CARDINALITY if count is None else count
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(cardinality))
-    options = tf.data.Options()
-    options.autotune.enabled = False  # its thread is waited for at the end of every epoch
-    options.threading.private_threadpool_size = 1
-    options.threading.max_intra_op_parallelism = 1
-    return dataset.with_options(options).prefetch(2)
-
-
-class _Chunks(keras.utils.PyDataset):
-    """The form in which the other backends take batches that are gone through more than once."""
-
-    def __init__(self, feed: Feed, chunks: list[Indices]) -> None:
-        super().__init__()
-        self._feed, self._chunks = feed, chunks
-
-    def __len__(self) -> int:
-        return len(self._chunks)
-
-    def __getitem__(self, index: int) -> tuple[Rows, Rows]:
-        return self._feed.gather(self._chunks[index])
+    return -(-windows // batch)

@@ -1,12 +1,12 @@
 """The recurrent networks and the forecasters round them, built from Keras's own layers.
 
 A *network* maps scaled history to scaled forecasts.  A *forecaster* takes raw history and holds the scaling
-inside, so that what is saved needs nothing else: Keras alone loads and runs it.
+inside, so that what is saved needs nothing else: Keras alone loads and runs it.  Training is done by
+``jobs.engine`` on the same weights, much faster.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -59,21 +59,10 @@ def build_network(network: NetworkParams, *, lookback: int, inputs: int, horizon
     return keras.Model(history, keras.layers.Reshape((horizon, targets), name="steps")(x), name="network")
 
 
-@dataclass(frozen=True)
-class Forecaster:
-    """Two views of the same weights.
+def build_forecaster(params: Params, scaler: Scaler | None, *, inputs: int, targets: int) -> Any:
+    """Build the network with its scaling: raw (batch, lookback, inputs) to raw (batch, horizon, targets).
 
-    Attributes:
-        trained: raw (batch, lookback, inputs) to scaled (batch, horizon, targets); the loss is taken here.
-        served: raw to raw; this one is saved.
-    """
-
-    trained: Any
-    served: Any
-
-
-def build_forecaster(params: Params, scaler: Scaler | None, *, inputs: int, targets: int) -> Forecaster:
-    """Build the network with its scaling; ``scaler`` None (``window.scale: none``) leaves values as they are.
+    ``scaler`` None (``window.scale: none``) leaves values as they are.
 
     ``window.scale: instance`` also subtracts each window's last value and adds the target's back to the
     forecast, as in NLinear (Zeng et al. 2023, arXiv:2205.13504).
@@ -95,8 +84,7 @@ def build_forecaster(params: Params, scaler: Scaler | None, *, inputs: int, targ
     scaled = network(x)
     if level is not None:
         scaled = keras.layers.Add(name="level_in")([scaled, level])
-    served = scaled
     if scaler is not None:
         mean, deviation = scaler.mean[:targets], scaler.deviation[:targets]
-        served = scaled * deviation.astype(np.float32) + mean.astype(np.float32)
-    return Forecaster(keras.Model(raw, scaled, name="trained"), keras.Model(raw, served, name="forecaster"))
+        scaled = scaled * deviation.astype(np.float32) + mean.astype(np.float32)
+    return keras.Model(raw, scaled, name="forecaster")

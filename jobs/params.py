@@ -57,6 +57,9 @@ class TrainParams:
     patience: int | None
     min_delta: float
     objective: str
+    quantile: float = 0.5
+    schedule: str = "constant"
+    clip_norm: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 
@@ -17,6 +17,11 @@ class EpochReport:
         metrics: loss and validation metrics of this epoch.
         seconds: that this epoch took, validation included.
         ended: why this was the last epoch, or None.
+        vitals: ``compile_seconds``, ``data_seconds``, ``train_seconds``, ``validate_seconds`` and
+            ``checkpoint_seconds`` (of the save before this epoch); ``windows_per_second`` of training;
+            ``gradient_norm`` and ``gradient_norm_max``, mean and largest over the epoch's batches, before
+            clipping; ``dead_units``, the share of ReLU units that gave nothing but zeros in validation;
+            ``peak_memory_mb`` of the process so far.
     """
 
     epoch: int
@@ -26,6 +31,7 @@ class EpochReport:
     metrics: dict[str, float | None]
     seconds: float
     ended: Literal["done", "diverged"] | None
+    vitals: dict[str, float | None] = field(default_factory=dict)
 
 
 class Hooks(Protocol):

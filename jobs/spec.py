@@ -24,7 +24,8 @@ Activation = Literal[
 ]
 Scale = Literal["standard", "instance", "none"]
 Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
-Loss = Literal["mse", "mae", "huber"]
+Loss = Literal["mse", "mae", "huber", "quantile"]
+Schedule = Literal["constant", "cosine", "reduce_on_plateau"]
 Objective = Literal["val_loss", "val_mse", "val_mae"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 _SearchedCount = Annotated[Positive | Dimension, Searched()]
@@ -101,7 +102,10 @@ class Train(Section):
 
     optimizer: Searchable[Optimizer] = "adam"
     learning_rate: Searchable[Annotated[float, Field(gt=0)]] = 1e-3
+    schedule: Searchable[Schedule] = "constant"  # of the learning rate
+    clip_norm: Searchable[Annotated[float, Field(gt=0)]] | None = None  # largest norm of a step's gradient
     loss: Searchable[Loss] = "mse"
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5  # that the loss ``quantile`` aims at
     batch_size: Searchable[Positive] = 64
     max_epochs: Positive = 50
     early_stopping: EarlyStopping | None = EarlyStopping()

@@ -1,0 +1,142 @@
+"""A stack of recurrences with a dense head, as a function of one flat vector of weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from jobs.engine.backend import Backend, split
+from jobs.engine.cells import make_cell
+from jobs.engine.recurrence import recurrence
+from jobs.params import LayerParams, NetworkParams
+
+Flat = np.ndarray[tuple[int], np.dtype[np.float32]]
+_GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """One step's dropout: the rate of each layer (layers,), and the seed of its masks, two int32."""
+
+    rates: Any
+    seed: Any
+
+
+@dataclass(frozen=True)
+class Network:
+    """The shape of a network; its weights are Keras's, in Keras's order, one after another.
+
+    Attributes:
+        params: the stack; what rate a layer's dropout has does not matter here.
+        lookback, inputs: steps and columns of a window.
+        horizon, targets: steps and columns of a forecast.
+        instance: each window's last step is subtracted, and the target's added back to the forecast, as in
+            NLinear (Zeng et al. 2023, arXiv:2205.13504).
+        dtype: what it computes in; weights, inputs and forecasts are float32.
+    """
+
+    params: NetworkParams
+    lookback: int
+    inputs: int
+    horizon: int
+    targets: int
+    instance: bool
+    dtype: str = "float32"
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Of each layer its kernel, recurrent kernel and bias; of the head its kernel and bias."""
+        shapes: list[tuple[int, ...]] = []
+        width = self.inputs
+        for layer in self.params.layers:
+            gates = _GATES[layer.cell] * layer.units
+            bias = (2, gates) if layer.cell == "gru" and self.params.reset_after else (gates,)
+            shapes += [(width, gates), (layer.units, gates), bias]
+            width = layer.units
+        return [*shapes, (width, self.horizon * self.targets), (self.horizon * self.targets,)]
+
+    @property
+    def size(self) -> int:
+        """The number of weights."""
+        return sum(math.prod(shape) for shape in self.shapes())
+
+    def initial(self, seed: int) -> Flat:
+        """Weights to begin with, drawn by the initializers that Keras's layers have by default."""
+        draw = np.random.default_rng(seed)
+        shapes = self.shapes()
+        found = []
+        for index, shape in enumerate(shapes):
+            if index % 3 == 2 or index == len(shapes) - 1:
+                layer = self.params.layers[index // 3] if index // 3 < len(self.params.layers) else None
+                found.append(_bias(shape, layer))
+            else:
+                kind = "Orthogonal" if index % 3 == 1 and index < len(shapes) - 2 else "GlorotUniform"
+                initializer = getattr(keras.initializers, kind)(seed=int(draw.integers(2**31)))
+                found.append(ops.convert_to_numpy(initializer(shape)))
+        return np.concatenate([np.ravel(weight) for weight in found]).astype(np.float32)
+
+    def unflatten(self, flat: Any) -> list[Any]:
+        """The weights in their shapes, of a flat vector of the backend's or of NumPy's."""
+        shapes = self.shapes()
+        cut = split(flat, *map(math.prod, shapes))
+        return [ops.reshape(weight, shape) for weight, shape in zip(cut, shapes, strict=True)]
+
+    def apply(self, backend: Backend, flat: Any, x: Any, dropout: Dropout | None) -> tuple[Any, list[Any]]:
+        """Forecast from scaled windows.
+
+        Args:
+            backend: what it is traced for.
+            flat: weights, (size,).
+            x: scaled windows, (batch, lookback, inputs).
+            dropout: None outside of training.
+
+        Returns:
+            Scaled forecasts (batch, horizon, targets), and each layer's outputs: (lookback, batch, units), of
+            the last layer its last step's only, (batch, units).
+        """
+        *weights, head, bias = self.unflatten(ops.cast(flat, self.dtype))
+        level = x[:, -1:, :]
+        x = ops.cast(x - level if self.instance else x, self.dtype)
+        x = ops.transpose(x, (1, 0, 2))
+        outputs = []
+        for index, layer in enumerate(self.params.layers):
+            own = tuple(weights[3 * index : 3 * index + 3])
+            x = self._layer(backend, layer, own, x, last=index == len(self.params.layers) - 1)
+            outputs.append(x)
+            if dropout is not None and layer.dropout > 0:
+                x = _dropped(backend, x, dropout, index)
+        x = ops.matmul(x, head) + bias
+        x = ops.cast(keras.activations.get(self.params.output_activation)(x), "float32")
+        x = ops.reshape(x, (-1, self.horizon, self.targets))
+        return (x + level[:, :, : self.targets] if self.instance else x), outputs
+
+    def _layer(
+        self, backend: Backend, layer: LayerParams, weights: tuple[Any, ...], x: Any, *, last: bool
+    ) -> Any:
+        cell = make_cell(layer.cell, layer.units, layer.activation, reset_after=self.params.reset_after)
+        kernel, bias, rest = cell.split(weights)
+        steps, batch, width = x.shape
+        # Inputs are projected for all steps in one product, not in one for each.
+        projected = ops.matmul(ops.reshape(x, (-1, width)), kernel) + bias
+        projected = ops.reshape(projected, (steps, batch, kernel.shape[1]))
+        return recurrence(cell, backend, last=last)(projected, *rest)
+
+
+def _bias(shape: tuple[int, ...], layer: LayerParams | None) -> Flat:
+    """Zeros, but ones for an LSTM's forget gate (Jozefowicz et al. 2015)."""
+    bias = np.zeros(shape, np.float32)
+    if layer is not None and layer.cell == "lstm":
+        bias[layer.units : 2 * layer.units] = 1
+    return bias
+
+
+def _dropped(backend: Backend, x: Any, dropout: Dropout, index: int) -> Any:
+    """Inverted dropout (Srivastava et al. 2014): what is kept is scaled up."""
+    rate = ops.cast(dropout.rates[index], x.dtype)
+    seed = ops.stack([dropout.seed[0], dropout.seed[1] * 1021 + index])
+    kept = ops.cast(ops.cast(backend.uniform(tuple(x.shape), seed), x.dtype) >= rate, x.dtype)
+    return x * kept / (1 - rate)

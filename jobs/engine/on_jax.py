@@ -1,0 +1,54 @@
+"""The engine on JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jobs.engine.backend import Arrays, Backend, Prepare, Step
+
+
+class _Jax:
+    """Everything is traced to XLA."""
+
+    def scan(  # noqa: D102 - see Backend, here and below
+        self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
+    ) -> Arrays:
+        del results
+
+        def one(carry: Arrays, x: Arrays) -> tuple[Arrays, Arrays]:
+            return step(carry, prepare(*x) if prepare else x)
+
+        return jax.lax.scan(one, carry, xs, reverse=reverse)[1]
+
+    def loop(  # noqa: D102
+        self, count: Any, capacity: int, body: Step, carry: Arrays, results: int
+    ) -> tuple[Arrays, Arrays]:
+        del results
+        shapes = jax.eval_shape(lambda carry: body(carry, (jnp.int32(0),))[1], carry)
+        given = tuple(jnp.zeros((capacity, *shape.shape), shape.dtype) for shape in shapes)
+
+        def turn(i: Any, state: tuple[Arrays, Arrays]) -> tuple[Arrays, Arrays]:
+            after, new = body(state[0], (i,))
+            return after, tuple(array.at[i].set(value) for array, value in zip(state[1], new, strict=True))
+
+        return jax.lax.fori_loop(0, count, turn, (carry, given))
+
+    def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
+        return function
+
+    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:  # noqa: D102
+        return jax.value_and_grad(function)(at)
+
+    def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:  # noqa: D102
+        key = jax.random.fold_in(jax.random.key(seed[0]), seed[1])
+        return jax.random.uniform(key, shape)
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
+        return jax.jit(function)
+
+
+JAX: Backend = _Jax()

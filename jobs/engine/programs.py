@@ -1,0 +1,187 @@
+"""Two kinds of programs for each shape of trial: one trains on many batches in a call, one evaluates on many."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from jobs.engine.backend import Arrays, Backend, backend
+from jobs.engine.losses import loss_function
+from jobs.engine.network import Dropout, Network
+from jobs.engine.optimizers import OPTIMIZERS, Optimizer
+
+_KEPT = 48  # shapes that a worker keeps the programs of
+Batches = dict[str, Any]
+Given = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Everything that a program is compiled for; trials that agree in it share the program.
+
+    Attributes:
+        network: its shape.
+        loss, quantile: see ``losses``.
+        batch: windows of a batch.
+        capacity: batches that one call takes at most.
+        xla: compile by XLA, rather than run a plain graph where the backend has such.
+    """
+
+    network: Network
+    loss: str
+    quantile: float
+    batch: int
+    capacity: int
+    xla: bool
+
+    def errors(
+        self, backend: Backend, weights: Any, batches: Batches, i: Any, given: Given, dropout: Dropout | None
+    ) -> tuple[Any, list[Any]]:
+        """Forecast minus actual of batch ``i``, scaled, (batch, horizon, targets), and the layers' outputs."""
+        mean, deviation, targets = given["mean"], given["deviation"], self.network.targets
+        x = (batches["x"][i] - mean) / deviation
+        y = (batches["y"][i] - mean[:targets]) / deviation[:targets]
+        forecast, outputs = self.network.apply(backend, weights, x, dropout)
+        return forecast - y, outputs
+
+    def sums(self, function: Callable[[Any], Any], error: Any, valid: Any) -> Any:
+        """The mean over a window's steps and targets, summed over the ``valid`` first windows."""
+        real = ops.cast(ops.arange(self.batch) < valid, "float32")
+        return ops.sum(ops.mean(function(error), axis=(1, 2)) * real)
+
+    def nothing(self) -> Batches:
+        """No batches: a call with them only compiles."""
+        network, both = self.network, (self.capacity, self.batch)
+        return {
+            "x": np.zeros((*both, network.lookback, network.inputs), np.float32),
+            "y": np.zeros((*both, network.horizon, network.targets), np.float32),
+            "valid": np.zeros(self.capacity, np.int32),
+        }
+
+
+class Training:
+    """A program that trains."""
+
+    def __init__(self, shape: Shape, optimizer: str) -> None:
+        self.shape = shape
+        self._optimizer: Optimizer = OPTIMIZERS[optimizer]
+        self._backend = backend(xla=shape.xla)
+        self._run = self._backend.compile(self._program)
+        self._ready = False
+
+    def fresh(self) -> list[Any]:
+        """The optimizer's state before the first step: the number of steps, then its slots, (size,) each."""
+        size = self.shape.network.size
+        return [np.float32(0), *(np.full(size, value, np.float32) for value in self._optimizer.slots)]
+
+    def prepare(self, arrays: list[Any], given: Given) -> float:
+        """Compile, unless that has been done; the seconds it took."""
+        if self._ready:
+            return 0.0
+        began, self._ready = time.perf_counter(), True
+        rates = np.zeros(self.shape.capacity, np.float32)
+        self(arrays, self.shape.nothing(), 0, given | {"learning_rates": rates, "step": 0})
+        return time.perf_counter() - began
+
+    def __call__(
+        self, arrays: list[Any], batches: Batches, count: int, given: Given
+    ) -> tuple[list[Any], Any, Any]:
+        """Train on the first ``count`` of some batches.
+
+        Args:
+            arrays: the weights (size,), then the optimizer's state.
+            batches: see ``feed.Feed.gather``.
+            count: how many batches there are.
+            given: what else differs between trials: ``learning_rates`` of the batches (capacity,), ``rates`` of
+                dropout (layers,), ``seed`` and ``step``, the number of the first batch, ``clip``, the largest
+                norm of a gradient, and the columns' ``mean`` and ``deviation`` (inputs,).
+
+        Returns:
+            The arrays after it, each batch's loss and its gradient's norm, (count,).
+        """
+        given = given | {"step": np.int32(given["step"])}
+        after, losses, norms = self._run(arrays, batches, np.int32(count), given)
+        return after, ops.convert_to_numpy(losses)[:count], ops.convert_to_numpy(norms)[:count]
+
+    def _program(self, arrays: list[Any], batches: Batches, count: Any, given: Given) -> Any:
+        shape = self.shape
+
+        def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
+            i, (weights, *state), valid = index[0], carry, batches["valid"][index[0]]
+            dropout = Dropout(given["rates"], (given["seed"], given["step"] + i))
+
+            def loss(weights: Any) -> Any:
+                error, _ = shape.errors(self._backend, weights, batches, i, given, dropout)
+                total = shape.sums(loss_function(shape.loss, shape.quantile), error, valid)
+                return total / ops.cast(valid, "float32")
+
+            value, gradient = self._backend.value_and_gradient(loss, weights)
+            norm = ops.sqrt(ops.sum(ops.square(gradient)))
+            gradient = gradient * ops.minimum(1.0, given["clip"] / norm)
+            after = self._optimizer.apply(weights, gradient, tuple(state), given["learning_rates"][i])
+            return (after[0], *after[1]), (value, norm)
+
+        carry, found = self._backend.loop(count, shape.capacity, body, tuple(arrays), 2)
+        return list(carry), *found
+
+
+class Evaluation:
+    """A program that evaluates."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self._backend = backend(xla=shape.xla)
+        self._run = self._backend.compile(self._program)
+        self._ready = False
+
+    def prepare(self, weights: Any, given: Given) -> float:
+        """Compile, unless that has been done; the seconds it took."""
+        if self._ready:
+            return 0.0
+        began, self._ready = time.perf_counter(), True
+        self(weights, self.shape.nothing(), 0, given)
+        return time.perf_counter() - began
+
+    def __call__(self, weights: Any, batches: Batches, count: int, given: Given) -> tuple[Any, Any]:
+        """Evaluate the first ``count`` of some batches.
+
+        Returns:
+            Sums over the windows of loss, squared and absolute error, (3,) float64, and the largest output of
+            each unit of all layers, (units,).
+        """
+        *sums, largest = self._run(weights, batches, np.int32(count), given)
+        totals = [ops.convert_to_numpy(each)[:count].sum(dtype=np.float64) for each in sums]
+        return np.array(totals), ops.convert_to_numpy(largest)
+
+    def _program(self, weights: Any, batches: Batches, count: Any, given: Given) -> Any:
+        shape = self.shape
+        functions = (loss_function(shape.loss, shape.quantile), ops.square, ops.abs)
+
+        def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
+            error, outputs = shape.errors(self._backend, weights, batches, index[0], given, None)
+            largest = [ops.max(ops.reshape(output, (-1, output.shape[-1])), axis=0) for output in outputs]
+            sums = tuple(shape.sums(function, error, batches["valid"][index[0]]) for function in functions)
+            return (ops.maximum(carry[0], ops.cast(ops.concatenate(largest), "float32")),), sums
+
+        units = sum(layer.units for layer in shape.network.params.layers)
+        begin = (ops.full((units,), -1e30, dtype="float32"),)
+        (largest,), sums = self._backend.loop(count, shape.capacity, body, begin, 3)
+        return *sums, largest
+
+
+@lru_cache(_KEPT)
+def training_program(shape: Shape, optimizer: str) -> Training:
+    """The program of that shape, the one of before if there is one."""
+    return Training(shape, optimizer)
+
+
+@lru_cache(_KEPT)
+def evaluation_program(shape: Shape) -> Evaluation:
+    """The program of that shape, the one of before if there is one."""
+    return Evaluation(shape)

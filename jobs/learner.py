@@ -1,0 +1,195 @@
+"""One trial's network in training: its weights and optimizer, and what an epoch does to them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from jobs.checkpoint import Arrays
+from jobs.engine.network import Network
+from jobs.engine.programs import Shape, evaluation_program, training_program
+from jobs.errors import JobError
+from jobs.feed import EVALUATION_BATCH, Feed, batches_of
+from jobs.panel import Indices, Panel
+from jobs.params import NetworkParams, Params
+from jobs.windows import Scaler
+
+_XLA_PAYS = 60_000  # steps of a recurrence, from where on XLA's speed outweighs its compilation
+_CALL_SECONDS = 0.5  # that one call may take, so that a trial leaves soon when asked to
+
+Rates = Callable[[int, int], Any]
+Ask = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What training on some windows found: the mean loss, and the largest and the mean norm of a gradient."""
+
+    loss: float
+    largest_gradient: float
+    mean_gradient: float
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Mean loss and errors, in scaled units; and the share of ReLU units that gave nothing but zeros."""
+
+    loss: float
+    mse: float
+    mae: float
+    dead_units: float
+
+
+class Learner:
+    """Weights and optimizer state, and the programs that move them on."""
+
+    def __init__(self, params: Params, panel: Panel, scaler: Scaler | None, seed: int) -> None:
+        """Begin with fresh weights; ``scaler`` None leaves values as they are."""
+        window, chosen = params.window, params.train
+        columns = len(panel.columns)
+        sizes = (window.lookback, columns, window.horizon, panel.targets)
+        network = Network(_without_rates(params.network), *sizes, instance=window.scale == "instance")
+        self._feed = Feed(panel.rows, window.lookback, window.horizon, panel.targets)
+        self._layers = params.network.layers
+        self._optimizer = chosen.optimizer
+        self._training = self._shape(network, params, chosen.batch_size)
+        self._evaluation = self._shape(network, params, EVALUATION_BATCH)
+        self._given = {
+            "rates": np.array([layer.dropout for layer in self._layers], np.float32),
+            "seed": np.int32(seed),
+            "clip": np.float32(math.inf if chosen.clip_norm is None else chosen.clip_norm),
+            "mean": (scaler.mean if scaler else np.zeros(columns)).astype(np.float32),
+            "deviation": (scaler.deviation if scaler else np.ones(columns)).astype(np.float32),
+        }
+        fresh = training_program(self._training, self._optimizer).fresh()
+        self._arrays: list[Any] = [network.initial(seed), *fresh]
+        self._at_once = self._training.capacity
+        self.seconds: dict[str, float] = {}
+
+    def _shape(self, network: Network, params: Params, batch: int) -> Shape:
+        chosen = params.train
+        return Shape(network, chosen.loss, chosen.quantile, batch, self._feed.capacity(batch), xla=False)
+
+    @property
+    def arrays(self) -> Arrays:
+        """Copies of the weights, one flat vector, and of the optimizer's state."""
+        return [np.array(keras.ops.convert_to_numpy(array)) for array in self._arrays]
+
+    @arrays.setter
+    def arrays(self, saved: Arrays) -> None:
+        if [array.shape for array in saved] != [tuple(array.shape) for array in self._arrays]:
+            raise JobError("a trial's saved state belongs to another network; the trial starts over")
+        self._arrays = list(saved)
+
+    def weights(self, flat: np.ndarray[Any, Any]) -> Arrays:
+        """A flat vector as the weights of the Keras model, in its order."""
+        cut = np.split(flat, np.cumsum([math.prod(shape) for shape in self._training.network.shapes()])[:-1])
+        return [each.reshape(shape) for each, shape in zip(cut, self._training.network.shapes(), strict=True)]
+
+    def expect(self, training: int, validation: int) -> None:
+        """Choose and compile the programs for so many windows to train on and to evaluate.
+
+        Only the work that is given decides, never what happens to be compiled already: plain graphs and XLA's
+        programs differ in the last digits, and a trial must be the same wherever and whenever it runs.
+        """
+        self._training = self._chosen(self._training, training)
+        self._evaluation = self._chosen(self._evaluation, validation)
+        with self.clock("compile"):
+            training_program(self._training, self._optimizer).prepare(self._arrays, self._given)
+            evaluation_program(self._evaluation).prepare(self._arrays[0], self._given)
+
+    def _chosen(self, shape: Shape, windows: int) -> Shape:
+        steps = batches_of(windows, shape.batch) * shape.network.lookback * len(self._layers)
+        return replace(shape, xla=steps >= _XLA_PAYS)
+
+    def train(self, starts: Indices, rates: Rates, ask: Ask) -> Pass:
+        """Train on the windows that begin at ``starts``, in their order.
+
+        Args:
+            starts: (windows,).
+            rates: (number of the first step, steps) to the learning rates of these steps.
+            ask: called after every few batches; may raise to leave.
+
+        Returns:
+            What was found; it ends early when a loss is not finite.
+        """
+        shape = self._training
+        program = training_program(shape, self._optimizer)
+        losses, norms = [], []
+        for piece in self._pieces(starts, shape.batch):
+            with self.clock("data"):
+                batches = self._feed.gather(piece, batch=shape.batch, capacity=shape.capacity)
+                first, count = self.steps(), batches_of(len(piece), shape.batch)
+                learning_rates = np.resize(np.asarray(rates(first, count), np.float32), shape.capacity)
+            began = time.perf_counter()
+            with self.clock("train"):
+                given = self._given | {"learning_rates": learning_rates, "step": first}
+                self._arrays, loss, norm = program(self._arrays, batches, count, given)
+            self._pace((time.perf_counter() - began) / count)
+            losses.append(loss.astype(np.float64) @ batches["valid"][:count])
+            norms.append(norm)
+            if not math.isfinite(losses[-1]):
+                break
+            ask()
+        found = np.concatenate(norms)
+        return Pass(float(np.sum(losses)) / len(starts), float(found.max()), float(found.mean()))
+
+    def steps(self) -> int:
+        """Steps that the optimizer has done."""
+        return int(self._arrays[1])
+
+    def _pieces(self, starts: Indices, batch: int) -> Iterator[Indices]:
+        begin = 0
+        while begin < len(starts):
+            end = begin + batch * self._at_once
+            yield starts[begin:end]
+            begin = end
+
+    def _pace(self, seconds: float) -> None:
+        self._at_once = max(1, min(self._training.capacity, int(_CALL_SECONDS / max(seconds, 1e-9))))
+
+    def evaluate(self, starts: Indices, ask: Ask) -> Validation:
+        """Evaluate the windows that begin at ``starts``; ``ask`` is called after every few batches."""
+        shape = self._evaluation
+        program = evaluation_program(shape)
+        totals, largest = np.zeros(3), np.full(sum(layer.units for layer in self._layers), -np.inf)
+        size = shape.batch * shape.capacity
+        for begin in range(0, len(starts), size):
+            piece = starts[begin : begin + size]
+            with self.clock("data"):
+                batches = self._feed.gather(piece, batch=shape.batch, capacity=shape.capacity)
+            with self.clock("validate"):
+                sums, outputs = program(
+                    self._arrays[0], batches, batches_of(len(piece), shape.batch), self._given
+                )
+            totals, largest = totals + sums, np.maximum(largest, outputs)
+            ask()
+        return Validation(*(totals / len(starts)).tolist(), dead_units=self._dead(largest))
+
+    def _dead(self, largest: np.ndarray[Any, Any]) -> float:
+        ends = np.cumsum([layer.units for layer in self._layers])
+        outputs = np.split(largest, ends[:-1])
+        relus = [each for each, layer in zip(outputs, self._layers, strict=True) if layer.activation == "relu"]
+        return float(np.mean(np.concatenate(relus) <= 0)) if relus else 0.0
+
+    @contextmanager
+    def clock(self, kind: str) -> Iterator[None]:
+        """Add what is done inside to the seconds of that kind."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+
+
+def _without_rates(network: NetworkParams) -> NetworkParams:
+    """Of each layer's dropout only whether there is any: networks that differ in its rate share programs."""
+    layers = (replace(layer, dropout=1.0 if layer.dropout > 0 else 0.0) for layer in network.layers)
+    return replace(network, layers=tuple(layers))
