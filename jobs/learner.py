@@ -176,7 +176,9 @@ class Learner:
     def _dead(self, largest: np.ndarray[Any, Any]) -> float:
         ends = np.cumsum([layer.units for layer in self._layers])
         outputs = np.split(largest, ends[:-1])
-        relus = [each for each, layer in zip(outputs, self._layers, strict=True) if layer.activation == "relu"]
+        relus = [
+            each for each, layer in zip(outputs, self._layers, strict=True) if layer.activation == "relu"
+        ]
         return float(np.mean(np.concatenate(relus) <= 0)) if relus else 0.0
 
     @contextmanager

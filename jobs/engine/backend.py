@@ -33,7 +33,9 @@ class Backend(Protocol):
             The steps' results, each (steps, …), in the order of ``xs``.
         """
 
-    def loop(self, count: Any, capacity: int, body: Step, carry: Arrays, results: int) -> tuple[Arrays, Arrays]:
+    def loop(
+        self, count: Any, capacity: int, body: Step, carry: Arrays, results: int
+    ) -> tuple[Arrays, Arrays]:
         """Run ``body(carry, (i,)) -> carry, result`` for ``i < count``, at most ``capacity`` times.
 
         Returns:
@@ -51,6 +53,9 @@ class Backend(Protocol):
 
     def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one program."""
+
+    def light(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, made ready with little effort when most of its work is in ``shared`` ones."""
 
 
 def split(x: Any, *sizes: int) -> list[Any]:

@@ -65,7 +65,7 @@ class Network:
         return sum(math.prod(shape) for shape in self.shapes())
 
     def initial(self, seed: int) -> Flat:
-        """Weights to begin with, drawn by the initializers that Keras's layers have by default."""
+        """Weights to begin with, distributed as those of Keras's layers; the same on every backend."""
         draw = np.random.default_rng(seed)
         shapes = self.shapes()
         found = []
@@ -74,23 +74,23 @@ class Network:
                 layer = self.params.layers[index // 3] if index // 3 < len(self.params.layers) else None
                 found.append(_bias(shape, layer))
             else:
-                kind = "Orthogonal" if index % 3 == 1 and index < len(shapes) - 2 else "GlorotUniform"
-                initializer = getattr(keras.initializers, kind)(seed=int(draw.integers(2**31)))
-                found.append(ops.convert_to_numpy(initializer(shape)))
+                found.append(_orthogonal(draw, shape) if index % 3 == 1 else _glorot(draw, shape))
         return np.concatenate([np.ravel(weight) for weight in found]).astype(np.float32)
 
     def unflatten(self, flat: Any) -> list[Any]:
-        """The weights in their shapes, of a flat vector of the backend's or of NumPy's."""
+        """The weights in their shapes and in what the network computes in, of a flat vector (size,)."""
         shapes = self.shapes()
-        cut = split(flat, *map(math.prod, shapes))
+        cut = split(ops.cast(flat, self.dtype), *map(math.prod, shapes))
         return [ops.reshape(weight, shape) for weight, shape in zip(cut, shapes, strict=True)]
 
-    def apply(self, backend: Backend, flat: Any, x: Any, dropout: Dropout | None) -> tuple[Any, list[Any]]:
+    def apply(
+        self, backend: Backend, weights: list[Any], x: Any, dropout: Dropout | None
+    ) -> tuple[Any, list[Any]]:
         """Forecast from scaled windows.
 
         Args:
             backend: what it is traced for.
-            flat: weights, (size,).
+            weights: see ``unflatten``.
             x: scaled windows, (batch, lookback, inputs).
             dropout: None outside of training.
 
@@ -98,7 +98,7 @@ class Network:
             Scaled forecasts (batch, horizon, targets), and each layer's outputs: (lookback, batch, units), of
             the last layer its last step's only, (batch, units).
         """
-        *weights, head, bias = self.unflatten(ops.cast(flat, self.dtype))
+        *weights, head, bias = weights
         level = x[:, -1:, :]
         x = ops.cast(x - level if self.instance else x, self.dtype)
         x = ops.transpose(x, (1, 0, 2))
@@ -124,6 +124,18 @@ class Network:
         projected = ops.matmul(ops.reshape(x, (-1, width)), kernel) + bias
         projected = ops.reshape(projected, (steps, batch, kernel.shape[1]))
         return recurrence(cell, backend, last=last)(projected, *rest)
+
+
+def _glorot(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Uniform, as wide as the sum of inputs and outputs asks (Glorot & Bengio 2010)."""
+    bound = math.sqrt(6 / sum(shape))
+    return draw.uniform(-bound, bound, shape)
+
+
+def _orthogonal(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Orthonormal rows, there are never more of them than columns (Saxe et al. 2014, arXiv:1312.6120)."""
+    q, r = np.linalg.qr(draw.normal(size=shape[::-1]))
+    return (q * np.sign(np.diag(r))).T
 
 
 def _bias(shape: tuple[int, ...], layer: LayerParams | None) -> Flat:

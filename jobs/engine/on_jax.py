@@ -14,7 +14,7 @@ from jobs.engine.backend import Arrays, Backend, Prepare, Step
 class _Jax:
     """Everything is traced to XLA."""
 
-    def scan(  # noqa: D102 - see Backend, here and below
+    def scan(
         self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
     ) -> Arrays:
         del results
@@ -24,7 +24,7 @@ class _Jax:
 
         return jax.lax.scan(one, carry, xs, reverse=reverse)[1]
 
-    def loop(  # noqa: D102
+    def loop(
         self, count: Any, capacity: int, body: Step, carry: Arrays, results: int
     ) -> tuple[Arrays, Arrays]:
         del results
@@ -37,18 +37,20 @@ class _Jax:
 
         return jax.lax.fori_loop(0, count, turn, (carry, given))
 
-    def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
+    def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
-    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:  # noqa: D102
+    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
         return jax.value_and_grad(function)(at)
 
-    def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:  # noqa: D102
+    def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:
         key = jax.random.fold_in(jax.random.key(seed[0]), seed[1])
         return jax.random.uniform(key, shape)
 
-    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(function)
+
+    light = compile
 
 
 JAX: Backend = _Jax()

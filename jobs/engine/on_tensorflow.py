@@ -11,6 +11,8 @@ from jobs.engine.backend import Arrays, Backend, Prepare, Step
 
 _TURN = 8  # steps of a recurrence in one turn of a plain graph's loop, whose turn costs as much as some steps
 
+_WITH_STEPS = 3  # dimensions of an array of steps, windows and units
+
 
 def _loop(
     count: Any, capacity: int, body: Step, carry: Arrays, dtypes: list[Any], *, reverse: bool
@@ -32,38 +34,45 @@ def _loop(
 class _TensorFlow:
     """What plain graphs and XLA's programs have in common."""
 
-    def loop(  # noqa: D102 - see Backend, here and below
+    def loop(
         self, count: Any, capacity: int, body: Step, carry: Arrays, results: int
     ) -> tuple[Arrays, Arrays]:
-        return _loop(count, capacity, body, carry, [tf.float32] * results, reverse=False)
+        if not tf.executing_eagerly():
+            return _loop(count, capacity, body, carry, [tf.float32] * results, reverse=False)
+        found = []
+        for i in range(int(count)):
+            carry, result = body(carry, (i,))
+            found.append(result)
+        return carry, tuple(tf.stack(same) for same in zip(*found, strict=True))
 
-    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:  # noqa: D102
+    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
             tape.watch(at)
             value = function(at)
         return value, tape.gradient(value, at)
 
-    def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:  # noqa: D102
+    def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:
         return tf.random.stateless_uniform(shape, seed)
 
 
 class _Plain(_TensorFlow):
     """A graph of TensorFlow's own kernels."""
 
-    def scan(  # noqa: D102
+    def scan(
         self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
     ) -> Arrays:
         xs = prepare(*xs) if prepare else xs
-        head = int(xs[0].shape[0]) % _TURN
-        turns = int(xs[0].shape[0]) // _TURN
-        tail = tuple(tf.reshape(x[head:], (turns, _TURN, *x.shape[1:])) for x in xs)
+        turns, head = divmod(int(xs[0].shape[0]), _TURN)
+        if not turns:
+            return _unrolled(step, carry, xs, reverse=reverse)[1]
+        tail = tuple(_reshape(x[head:], (turns, _TURN, *x.shape[1:])) for x in xs)
 
         def turn(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
             return _unrolled(step, carry, tuple(x[index[0]] for x in tail), reverse=reverse)
 
         def looped(carry: Arrays) -> tuple[Arrays, Arrays]:
             carry, found = _loop(turns, turns, turn, carry, [xs[0].dtype] * results, reverse=reverse)
-            return carry, tuple(tf.reshape(x, (turns * _TURN, *x.shape[2:])) for x in found)
+            return carry, tuple(_reshape(x, (turns * _TURN, *x.shape[2:])) for x in found)
 
         if not head:
             return looped(carry)[1]
@@ -76,11 +85,40 @@ class _Plain(_TensorFlow):
             after = looped(carry)[1]
         return tuple(tf.concat(both, 0) for both in zip(begun, after, strict=True))
 
-    def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
-        return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        graph = tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
-    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
+        traced: dict[Any, Any] = {}
+
+        def call(*arrays: Any) -> Any:
+            # One graph for batches of every size, so that evaluation needs none of its own.
+            specs = tuple(map(_of_any_batch, arrays))
+            key = tuple((tuple(spec.shape), spec.dtype) for spec in specs)
+            if key not in traced:
+                traced[key] = graph.get_concrete_function(*specs)
+            found = traced[key](*arrays)
+            batch = next(array.shape[1] for array in arrays if len(array.shape) == _WITH_STEPS)
+            for each in found:
+                if len(each.shape) == _WITH_STEPS:
+                    each.set_shape((None, batch, None))
+            return found
+
+        return call
+
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False)
+
+    def light(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return function  # the recurrences in it are graphs already, and the rest is a few operations
+
+
+def _of_any_batch(array: Any) -> Any:
+    shape = array.shape
+    return tf.TensorSpec((shape[0], None, shape[2]) if len(shape) == _WITH_STEPS else shape, array.dtype)
+
+
+def _reshape(x: Any, shape: tuple[int | None, ...]) -> Any:
+    return tf.reshape(x, [-1 if size is None else size for size in shape])
 
 
 def _unrolled(step: Step, carry: Arrays, xs: Arrays, *, reverse: bool) -> tuple[Arrays, Arrays]:
@@ -96,7 +134,7 @@ def _unrolled(step: Step, carry: Arrays, xs: Arrays, *, reverse: bool) -> tuple[
 class _Xla(_TensorFlow):
     """Programs that XLA compiles."""
 
-    def scan(  # noqa: D102
+    def scan(
         self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
     ) -> Arrays:
         steps = int(xs[0].shape[0])
@@ -107,11 +145,13 @@ class _Xla(_TensorFlow):
 
         return _loop(steps, steps, one, carry, [xs[0].dtype] * results, reverse=reverse)[1]
 
-    def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
+    def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False)
 
-    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:  # noqa: D102
+    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False, jit_compile=True)
+
+    light = compile
 
 
 PLAIN: Backend = _Plain()

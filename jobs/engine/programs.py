@@ -17,6 +17,7 @@ from jobs.engine.network import Dropout, Network
 from jobs.engine.optimizers import OPTIMIZERS, Optimizer
 
 _KEPT = 48  # shapes that a worker keeps the programs of
+_LEAST = -1e30  # less than any output
 Batches = dict[str, Any]
 Given = dict[str, Any]
 
@@ -41,19 +42,30 @@ class Shape:
     xla: bool
 
     def errors(
-        self, backend: Backend, weights: Any, batches: Batches, i: Any, given: Given, dropout: Dropout | None
+        self,
+        backend: Backend,
+        weights: list[Any],
+        batches: Batches,
+        i: Any,
+        given: Given,
+        dropout: Dropout | None,
     ) -> tuple[Any, list[Any]]:
         """Forecast minus actual of batch ``i``, scaled, (batch, horizon, targets), and the layers' outputs."""
         mean, deviation, targets = given["mean"], given["deviation"], self.network.targets
-        x = (batches["x"][i] - mean) / deviation
-        y = (batches["y"][i] - mean[:targets]) / deviation[:targets]
+        # Zeros that fill a batch up may be far from the data, whose scaling would make them overflow.
+        real = ops.reshape(self.real(batches, i), (-1, 1, 1))
+        x = ops.where(real, (batches["x"][i] - mean) / deviation, 0.0)
+        y = ops.where(real, (batches["y"][i] - mean[:targets]) / deviation[:targets], 0.0)
         forecast, outputs = self.network.apply(backend, weights, x, dropout)
         return forecast - y, outputs
 
-    def sums(self, function: Callable[[Any], Any], error: Any, valid: Any) -> Any:
-        """The mean over a window's steps and targets, summed over the ``valid`` first windows."""
-        real = ops.cast(ops.arange(self.batch) < valid, "float32")
-        return ops.sum(ops.mean(function(error), axis=(1, 2)) * real)
+    def real(self, batches: Batches, i: Any) -> Any:
+        """Which windows of batch ``i`` are any, (batch,)."""
+        return ops.arange(self.batch) < batches["valid"][i]
+
+    def sums(self, function: Callable[[Any], Any], error: Any, real: Any) -> Any:
+        """The mean over a window's steps and targets, summed over the ``real`` windows."""
+        return ops.sum(ops.mean(function(error), axis=(1, 2)) * ops.cast(real, "float32"))
 
     def nothing(self) -> Batches:
         """No batches: a call with them only compiles."""
@@ -117,8 +129,10 @@ class Training:
             dropout = Dropout(given["rates"], (given["seed"], given["step"] + i))
 
             def loss(weights: Any) -> Any:
-                error, _ = shape.errors(self._backend, weights, batches, i, given, dropout)
-                total = shape.sums(loss_function(shape.loss, shape.quantile), error, valid)
+                unflat = shape.network.unflatten(weights)
+                error, _ = shape.errors(self._backend, unflat, batches, i, given, dropout)
+                function = loss_function(shape.loss, shape.quantile)
+                total = shape.sums(function, error, shape.real(batches, i))
                 return total / ops.cast(valid, "float32")
 
             value, gradient = self._backend.value_and_gradient(loss, weights)
@@ -137,7 +151,7 @@ class Evaluation:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._backend = backend(xla=shape.xla)
-        self._run = self._backend.compile(self._program)
+        self._run = self._backend.light(self._program)
         self._ready = False
 
     def prepare(self, weights: Any, given: Given) -> float:
@@ -145,7 +159,8 @@ class Evaluation:
         if self._ready:
             return 0.0
         began, self._ready = time.perf_counter(), True
-        self(weights, self.shape.nothing(), 0, given)
+        if self.shape.xla:
+            self(weights, self.shape.nothing(), 0, given)
         return time.perf_counter() - began
 
     def __call__(self, weights: Any, batches: Batches, count: int, given: Given) -> tuple[Any, Any]:
@@ -162,17 +177,25 @@ class Evaluation:
     def _program(self, weights: Any, batches: Batches, count: Any, given: Given) -> Any:
         shape = self.shape
         functions = (loss_function(shape.loss, shape.quantile), ops.square, ops.abs)
+        unflat = shape.network.unflatten(weights)
 
         def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
-            error, outputs = shape.errors(self._backend, weights, batches, index[0], given, None)
-            largest = [ops.max(ops.reshape(output, (-1, output.shape[-1])), axis=0) for output in outputs]
-            sums = tuple(shape.sums(function, error, batches["valid"][index[0]]) for function in functions)
-            return (ops.maximum(carry[0], ops.cast(ops.concatenate(largest), "float32")),), sums
+            error, outputs = shape.errors(self._backend, unflat, batches, index[0], given, None)
+            real = shape.real(batches, index[0])
+            largest = [_largest(output, real) for output in outputs]
+            sums = tuple(shape.sums(function, error, real) for function in functions)
+            return (ops.maximum(carry[0], ops.concatenate(largest)),), sums
 
         units = sum(layer.units for layer in shape.network.params.layers)
-        begin = (ops.full((units,), -1e30, dtype="float32"),)
+        begin = (ops.full((units,), _LEAST, dtype="float32"),)
         (largest,), sums = self._backend.loop(count, shape.capacity, body, begin, 3)
         return *sums, largest
+
+
+def _largest(output: Any, real: Any) -> Any:
+    """Each unit's largest output over all steps and the ``real`` windows."""
+    found = ops.where(ops.expand_dims(real, -1), ops.cast(output, "float32"), _LEAST)
+    return ops.max(ops.reshape(found, (-1, output.shape[-1])), axis=0)
 
 
 @lru_cache(_KEPT)

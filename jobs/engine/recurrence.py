@@ -31,8 +31,9 @@ def recurrence(cell: Cell, backend: Backend, *, last: bool) -> Callable[..., Any
     return run
 
 
-def _start(cell: Cell, x: Any) -> Arrays:
-    return tuple(ops.zeros((x.shape[1], cell.units), dtype=x.dtype) for _ in range(cell.carries))
+def _start(cell: Cell, like: Any) -> Arrays:
+    """Zeros to begin with, for the batch of (steps, B, columns)."""
+    return tuple(ops.zeros_like(like[0, :, : cell.units]) for _ in range(cell.carries))
 
 
 def _forward(cell: Cell, backend: Backend, x: Any, rest: Arrays) -> Arrays:

@@ -1,0 +1,49 @@
+"""Where compiled programs are kept between runs, so that a resumed or nightly sweep starts compiled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+_MOST_BYTES = 1 << 30  # of programs; the ones used longest ago go first
+
+
+def compiled_programs() -> Path:
+    """A folder of this user's for programs of this machine's kind and these versions; made, and kept small."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recur" / "programs"
+    folder = cache / _kind()
+    folder.mkdir(parents=True, exist_ok=True)
+    _prune(cache)
+    return folder
+
+
+def _kind() -> str:
+    """Programs are machine code: they fit the processor's features and the versions they were made with."""
+    words = [platform.machine()]
+    with suppress(OSError):
+        cpu = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
+        words += [line for line in cpu.splitlines() if line.startswith(("flags", "Features", "model name"))]
+    for package in ("tensorflow", "jaxlib"):
+        with suppress(PackageNotFoundError):
+            words.append(f"{package} {version(package)}")
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+
+
+def _prune(cache: Path) -> None:
+    found = []
+    for path in cache.rglob("*"):
+        with suppress(OSError):  # another run may have removed it meanwhile
+            if path.is_file():
+                stat = path.stat()
+                found.append((max(stat.st_atime, stat.st_mtime), stat.st_size, path))
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= _MOST_BYTES:
+            return
+        with suppress(OSError):
+            path.unlink()
+            total -= size
