@@ -21,7 +21,7 @@ from ray.tune.search import SearchAlgorithm
 from jobs.report import EpochReport
 from runner.conductor import Conductor, Leg
 from runner.process import WorkerProcess
-from runner.schedulers import Decision
+from runner.rungs import Decision
 from runner.silence import HEARTBEAT, Silence
 
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
