@@ -30,6 +30,8 @@ _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an acto
 class LegRunner(Trainable):
     """The actor: owns a warm training process and passes on what it says."""
 
+    process = WorkerProcess
+
     def setup(self, config: dict[str, Any]) -> None:
         """Start the process and its first leg."""
         self._worker: WorkerProcess | None = None
@@ -37,7 +39,7 @@ class LegRunner(Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         if self._worker is None or not self._worker.alive:
-            self._worker = WorkerProcess(backend=config["backend"], threads=config["threads"])
+            self._worker = self.process(backend=config["backend"], threads=config["threads"])
         self._milestones = frozenset(config["order"]["milestones"])
         self._waits = False
         self._open = True  # the leg has not ended by itself
