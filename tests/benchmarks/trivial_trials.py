@@ -68,22 +68,6 @@ def _recur(load: Load, folder: Path) -> list[str]:
         "search": {"scheduler": "asha", "factor": 3, "trials": load.trials, "seed": 7},
     }
     (folder / "data" / "job.yaml").write_text(yaml.safe_dump(job))
-    script = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks._trivial_recur",
-        "run",
-        str(folder / "data" / "job.yaml"),
-    ]
-    return [*script, "--storage", str(folder / "sweeps"), "--workers", str(load.workers), "--json"]
-
-
-def _recur_ends(folder: Path) -> list[float]:
-    events = read_journal(Storage.open(str(folder / "sweeps")).sweep("trivial"))
-    return [event["time"] for event in events if event["event"] == "end"]
-
-
-def _ray(load: Load, folder: Path) -> list[str]:
     recur = [sys.executable, "-c", "from tests.benchmarks._trivial_recur import run; run()"]
     options = ["--storage", str(folder / "sweeps"), "--workers", str(load.workers), "--json"]
     return [*recur, "run", str(folder / "data" / "job.yaml"), *options]
@@ -139,7 +123,10 @@ def measure(system: System, load: Load) -> Result:
         if usage.returncode:
             tail = log.read_text(errors="replace")[-3_000:]
             raise SystemExit(f"{system.title} failed with exit code {usage.returncode}:\n{tail}")
-        return Result(system.title, load, usage.seconds, usage.cpu_seconds, system.ends(folder))
+        ends = system.ends(folder)
+        if len(ends) != load.trials:
+            raise SystemExit(f"{system.title} ended {len(ends)} trials of {load.trials}")
+        return Result(system.title, load, usage.seconds, usage.cpu_seconds, ends)
 
 
 def table(results: list[Result]) -> str:
