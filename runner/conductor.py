@@ -19,7 +19,8 @@ from jobs.report import EpochReport
 from jobs.spec import Job
 from runner.journal import Event
 from runner.results import ENDED, Results, Trial
-from runner.schedulers import Decision, Scheduler
+from runner.rungs import Decision
+from runner.schedulers import Scheduler
 from runner.search import Searcher, planned_trials
 
 _MAX_LOSSES = 3  # times a trial may lose its worker before it counts as failed

@@ -24,11 +24,13 @@ class WorkerProcess:
     its owner because its input closes.
     """
 
+    module = "runner.worker"  # what it runs; benchmarks put one without Keras in its place
+
     def __init__(self, *, backend: str, threads: int) -> None:
         """Start the process; it is importing Keras while its owner goes on."""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "runner.worker"],
+        self._process = subprocess.Popen(  # noqa: S603 - a module of ours
+            [sys.executable, "-P", "-m", self.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,

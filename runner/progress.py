@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import sys
 import time
 from types import TracebackType
@@ -108,7 +109,7 @@ class LiveProgress:
             return Group(Text(f"{self._job.name}  {self._phase}  {elapsed}"))
         trials = list(conductor.results.trials.values())
         running = [trial for trial in trials if trial.state == "running"]
-        best = sorted((trial for trial in trials if trial.eligible), key=Trial.rank)[:_BEST_ROWS]
+        best = heapq.nsmallest(_BEST_ROWS, (trial for trial in trials if trial.eligible), key=Trial.rank)
         stopping = "stopping, saving what runs" if conductor.stopping else self._phase
         parts: list[Text | Table | ProgressBar] = [self._headline(conductor, stopping, elapsed)]
         names = fitting(differing(trials), self._live.console.width + 10)

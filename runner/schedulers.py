@@ -9,19 +9,11 @@ diverged or failed with infinity.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from enum import Enum
+from bisect import bisect_right
 from typing import Protocol
 
 from jobs.spec import Job
-
-
-class Decision(Enum):
-    """What becomes of a trial after a result."""
-
-    CONTINUE = "continue"
-    STOP = "stop"
-    PAUSE = "pause"
+from runner.rungs import Decision, Round, Rung
 
 
 class Scheduler(Protocol):
@@ -78,10 +70,10 @@ class Asha:
     def __init__(self, *, max_epochs: int, factor: int, min_epochs: int) -> None:
         """Set the rungs below ``max_epochs``."""
         self._factor = factor
-        self._rungs: dict[int, dict[int, float]] = {}
+        self._rungs: dict[int, Rung] = {}
         epoch = min_epochs
         while epoch < max_epochs:
-            self._rungs[epoch] = {}
+            self._rungs[epoch] = Rung()
             epoch *= factor
 
     def trials(self) -> int | None:
@@ -96,33 +88,21 @@ class Asha:
     def on_result(self, number: int, epoch: int, best: float) -> Decision:
         """Stop the trial unless it is among the rung's best."""
         rung = self._rungs[epoch]
-        rung[number] = best
+        rung.enter(number, best)
         if not math.isfinite(best):
             return Decision.STOP
         if len(rung) < self._factor:
             return Decision.CONTINUE
-        better = sum(other < best for other in rung.values())
-        return Decision.CONTINUE if better * self._factor < len(rung) else Decision.STOP
+        return Decision.CONTINUE if rung.better(best) * self._factor < len(rung) else Decision.STOP
 
     def on_end(self, number: int, best: float) -> None:
         """Count the trial at the rungs it did not come to."""
         for rung in self._rungs.values():
-            rung.setdefault(number, best)
+            rung.enter(number, best)
 
     def settled(self) -> list[tuple[int, Decision]]:
         """None is ever paused."""
         return []
-
-
-@dataclass
-class _Round:
-    """One rung of one bracket."""
-
-    epoch: int
-    size: int
-    advance: int  # how many go on to the next round
-    scores: dict[int, float] = field(default_factory=dict)
-    told: dict[int, Decision] = field(default_factory=dict)
 
 
 class Hyperband:
@@ -143,7 +123,7 @@ class Hyperband:
             deepest, epochs = deepest + 1, epochs / factor
         kinds = [_bracket(k, max_epochs, factor) for k in range(deepest, -1, -1)] * iterations
         self._brackets = [
-            [_Round(epoch, size, advance) for epoch, size, advance in rounds] for rounds in kinds
+            [Round(epoch, size, advance) for epoch, size, advance in rounds] for rounds in kinds
         ]
         self._first: list[int] = []  # the number of each bracket's first trial
         total = 0
@@ -166,44 +146,41 @@ class Hyperband:
         """Go on or stop if that is certain already, else pause."""
         rounds = self._bracket_of(number)
         index = next(i for i, r in enumerate(rounds) if r.epoch == epoch)
-        self._enter(rounds, index, number, best)
-        return self._settle(rounds, asking=number)
+        return self._enter(rounds[index:], number, best)
 
     def on_end(self, number: int, best: float) -> None:
         """Count the trial in the round it was in, and in those it still gets into."""
         self._ended[number] = best
         rounds = self._bracket_of(number)
-        index = next((i for i, r in enumerate(rounds) if number not in r.scores), None)
-        if index is not None:
-            self._enter(rounds, index, number, best)
-        self._settle(rounds, asking=None)
+        index = next((i for i, r in enumerate(rounds) if number not in r.rung.numbers), len(rounds))
+        self._enter(rounds[index:], number, best)
 
     def settled(self) -> list[tuple[int, Decision]]:
         """What became certain since the last call about trials that are paused."""
         settled, self._settled = self._settled, []
         return settled
 
-    def _bracket_of(self, number: int) -> list[_Round]:
-        index = max(i for i, first in enumerate(self._first) if first <= number)
-        return self._brackets[index]
+    def _bracket_of(self, number: int) -> list[Round]:
+        return self._brackets[bisect_right(self._first, number) - 1]
 
-    @staticmethod
-    def _enter(rounds: list[_Round], index: int, number: int, best: float) -> None:
-        rounds[index].scores.setdefault(number, best)
+    def _enter(self, rounds: list[Round], number: int, best: float) -> Decision:
+        """Count a trial in the first of ``rounds`` and settle what that makes certain.
 
-    def _settle(self, rounds: list[_Round], asking: int | None) -> Decision:
-        """Decide all that is certain in a bracket; return what it means for the trial that asks."""
+        Of those that have ended, the ones that go on are counted in the next round at once.
+        """
         answer = Decision.PAUSE
-        for index, this in enumerate(rounds[:-1]):
-            for number, decision in _certain(this):
-                this.told[number] = decision
-                if number in self._ended:
+        entering = [(number, best)]
+        for this in rounds[:-1]:
+            decided = [told for one in entering for told in this.enter(*one)]
+            entering = []
+            for other, decision in decided:
+                if other in self._ended:
                     if decision is Decision.CONTINUE:
-                        self._enter(rounds, index + 1, number, self._ended[number])
-                elif number == asking:
+                        entering.append((other, self._ended[other]))
+                elif other == number:
                     answer = decision
                 else:
-                    self._settled.append((number, decision))
+                    self._settled.append((other, decision))
         return answer
 
 
@@ -213,21 +190,6 @@ def _bracket(k: int, max_epochs: int, factor: int) -> list[tuple[int, int, int]]
     sizes = [math.ceil(end_size * factor ** (k - r) - 1e-9) for r in range(k + 1)]
     epochs = [math.ceil(max_epochs / factor ** (k - r) - 1e-9) for r in range(k + 1)]
     return [(epochs[r], sizes[r], sizes[r + 1] if r < k else 0) for r in range(k + 1)]
-
-
-def _certain(this: _Round) -> list[tuple[int, Decision]]:
-    """Trials of a round, not told yet, whose place among the best is certain however the rest turn out."""
-    ranked = sorted(this.scores, key=lambda number: (this.scores[number], number))
-    missing = this.size - len(ranked)
-    decided = []
-    for rank, number in enumerate(ranked):
-        if number in this.told:
-            continue
-        if rank >= this.advance:
-            decided.append((number, Decision.STOP))
-        elif rank + missing < this.advance:
-            decided.append((number, Decision.CONTINUE))
-    return decided
 
 
 def make_scheduler(job: Job) -> Scheduler:

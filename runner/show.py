@@ -155,7 +155,8 @@ def differing(trials: Sequence[Trial]) -> list[str]:
     names = dict.fromkeys(name for trial in trials for name in trial.values)
     if len(trials) < 2:
         return list(names)
-    return [name for name in names if len({repr(trial.values.get(name)) for trial in trials}) > 1]
+    first = {name: repr(trials[0].values.get(name)) for name in names}
+    return [name for name in names if any(repr(t.values.get(name)) != first[name] for t in trials)]
 
 
 def fitting(names: Sequence[str], width: int) -> list[str]:

@@ -161,12 +161,13 @@ class _Sweep:
             cpu=self.job.resources.cpu,
         )
         silence = Silence()
+        source = LegSource(conductor, config, workers, silence)
         tune.run(
             LegRunner,
             name="tune",
             storage_path=str(self.scratch),
-            search_alg=LegSource(conductor, config, workers, silence),
-            scheduler=LegScheduler(conductor, tick, silence),
+            search_alg=source,
+            scheduler=LegScheduler(conductor, source, tick, silence),
             reuse_actors=True,
             raise_on_failed_trial=False,
             verbose=0,

@@ -1,13 +1,16 @@
-"""The adapters to Ray Tune: each leg is a Tune trial, and every decision is the conductor's.
+"""The adapters to Ray Tune: a Tune trial carries leg after leg, and every decision is the conductor's.
 
-Tune gives us placement, actors and their reuse, and events.  A trial that pauses simply ends its Tune trial
-and comes back as another one, which avoids Tune's own pausing (it saves and pickles) and its bookkeeping of
-paused trials.
+Tune gives us placement, actors and their reuse, and events.  What Tune does for each trial of its own (a
+placement group, a reset, books that only grow) costs more than a short leg, and the more the more of them
+there have been.  So a Tune trial whose leg has ended takes up the next leg at once, of whichever trial that
+is, and ends only when there is none at the moment; a later leg then begins as another Tune trial.  Tune's own
+pausing, which saves and pickles, is not used.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,23 +24,34 @@ from ray.tune.search import SearchAlgorithm
 from jobs.report import EpochReport
 from runner.conductor import Conductor, Leg
 from runner.process import WorkerProcess
-from runner.schedulers import Decision
+from runner.rungs import Decision
 from runner.silence import HEARTBEAT, Silence
 
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
+_UNPLACED = 10.0  # seconds that a leg waits for room before it gets the next actor that is free
 
 
 class LegRunner(Trainable):
     """The actor: owns a warm training process and passes on what it says."""
 
+    process = WorkerProcess
+
     def setup(self, config: dict[str, Any]) -> None:
         """Start the process and its first leg."""
         self._worker: WorkerProcess | None = None
+        self._next: dict[str, Any] | None = None
         self._begin(config)
+
+    def take_up(self, config: dict[str, Any]) -> None:
+        """The leg that the next step begins; the present one was decided on.
+
+        Nothing is done here: what goes wrong in a step reaches Tune.
+        """
+        self._next = config
 
     def _begin(self, config: dict[str, Any]) -> None:
         if self._worker is None or not self._worker.alive:
-            self._worker = WorkerProcess(backend=config["backend"], threads=config["threads"])
+            self._worker = self.process(backend=config["backend"], threads=config["threads"])
         self._milestones = frozenset(config["order"]["milestones"])
         self._waits = False
         self._open = True  # the leg has not ended by itself
@@ -47,6 +61,9 @@ class LegRunner(Trainable):
     def step(self) -> dict[str, Any]:
         """The next thing the leg says, or a heartbeat."""
         assert self._worker is not None, "setup starts one"  # noqa: S101
+        if self._next is not None:
+            self._change(self._next)
+            self._next = None
         if self._waits:
             self._worker.send({"do": "go"})
             self._waits = False
@@ -60,15 +77,19 @@ class LegRunner(Trainable):
         return {"message": json.dumps(message)}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Leave the leg that was decided on and begin the next in the same process."""
+        """Take up another Tune trial's first leg in the same process."""
+        self._change(new_config)
+        return True
+
+    def _change(self, config: dict[str, Any]) -> None:
+        """Leave the leg that was decided on and begin the next."""
         if self._open and self._worker is not None:
             if self._waits:
                 self._worker.send({"do": "drop"})
             else:
                 self._leave()
         self._finish_leg()
-        self._begin(new_config)
-        return True
+        self._begin(config)
 
     def _leave(self) -> None:
         if self._worker is not None:
@@ -132,6 +153,7 @@ class LegSource(SearchAlgorithm):
         self._parser = _make_parser()
         self._spec: dict[str, Any] = {}
         self._count = 0
+        self._latest: tuple[TuneTrial, float] | None = None  # the Tune trial made last, and when
 
     def add_configurations(self, experiments: Any) -> None:
         """Learn what Tune calls the trainable and where it keeps its scratch."""
@@ -139,9 +161,7 @@ class LegSource(SearchAlgorithm):
 
     def next_trial(self) -> Any:
         """The next leg as a Tune trial, or None."""
-        if self._conductor.running >= self._workers:
-            return None
-        leg = self._conductor.next_leg()
+        leg = self._next_leg()
         if leg is None:
             return None
         self._count += 1
@@ -154,7 +174,28 @@ class LegSource(SearchAlgorithm):
         )
         trial.config = self._config.of(leg)
         trial.recur_trial = leg.trial
+        self._latest = trial, time.monotonic()
         return trial
+
+    def go_on(self, trial: TuneTrial) -> bool:
+        """Give a Tune trial whose leg has ended the next one; False when it is to end and free its actor."""
+        leg = None if self._starving() else self._next_leg()
+        if leg is None:
+            return False
+        trial.recur_trial = leg.trial
+        actor = trial.temporary_state.ray_actor  # an actor carries out its calls in their order
+        actor.take_up.remote(self._config.of(leg))
+        return True
+
+    def _starving(self) -> bool:
+        """Whether a leg waits for room, in a cluster that has lost a node for one: Tune holds one at most."""
+        if self._latest is None:
+            return False
+        trial, since = self._latest
+        return trial.status == TuneTrial.PENDING and time.monotonic() - since > _UNPLACED
+
+    def _next_leg(self) -> Leg | None:
+        return self._conductor.next_leg() if self._conductor.running < self._workers else None
 
     def is_finished(self) -> bool:
         """Whether the conductor is; Tune asks several times a second."""
@@ -167,14 +208,16 @@ class LegScheduler(TrialScheduler):
 
     _supports_buffered_results = False
 
-    def __init__(self, conductor: Conductor, tick: Callable[[], None], silence: Silence) -> None:
+    def __init__(
+        self, conductor: Conductor, source: LegSource, tick: Callable[[], None], silence: Silence
+    ) -> None:
         super().__init__()
-        self._conductor, self._tick, self._silence = conductor, tick, silence
+        self._conductor, self._source, self._tick, self._silence = conductor, source, tick, silence
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        """Pass a message on; a leg ends its Tune trial unless it goes on at once."""
+        """Pass a message on; the Tune trial goes on with this leg or the next, or ends if there is none."""
         del tune_controller
-        go_on = self._hear(trial.recur_trial, json.loads(result["message"]))
+        go_on = self._hear(trial.recur_trial, json.loads(result["message"])) or self._source.go_on(trial)
         self._silence.hear(trial.trial_id, ends=not go_on)
         self._tick()
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runner.schedulers import Decision, Scheduler
+from runner.rungs import Decision
+from runner.schedulers import Scheduler
 from tests.runner.curves import Curve
 
 Call = tuple[str, int, int, float]

@@ -11,7 +11,8 @@ from jobs.params import space_of
 from jobs.spec import Job
 from runner.conductor import Conductor, Leg
 from runner.journal import Event
-from runner.schedulers import Decision, make_scheduler
+from runner.rungs import Decision
+from runner.schedulers import make_scheduler
 from runner.search import RandomSearch
 from tests.runner.curves import Curve
 

@@ -14,7 +14,7 @@ from jobs.report import EpochReport
 from jobs.spec import Job
 from runner.conductor import Conductor
 from runner.results import ENDED
-from runner.schedulers import Decision
+from runner.rungs import Decision
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
 from tests.runner.pool import START, Lines, Pool, make_conductor
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.schedulers import Asha, Decision, Hyperband, NoScheduler, Scheduler, make_scheduler
+from runner.rungs import Decision
+from runner.schedulers import Asha, Hyperband, NoScheduler, Scheduler, make_scheduler
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
 from tests.runner.play import Play, play
 

@@ -1,0 +1,167 @@
+"""What the runner itself costs: ms for each of many trials that do no work, and whether that grows with them.
+
+Run as ``python -m tests.benchmarks.trivial_trials [--trials 1000,10000] [--epochs 1] [--workers 2]``.
+
+Everything of ``recur run`` is real (Ray on this machine, actors, training processes and their pipes, the
+conductor, ASHA, the journal and checkpoints on the local disk) but for the training itself: a trial reports
+``--epochs`` epochs at once, with random scores (``_trivial_worker``).  Beside it, for scale, plain Ray Tune:
+a class trainable that returns a random number, ASHA, ``reuse_actors=True``.
+
+``ms/trial`` counts from the first trial's end to the last one's, ``first`` and ``last`` the same for the
+first and last tenth; ``seconds`` is the whole process with imports and the start and end of Ray.  Nothing is
+asserted about time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from pyarrow import fs as pafs
+
+from cluster.storage import Storage
+from jobs.sample import sample_panel
+from runner.journal import read_journal
+from tests.benchmarks._processes import adopt_orphans, timed
+
+ROOT = Path(__file__).resolve().parents[2]
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much is to be run."""
+
+    trials: int
+    epochs: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class System:
+    """One competitor: the command that runs a load in a folder, and when its trials ended."""
+
+    title: str
+    command: Callable[[Load, Path], list[str]]
+    ends: Callable[[Path], list[float]]
+
+
+def _recur(load: Load, folder: Path) -> list[str]:
+    sample_panel(str(folder / "data"), pafs.LocalFileSystem(), length=240, shards=1)
+    job = yaml.safe_load((folder / "data" / "job.yaml").read_text())
+    job |= {
+        "name": "trivial",
+        "window": {"lookback": 8, "horizon": 2},
+        "model": {"cell": "gru", "units": {"int": {"min": 1, "max": 1000}}},
+        "train": {
+            "learning_rate": {"float": {"min": 1e-4, "max": 1e-2, "sampling": "log"}},
+            "max_epochs": load.epochs,
+        },
+        "search": {"scheduler": "asha", "factor": 3, "trials": load.trials, "seed": 7},
+    }
+    (folder / "data" / "job.yaml").write_text(yaml.safe_dump(job))
+    recur = [sys.executable, "-c", "from tests.benchmarks._trivial_recur import run; run()"]
+    options = ["--storage", str(folder / "sweeps"), "--workers", str(load.workers), "--json"]
+    return [*recur, "run", str(folder / "data" / "job.yaml"), *options]
+
+
+def _recur_ends(folder: Path) -> list[float]:
+    events = read_journal(Storage.open(str(folder / "sweeps")).sweep("trivial"))
+    return [event["time"] for event in events if event["event"] == "end"]
+
+
+def _ray(load: Load, folder: Path) -> list[str]:
+    script = [sys.executable, "-m", "tests.benchmarks._trivial_ray", str(folder / "ray")]
+    return [*script, str(load.trials), str(load.epochs)]
+
+
+def _ray_ends(folder: Path) -> list[float]:
+    ends: list[float] = json.loads((folder / "stdout.txt").read_text().splitlines()[-1])
+    return ends
+
+
+RECUR = System("Recur", _recur, _recur_ends)
+RAY = System("plain Ray Tune", _ray, _ray_ends)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run took."""
+
+    title: str
+    load: Load
+    seconds: float
+    cpu_seconds: float | None
+    ends: list[float]
+
+    def pace(self, begin: float = 0.0, end: float = 1.0) -> float:
+        """Milliseconds a trial over a stretch of the run, given in parts of its trials."""
+        first, last = int(begin * (len(self.ends) - 1)), int(end * (len(self.ends) - 1))
+        return 1000 * (self.ends[last] - self.ends[first]) / max(1, last - first)
+
+
+def measure(system: System, load: Load) -> Result:
+    """Run one system in a fresh scratch folder.
+
+    Raises:
+        SystemExit: it failed; the end of its log is the message.
+    """
+    print(f"running {load.trials} trials with {system.title} ...", file=sys.stderr)
+    with tempfile.TemporaryDirectory(prefix="recur-trivial-") as scratch:
+        folder = Path(scratch)
+        out, log = folder / "stdout.txt", folder / "stderr.txt"
+        with out.open("w") as stdout, log.open("w") as stderr:
+            usage = timed(system.command(load, folder), env=os.environ | QUIET, stdout=stdout, stderr=stderr)
+        if usage.returncode:
+            tail = log.read_text(errors="replace")[-3_000:]
+            raise SystemExit(f"{system.title} failed with exit code {usage.returncode}:\n{tail}")
+        ends = system.ends(folder)
+        if len(ends) != load.trials:
+            raise SystemExit(f"{system.title} ended {len(ends)} trials of {load.trials}")
+        return Result(system.title, load, usage.seconds, usage.cpu_seconds, ends)
+
+
+def table(results: list[Result]) -> str:
+    """A line for each run; the ratio is to the run before it of the same system."""
+    heads = ("ms/trial", "first", "last", "ratio", "seconds", "CPU s")
+    title = f"{results[0].load.epochs} epoch(s) a trial, {os.cpu_count()} cores, {platform.machine()}"
+    lines = [title, f"{'system':<16}{'trials':>8}" + "".join(f"{head:>10}" for head in heads)]
+    least: dict[str, Result] = {}
+    for result in results:
+        base = least.setdefault(result.title, result)
+        ratio = "-" if base is result else f"{result.pace() / base.pace():.2f}"
+        cpu = "-" if result.cpu_seconds is None else f"{result.cpu_seconds:.1f}"
+        paces = "".join(
+            f"{pace:>10.2f}" for pace in (result.pace(), result.pace(end=0.1), result.pace(begin=0.9))
+        )
+        line = f"{result.title:<16}{result.load.trials:>8}{paces}{ratio:>10}{result.seconds:>10.1f}{cpu:>10}"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run every size with Recur and the smallest with plain Ray Tune; print how they compare."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.trivial_trials", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--trials", default="1000,10000", help="sizes, comma-separated: %(default)s")
+    parser.add_argument("--epochs", type=int, default=1, help="epochs a trial reports: %(default)s")
+    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="trials at a time: %(default)s")
+    parser.add_argument("--only-recur", action="store_true", help="leave plain Ray Tune out")
+    arguments = parser.parse_args()
+    adopt_orphans()
+    loads = [Load(int(size), arguments.epochs, arguments.workers) for size in arguments.trials.split(",")]
+    results = [] if arguments.only_recur else [measure(RAY, loads[0])]
+    results += [measure(RECUR, load) for load in loads]
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()

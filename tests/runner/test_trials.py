@@ -1,0 +1,283 @@
+"""The adapters to Ray Tune, without Ray: virtual processes below, a virtual Tune above."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import TrialScheduler
+
+from jobs.report import EpochReport
+from runner import trials as module
+from runner.conductor import Conductor
+from runner.silence import Silence
+from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
+from tests.runner.curves import make_job
+from tests.runner.pool import START, Lines, make_conductor
+
+GO_ON, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
+
+
+def report(epoch: int, ended: str | None = None) -> dict[str, Any]:
+    found = EpochReport(epoch, 0.5, 0.5, 1, {}, 1.0, ended)  # type: ignore[arg-type]
+    return {"say": "report", "report": asdict(found)}
+
+
+class Virtual:
+    """A training process that says what a test has given it to say."""
+
+    started: list[Virtual]
+
+    def __init__(self, *, backend: str, threads: int) -> None:
+        self.told: list[str] = []
+        self.says: deque[dict[str, Any]] = deque()
+        self.alive, self.how = True, (backend, threads)
+        Virtual.started.append(self)
+
+    def send(self, message: dict[str, Any]) -> None:
+        self.told.append(message["do"] + message.get("trial", ""))
+
+    def receive(self, timeout: float | None = None) -> dict[str, Any] | None:
+        assert timeout is not None
+        message = self.says.popleft() if self.says else None
+        self.alive = message is None or message["say"] != "died"
+        return message
+
+    def close(self, patience: float = 1.0) -> None:
+        del patience
+        self.alive = False
+
+
+class Runner(LegRunner):
+    process = Virtual
+
+
+def order(trial: str, *milestones: int) -> dict[str, Any]:
+    return {
+        "backend": "jax",
+        "threads": 2,
+        "order": {"do": "train", "trial": trial, "milestones": milestones},
+    }
+
+
+@pytest.fixture
+def runner() -> LegRunner:
+    """In the middle of leg ``a``, which has a decision after epoch 1."""
+    Virtual.started = []
+    return Runner(order("a", 1))
+
+
+def heard(runner: LegRunner, *says: dict[str, Any]) -> list[str]:
+    """What steps bring when the process says this."""
+    Virtual.started[-1].says.extend(says)
+    return [json.loads(runner.step()["message"])["say"] for _ in says]
+
+
+def test_a_leg_that_has_ended_is_followed_by_the_next_in_the_same_process(runner: LegRunner) -> None:
+    assert heard(runner, report(1, "done")) == ["report"]
+
+    runner.take_up(order("b"))
+    process = Virtual.started[-1]
+    assert process.told == ["traina"]  # nothing before the next step
+    process.says.append({"say": "left"})
+
+    assert heard(runner, report(1)) == ["report"]
+    assert (process.told, process.how) == (["traina", "trainb"], ("jax", 2))
+    assert len(Virtual.started) == 1
+
+
+def test_a_milestone_is_answered_by_the_next_step_or_the_next_leg(runner: LegRunner) -> None:
+    process = Virtual.started[-1]
+    assert heard(runner, report(1), report(2)) == ["report", "report"]
+    assert process.told == ["traina", "go"]
+    runner = Runner(order("c", 1))
+    process = Virtual.started[-1]
+    heard(runner, report(1))
+
+    runner.take_up(order("d"))
+    heard(runner, {"say": "left"})
+
+    assert process.told == ["trainc", "drop", "traind"]
+
+
+def test_a_leg_in_the_middle_of_an_epoch_saves_and_leaves(runner: LegRunner) -> None:
+    heard(runner, report(2))
+
+    runner.take_up(order("b"))
+    heard(runner, report(3), {"say": "left"}, report(1))
+
+    assert Virtual.started[-1].told == ["traina", "leave", "trainb"]
+
+
+def test_a_process_that_died_is_followed_by_another(runner: LegRunner) -> None:
+    assert heard(runner, {"say": "died", "error": "killed"}) == ["died"]
+
+    runner.take_up(order("b"))
+
+    assert json.loads(runner.step()["message"]) == {"say": "heartbeat"}
+    assert [process.told for process in Virtual.started] == [["traina"], ["trainb"]]
+
+
+def test_a_process_that_does_not_leave_is_replaced(runner: LegRunner) -> None:
+    runner.take_up(order("b"))
+
+    runner.step()
+
+    assert [process.told for process in Virtual.started] == [["traina", "leave"], ["trainb"]]
+    assert not Virtual.started[0].alive
+
+
+def test_another_tune_trials_leg_is_begun_likewise(runner: LegRunner) -> None:
+    heard(runner, report(1, "done"))
+    Virtual.started[-1].says.append({"say": "left"})
+
+    assert runner.reset_config(order("b"))
+
+    assert Virtual.started[-1].told == ["traina", "trainb"]
+
+
+@dataclass
+class Actor:
+    """The handle of an actor: what it was told to take up."""
+
+    taken: list[str] = field(default_factory=list)
+
+    @property
+    def take_up(self) -> Actor:
+        return self
+
+    def remote(self, config: dict[str, Any]) -> None:
+        self.taken.append(config["order"]["trial"])
+
+
+@dataclass
+class Tune:
+    """What Tune does of a sweep: asks for trials, places them, passes on what their actors say."""
+
+    conductor: Conductor
+    workers: int = 2
+    ticks: int = 0
+    placed: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        config = LegConfig(job="", sweep="", panel="", backend="jax", cpu=1)
+        self.source = LegSource(self.conductor, config, self.workers, Silence())
+        self.scheduler = LegScheduler(self.conductor, self.source, self._tick, Silence())
+
+    def _tick(self) -> None:
+        self.ticks += 1
+
+    def place(self) -> list[str]:
+        """Start all that there is room for; the trials whose legs have begun."""
+        while trial := self.source.next_trial():
+            trial.status = TuneTrial.RUNNING
+            trial.temporary_state = SimpleNamespace(ray_actor=Actor())
+            self.placed.append(trial)
+        return [trial.recur_trial for trial in self.placed]
+
+    def say(self, trial: Any, message: dict[str, Any]) -> str:
+        return self.scheduler.on_trial_result(None, trial, {"message": json.dumps(message)})
+
+
+@pytest.fixture
+def tune(monkeypatch: pytest.MonkeyPatch) -> Tune:
+    """A sweep of four trials, of which two can run at a time."""
+
+    def create(_spec: Any, _parser: Any, **options: Any) -> Any:
+        """A real one would ask Ray about its trainable."""
+        return SimpleNamespace(trial_id=options["trial_id"], status=TuneTrial.PENDING)
+
+    monkeypatch.setattr(module, "_create_trial_from_spec", create)
+    job = make_job(
+        search={"trials": 4, "scheduler": "asha", "factor": 3},
+        train={"max_epochs": 9},
+        model={"units": "{int: {min: 1, max: 1000}}"},
+    )
+    return Tune(make_conductor(job, [START], Lines([START])))
+
+
+@pytest.mark.parametrize(
+    ("message", "state"),
+    [
+        (report(1, "done"), "done"),
+        ({"say": "failed", "error": "ValueError: no"}, "failed"),
+        ({"say": "died", "error": "killed"}, "paused"),
+    ],
+)
+def test_a_tune_trial_whose_leg_has_ended_takes_up_the_next(
+    tune: Tune, message: dict[str, Any], state: str
+) -> None:
+    assert tune.place() == ["00000", "00001"]
+    first = tune.placed[0]
+
+    assert tune.say(first, message) == GO_ON
+
+    begun = "00002" if state != "paused" else "00000"  # one that lost its worker goes first
+    assert (first.temporary_state.ray_actor.taken, first.recur_trial) == ([begun], begun)
+    assert tune.conductor.results.trials["00000"].state == (state if begun != "00000" else "running")
+    assert (tune.place(), tune.ticks) == ([begun, "00001"], 1)  # no third is made
+
+
+def test_it_goes_on_with_its_own_leg_as_long_as_that_lasts(tune: Tune) -> None:
+    tune.place()
+    first = tune.placed[0]
+
+    assert [tune.say(first, m) for m in (report(1), report(2), {"say": "heartbeat"})] == [GO_ON] * 3
+
+    assert (first.temporary_state.ray_actor.taken, first.recur_trial) == ([], "00000")
+
+
+def test_it_ends_when_there_is_no_leg_left(tune: Tune) -> None:
+    tune.place()
+
+    answers = [tune.say(trial, report(1, "done")) for trial in tune.placed * 2]
+
+    assert answers == [GO_ON, GO_ON, STOP, STOP]
+    assert tune.source.is_finished()
+    assert tune.place() == ["00002", "00003"]
+
+
+def test_it_ends_when_the_sweep_is_being_stopped(tune: Tune) -> None:
+    tune.place()
+    tune.conductor.stop()
+
+    assert tune.say(tune.placed[0], report(2)) == STOP
+    assert tune.say(tune.placed[1], report(1, "done")) == STOP
+
+    assert tune.conductor.finished
+    assert tune.conductor.results.counts()["paused"] == 1
+
+
+def test_an_actor_that_is_gone_loses_the_leg_it_had_last(tune: Tune) -> None:
+    tune.place()
+    first = tune.placed[0]
+    tune.say(first, report(1, "done"))
+
+    tune.scheduler.on_trial_error(None, first)
+
+    states = [trial.state for trial in tune.conductor.results.trials.values()]
+    assert states == ["done", "running", "paused"]
+    assert tune.place()[-1] == "00002"
+
+
+def test_a_leg_that_waits_long_for_room_gets_the_next_actor(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node is gone, and with it the room for the second."""
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    tune.place()
+    first, second = tune.placed
+    second.status = TuneTrial.PENDING
+    assert tune.say(first, report(1, "done")) == GO_ON
+
+    now[0] = 11.0
+
+    assert tune.say(first, report(1, "done")) == STOP
+    second.status = TuneTrial.RUNNING
+    assert tune.say(second, report(1, "done")) == GO_ON
