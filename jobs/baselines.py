@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from jobs.npyfile import blocks
 from jobs.panel import Indices, Panel, Rows
 from jobs.windows import Parts
 
@@ -34,7 +35,8 @@ def naive_error(panel: Panel, parts: Parts, season: int) -> npt.NDArray[np.float
     errors = np.zeros((len(panel.offsets) - 1, panel.targets))
     for index, (begin, stop) in enumerate(zip(parts.train, parts.validation, strict=True)):
         lag = season if stop - begin > season else 1
-        values = panel.rows[begin:stop, : panel.targets].astype(np.float64)
-        if len(values) > lag:
-            errors[index] = np.abs(values[lag:] - values[:-lag]).mean(axis=0)
+        for values in blocks(panel.rows[begin:stop, : panel.targets], overlap=lag):
+            later = values[lag:].astype(np.float64)
+            errors[index] += np.abs(later - values[: len(later)]).sum(axis=0)
+        errors[index] /= max(stop - begin - lag, 1)
     return errors

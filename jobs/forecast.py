@@ -9,12 +9,13 @@ import pandas as pd
 
 from jobs.baselines import naive_error, seasonal_naive
 from jobs.errors import JobError
-from jobs.metrics import forecast_metrics
+from jobs.metrics import Metrics
 from jobs.panel import Indices, Panel, Rows
 from jobs.params import WindowParams
 from jobs.windows import Parts, fit_scaler, make_windows, named
 
 _BATCH = 1024
+_CHUNK = 8 * _BATCH  # windows that are scored at a time
 _DAY = 86_400_000_000_000  # nanoseconds
 
 
@@ -32,20 +33,18 @@ def score_test(
     starts = make_windows(parts, window).test
     if not len(starts):
         return None
-    origins = starts + window.lookback
-    actual = panel.rows[origins[:, None] + np.arange(window.horizon)][:, :, : panel.targets]
-    owner = np.searchsorted(panel.offsets, origins, side="right") - 1
-    scales = {
-        "deviation": np.ones(panel.targets)
-        if window.scale == "none"
-        else fit_scaler(panel, parts).deviation[: panel.targets],
-        "naive_error": naive_error(panel, parts, season)[owner],
-    }
-    forecasts = {
-        "model": predict_windows(model, panel.rows, starts, window.lookback),
-        "seasonal_naive": seasonal_naive(panel, origins, horizon=window.horizon, season=season),
-    }
-    return {name: forecast_metrics(actual, forecast, **scales) for name, forecast in forecasts.items()}
+    scaled = window.scale != "none"
+    deviation = fit_scaler(panel, parts).deviation[: panel.targets] if scaled else np.ones(panel.targets)
+    naive_errors = naive_error(panel, parts, season)
+    scores = {"model": Metrics(deviation), "seasonal_naive": Metrics(deviation)}
+    for chunk in np.split(starts, range(_CHUNK, len(starts), _CHUNK)):
+        origins = chunk + window.lookback
+        actual = panel.rows[origins[:, None] + np.arange(window.horizon)][:, :, : panel.targets]
+        scale = naive_errors[np.searchsorted(panel.offsets, origins, side="right") - 1]
+        scores["model"].add(actual, predict_windows(model, panel.rows, chunk, window.lookback), scale)
+        naive = seasonal_naive(panel, origins, horizon=window.horizon, season=season)
+        scores["seasonal_naive"].add(actual, naive, scale)
+    return {name: metrics.means() for name, metrics in scores.items()}
 
 
 def forecast_panel(

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+Scale = npt.NDArray[np.float64]
 
 
-def forecast_metrics(
-    actual: Array,
-    forecast: Array,
-    *,
-    deviation: npt.NDArray[np.float64],
-    naive_error: npt.NDArray[np.float64],
-) -> dict[str, float]:
-    """Metrics over windows, steps and targets.
+class Metrics:
+    """Metrics over windows, steps and targets that come some windows at a time."""
 
-    Args:
-        actual: (windows, horizon, targets), raw values.
-        forecast: the same shape, raw values.
-        deviation: (targets,) by which the training targets were scaled; ``mse`` and ``mae`` are in its units,
-            so they compare with ``val_loss`` and with published scores.
-        naive_error: (windows, targets) in-sample seasonal-naive MAE of each window's series, MASE's scale.
+    def __init__(self, deviation: Scale) -> None:
+        """Begin with no windows.
 
-    Returns:
-        ``mse`` and ``mae`` in scaled units, ``raw_rmse`` and ``raw_mae`` in the data's own, ``smape`` in per
-        cent (mean of 200·|y-f|/(|y|+|f|)), ``mase`` (Hyndman & Koehler 2006).
-    """
-    actual, forecast = actual.astype(np.float64), forecast.astype(np.float64)
-    error = forecast - actual
-    absolute = np.abs(error)
-    size = np.abs(actual) + np.abs(forecast)
-    symmetric = np.divide(200 * absolute, size, out=np.zeros_like(absolute), where=size > 0)
-    mean_absolute = absolute.mean(axis=1)
-    known = naive_error > 0
-    return {
-        "mse": float(np.mean(np.square(error / deviation))),
-        "mae": float(np.mean(absolute / deviation)),
-        "raw_rmse": float(np.sqrt(np.mean(np.square(error)))),
-        "raw_mae": float(absolute.mean()),
-        "smape": float(symmetric.mean()),
-        "mase": float(np.mean(mean_absolute[known] / naive_error[known])) if known.any() else float("nan"),
-    }
+        Args:
+            deviation: (targets,) by which the training targets were scaled; ``mse`` and ``mae`` are in its
+                units, so they compare with ``val_loss`` and with published scores.
+        """
+        self._deviation = deviation
+        self._sums = dict.fromkeys(("mse", "mae", "raw_mse", "raw_mae", "smape", "mase"), 0.0)
+        self._values = self._scaled = 0
+
+    def add(self, actual: Array, forecast: Array, naive_error: Scale) -> None:
+        """Count some windows in.
+
+        Args:
+            actual: (windows, horizon, targets), raw values.
+            forecast: the same shape, raw values.
+            naive_error: (windows, targets) in-sample seasonal-naive MAE of each window's series, MASE's
+                scale.
+        """
+        actual, forecast = actual.astype(np.float64), forecast.astype(np.float64)
+        error = forecast - actual
+        absolute = np.abs(error)
+        size = np.abs(actual) + np.abs(forecast)
+        symmetric = np.divide(200 * absolute, size, out=np.zeros_like(absolute), where=size > 0)
+        known = naive_error > 0
+        sums = {
+            "mse": np.square(error / self._deviation),
+            "mae": absolute / self._deviation,
+            "raw_mse": np.square(error),
+            "raw_mae": absolute,
+            "smape": symmetric,
+            "mase": absolute.mean(axis=1)[known] / naive_error[known],
+        }
+        for name, values in sums.items():
+            self._sums[name] += float(values.sum())
+        self._values += error.size
+        self._scaled += int(known.sum())
+
+    def means(self) -> dict[str, float]:
+        """Means over everything that was added.
+
+        Returns:
+            ``mse`` and ``mae`` in scaled units, ``raw_rmse`` and ``raw_mae`` in the data's own, ``smape`` in
+            per cent (mean of 200·|y-f|/(|y|+|f|)), ``mase`` (Hyndman & Koehler 2006); NaN without windows.
+        """
+        counts = dict.fromkeys(self._sums, self._values) | {"mase": self._scaled}
+        mean = {
+            name: total / counts[name] if counts[name] else math.nan for name, total in self._sums.items()
+        }
+        mean["raw_rmse"] = math.sqrt(mean.pop("raw_mse"))
+        return {name: mean[name] for name in ("mse", "mae", "raw_rmse", "raw_mae", "smape", "mase")}

@@ -1,7 +1,7 @@
 """Series as one panel: contiguous float32 rows with an offset for each series.
 
-A panel is read from Parquet shards once, written to a folder as plain ``.npy`` files and memory-mapped from
-there by every trial of the node without a copy.
+A panel is read from Parquet shards once, into a folder of plain ``.npy`` files, and memory-mapped from there
+by every process of the node without a copy.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from jobs.npyfile import blocks
 
 Rows = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -49,18 +53,29 @@ class Panel:
 
     def step(self) -> int:
         """The most common distance between neighbouring times, in their unit."""
-        inside = np.ones(max(len(self.times) - 1, 0), dtype=bool)
-        inside[self.offsets[1:-1] - 1] = False
-        distances, counts = np.unique(np.diff(self.times)[inside], return_counts=True)
-        return int(distances[np.argmax(counts)]) if len(distances) else 1
+        counts = self._distances
+        return min(counts, key=lambda distance: (-counts[distance], distance)) if counts else 1
 
     def gaps(self) -> int:
         """How many neighbouring times are further apart than one step (calendar months excepted)."""
-        inside = np.ones(max(len(self.times) - 1, 0), dtype=bool)
-        inside[self.offsets[1:-1] - 1] = False
         step = self.step()
         slack = step // 8 if self.time_type != "int64" and step >= 28 * _DAY else 0
-        return int(np.count_nonzero(np.diff(self.times)[inside] > step + slack))
+        return sum(count for distance, count in self._distances.items() if distance > step + slack)
+
+    @cached_property
+    def _distances(self) -> dict[int, int]:
+        """How often neighbouring times of one series are so far apart."""
+        counts: dict[int, int] = {}
+        begin = 0
+        for times in blocks(self.times, overlap=1):
+            distances = np.diff(times)
+            between = np.searchsorted(self.offsets, [begin + 1, begin + len(distances) + 1])
+            inside = np.ones(len(distances), dtype=bool)
+            inside[self.offsets[slice(*between)] - begin - 1] = False
+            for distance, count in zip(*np.unique(distances[inside], return_counts=True), strict=True):
+                counts[int(distance)] = counts.get(int(distance), 0) + int(count)
+            begin += len(distances)
+        return counts
 
     def season(self) -> int:
         """Steps in one season by the calendar: a day of hours, a week of days, a year of months; else 1."""
@@ -87,31 +102,31 @@ class Panel:
         """A SHA-256 of every value, time, id and column name: equal panels, and only they, agree."""
         digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
         for array in (self.rows, self.times, self.offsets):
-            digest.update(np.ascontiguousarray(array).data)
+            for block in blocks(array):
+                digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write the panel where ``load`` maps it; ``panel.json`` comes last and marks it whole."""
+        """Write the panel where ``load`` maps it."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("rows", "times", "offsets"):
             np.save(folder / f"{name}.npy", getattr(self, name))
+        self.seal(folder)
+
+    def seal(self, folder: Path) -> None:
+        """Mark the folder's arrays as this panel, whole: ``panel.json`` comes last."""
         (folder / "panel.json").write_text(json.dumps(self._header()))
 
     @classmethod
     def load(cls, folder: Path) -> Panel:
         """Map a saved panel; its pages are shared by every process of the node that does so."""
         header = json.loads((folder / "panel.json").read_text())
-        # Copy-on-write mappings are shared until written to and, unlike read-only ones, can be handed to
-        # TensorFlow and JAX as they are.
-        arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="c") for name in ("rows", "times", "offsets")
-        }
         return cls(
             columns=tuple(header["columns"]),
             targets=header["targets"],
             series=tuple(header["series"]),
             time_type=header["time_type"],
-            **arrays,
+            **map_arrays(folder),
         )
 
     def _header(self) -> dict[str, object]:
@@ -121,3 +136,14 @@ class Panel:
             "series": self.series,
             "time_type": self.time_type,
         }
+
+
+def map_arrays(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    """The ``rows``, ``times`` and ``offsets`` that lie in a folder."""
+    # A copy-on-write mapping is shared until it is written to and, unlike a read-only one, can be handed to
+    # TensorFlow and JAX as it is; times never are.
+    return {
+        "rows": np.load(folder / "rows.npy", mmap_mode="c"),
+        "times": np.load(folder / "times.npy", mmap_mode="r"),
+        "offsets": np.load(folder / "offsets.npy"),
+    }

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
+from jobs.assembly import Assembly, Duplicates
 from jobs.errors import JobError
-from jobs.panel import Indices, Panel, Rows
+from jobs.panel import Indices, Panel, Rows, map_arrays
 from jobs.shardvalues import numeric, read_ids, read_time_type, read_times, read_values
 
 _SUFFIXES = (".parquet", ".parq", ".pq")
+_PIECE = 1 << 17  # rows that are read at a time
+_BUFFER = 1 << 22  # bytes of each column that are read at a time, however large its file's row groups are
 
 
 @dataclass(frozen=True)
@@ -48,16 +51,6 @@ class _First:
 
     shard: str
     schema: pa.Schema
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One shard's rows in the shard's own order."""
-
-    shard: str
-    rows: Rows
-    times: Indices
-    series: pa.Array | None
 
 
 def find_shards(filesystem: pafs.FileSystem, path: str) -> list[str]:
@@ -116,31 +109,92 @@ def _hidden(path: str) -> bool:
     return any(part.startswith((".", "_")) for part in path.split("/"))
 
 
-def read_panel(filesystem: pafs.FileSystem, path: str, columns: Columns) -> Panel:
-    """Read every shard under ``path`` into one panel.
+def read_panel(filesystem: pafs.FileSystem, path: str, columns: Columns, folder: Path) -> Panel:
+    """Read every shard under ``path`` into one panel, which lies in ``folder`` and is mapped from there.
+
+    No more than a piece of a shard is in memory at a time.  ``folder`` is made; what is in it after an error
+    is the caller's to remove.  A panel that is mapped outlives its files.
 
     Raises:
-        JobError: names the shard and the column, what was found and what to do.
+        JobError: names the shard and the column, what was found and what to do; or there is no room.
     """
     shards = find_shards(filesystem, path)
-    parts: list[_Part] = []
-    first: _First | None = None
-    for shard in shards:
-        table = _read_shard(filesystem, shard, columns, first)
-        first = first or _First(shard, table.schema)
-        parts.append(_part(shard, table, columns))
-    assert first is not None, "find_shards names at least one"  # noqa: S101
-    time_type = read_time_type(first.schema.field(columns.time).type)
-    return _assemble(parts, columns, time_type)
+    reader = _Reader(filesystem, columns)
+    ends = []
+    with Assembly(folder, len(columns.numbers)) as assembly:
+        for shard in shards:
+            for part in reader.parts(shard):
+                assembly.add(*part)
+            ends.append(assembly.count)
+        if not assembly.count:
+            raise JobError(f"{shards[0]}: the data has no rows")
+        ids, duplicates = assembly.finish()
+    panel = Panel(
+        columns=columns.numbers,
+        targets=len(columns.target),
+        series=ids,
+        time_type=reader.time_type(),
+        **map_arrays(folder),
+    )
+    if duplicates is not None:
+        shard = shards[int(np.searchsorted(ends, duplicates.row, side="right"))]
+        raise _refusal(duplicates, shard, columns, panel.time_type)
+    panel.seal(folder)
+    pa.default_memory_pool().release_unused()
+    return panel
 
 
-def _read_shard(filesystem: pafs.FileSystem, shard: str, columns: Columns, first: _First | None) -> pa.Table:
-    wanted = [*columns.keys, *columns.numbers]
-    try:
-        with filesystem.open_input_file(shard) as source:
+class _Reader:
+    """Reads one shard after the other, a piece at a time."""
+
+    def __init__(self, filesystem: pafs.FileSystem, columns: Columns) -> None:
+        self._filesystem, self._columns = filesystem, columns
+        self._first: _First | None = None
+
+    def time_type(self) -> str:
+        """What a panel calls the times of the shards read."""
+        assert self._first is not None, "a shard was read"  # noqa: S101
+        return read_time_type(self._first.schema.field(self._columns.time).type)
+
+    def parts(self, shard: str) -> Iterator[tuple[Rows, Indices, pa.Array | None]]:
+        """Values, times and series' ids of the shard's rows, in its own order."""
+        for table in self._tables(shard):
+            try:
+                part = _part(shard, table, self._columns)
+            except JobError:
+                self._check_whole(shard)
+                raise
+            yield part
+
+    def _tables(self, shard: str) -> Iterator[pa.Table]:
+        wanted = [*self._columns.keys, *self._columns.numbers]
+        with _whole_file(shard), self._filesystem.open_input_file(shard) as source:
+            file = pq.ParquetFile(source, buffer_size=_BUFFER)
+            _check_schema(shard, file.schema_arrow, self._columns, self._first)
+            self._first = self._first or _First(shard, file.schema_arrow)
+            for batch in file.iter_batches(_PIECE, columns=wanted):
+                yield pa.Table.from_batches([batch])
+
+    def _check_whole(self, shard: str) -> None:
+        """Find a fault again, with all of its kind in the shard and the row's number in it."""
+        columns = self._columns
+        with _whole_file(shard), self._filesystem.open_input_file(shard) as source:
             file = pq.ParquetFile(source)
-            _check_schema(shard, file.schema_arrow, columns, first)
-            return file.read(columns=wanted).select(wanted)
+            for name in (columns.time, *columns.numbers, *columns.keys[:-1]):
+                column = file.read(columns=[name]).column(name)
+                if name == columns.time:
+                    read_times(shard, column, name)
+                elif name == columns.series:
+                    read_ids(shard, column.combine_chunks(), name)
+                else:
+                    read_values(shard, name, column)
+
+
+@contextmanager
+def _whole_file(shard: str) -> Iterator[None]:
+    """Turn what Arrow says of a file that it cannot read into a sentence."""
+    try:
+        yield
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0][:160]
         raise JobError(
@@ -164,7 +218,7 @@ def _check_schema(shard: str, schema: pa.Schema, columns: Columns, first: _First
             raise JobError(f"shard {shard}: column {name!r} is {found}, not numeric; a network needs numbers")
 
 
-def _part(shard: str, table: pa.Table, columns: Columns) -> _Part:
+def _part(shard: str, table: pa.Table, columns: Columns) -> tuple[Rows, Indices, pa.Array | None]:
     times = read_times(shard, table.column(columns.time), columns.time)
     rows = np.empty((table.num_rows, len(columns.numbers)), np.float32)
     for index, name in enumerate(columns.numbers):
@@ -172,47 +226,14 @@ def _part(shard: str, table: pa.Table, columns: Columns) -> _Part:
     series = None
     if columns.series is not None:
         series = read_ids(shard, table.column(columns.series).combine_chunks(), columns.series)
-    return _Part(shard, rows, times, series)
+    return rows, times, series
 
 
-def _assemble(parts: Sequence[_Part], columns: Columns, time_type: str) -> Panel:
-    rows = np.concatenate([part.rows for part in parts])
-    times = np.concatenate([part.times for part in parts])
-    if not len(rows):
-        raise JobError(f"{parts[0].shard}: the data has no rows")
-    ids, codes = _codes(parts, len(rows))
-    order = np.lexsort((times, codes))
-    if not np.array_equal(order, np.arange(len(order))):
-        rows, times, codes = rows[order], times[order], codes[order]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=len(ids)))]).astype(np.int64)
-    panel = Panel(columns.numbers, len(columns.target), rows, times, offsets, tuple(ids), time_type)
-    _check_duplicates(panel, columns, order, parts)
-    return panel
-
-
-def _codes(parts: Sequence[_Part], count: int) -> tuple[list[Any], Indices]:
-    if parts[0].series is None:
-        return [None], np.zeros(count, np.int64)
-    chunks = pa.chunked_array([part.series for part in parts])
-    ids = pc.unique(chunks)
-    ids = ids.take(pc.sort_indices(ids))
-    codes = pc.index_in(chunks, value_set=ids).to_numpy()
-    return ids.to_pylist(), np.asarray(codes, np.int64)
-
-
-def _check_duplicates(panel: Panel, columns: Columns, order: Indices, parts: Sequence[_Part]) -> None:
-    """``order`` tells which row of ``parts``, one after the other, each row of the panel was."""
-    owner = np.repeat(np.arange(len(panel.series)), panel.lengths())
-    same = np.flatnonzero((np.diff(panel.times) == 0) & (np.diff(owner) == 0)) + 1
-    if not len(same):
-        return
-    bounds = np.cumsum([len(part.times) for part in parts])
-    shard = parts[int(np.searchsorted(bounds, order[same[0]], side="right"))].shard
-    time = int(panel.times[same[0]])
-    when = time if panel.time_type == "int64" else pd.Timestamp(time)
-    whose = "" if columns.series is None else f" of series {panel.series[owner[same[0]]]!r}"
+def _refusal(found: Duplicates, shard: str, columns: Columns, time_type: str) -> JobError:
+    when = found.time if time_type == "int64" else pd.Timestamp(found.time)
+    whose = "" if columns.series is None else f" of series {found.series!r}"
     hint = "" if columns.series else "; if the shards hold several series, name their column in data.series"
-    raise JobError(
-        f"shard {shard}: column {columns.time!r} has {len(same)} duplicate times, the first {when}{whose}; "
+    return JobError(
+        f"shard {shard}: column {columns.time!r} has {found.count} duplicate times, the first {when}{whose}; "
         f"keep one row for each{hint}"
     )

@@ -6,6 +6,7 @@ inside their part; their inputs may begin up to one lookback before it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from jobs.dataspec import Split
 from jobs.dimensions import Dimension
 from jobs.errors import JobError
+from jobs.npyfile import blocks
 from jobs.panel import Indices, Panel
 from jobs.params import WindowParams
 from jobs.spec import Job
@@ -66,39 +68,67 @@ def _steps(lengths: Indices, part: float) -> Indices:
 
 def make_windows(parts: Parts, window: WindowParams) -> Windows:
     """All windows of all series."""
-    lookback, horizon = window.lookback, window.horizon
-    size = lookback + horizon
-    return Windows(
-        train=_ranges(parts.train, parts.validation - size, window.stride),
-        validation=_ranges(
-            np.maximum(parts.validation - lookback, parts.train), parts.test - size, window.evaluation_stride
-        ),
-        test=_ranges(
-            np.maximum(parts.test - lookback, parts.train), parts.end - size, window.evaluation_stride
-        ),
-    )
+    return Windows(**{name: ranges.rows() for name, ranges in _ranges(parts, window).items()})
 
 
-def _ranges(first: Indices, last: Indices, stride: int) -> Indices:
-    """Concatenated ``first[i], first[i] + stride, … <= last[i]`` without a Python loop over series."""
-    counts = np.maximum((last - first) // stride + 1, 0)
-    starts = np.repeat(first, counts)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.asarray(starts + within * stride, np.int64)
+def count_windows(parts: Parts, window: WindowParams) -> dict[str, int]:
+    """How many windows each part has, without making them."""
+    return {name: int(ranges.counts().sum()) for name, ranges in _ranges(parts, window).items()}
+
+
+@dataclass(frozen=True)
+class _Ranges:
+    """For each series the rows ``first, first + stride, … <= last``; both are (series,) int64."""
+
+    first: Indices
+    last: Indices
+    stride: int
+
+    def counts(self) -> Indices:
+        return np.maximum((self.last - self.first) // self.stride + 1, 0)
+
+    def rows(self) -> Indices:
+        """All of them, without a Python loop over series and in no more memory than they take."""
+        counts = self.counts()
+        some = counts > 0
+        first, counts = self.first[some], counts[some]
+        rows = np.full(counts.sum(), self.stride, np.int64)
+        begins = np.cumsum(counts) - counts  # where in ``rows`` each series begins: a jump, not a stride
+        before = np.concatenate([[0], first[:-1] + (counts[:-1] - 1) * self.stride])[: len(first)]
+        rows[begins] = first - before
+        return np.cumsum(rows, out=rows)
+
+
+def _ranges(parts: Parts, window: WindowParams) -> dict[str, _Ranges]:
+    lookback, stride = window.lookback, window.evaluation_stride
+    size = lookback + window.horizon
+    return {
+        "train": _Ranges(parts.train, parts.validation - size, window.stride),
+        "validation": _Ranges(
+            np.maximum(parts.validation - lookback, parts.train), parts.test - size, stride
+        ),
+        "test": _Ranges(np.maximum(parts.test - lookback, parts.train), parts.end - size, stride),
+    }
 
 
 def fit_scaler(panel: Panel, parts: Parts) -> Scaler:
     """Mean and deviation over the training part of all series; a constant column keeps deviation 1."""
-    count, total = 0, np.zeros(len(panel.columns))
-    for begin, stop in zip(parts.train, parts.validation, strict=True):
-        count, total = count + int(stop - begin), total + panel.rows[begin:stop].sum(axis=0, dtype=np.float64)
+    count = int((parts.validation - parts.train).sum())
+    total = sum((rows.sum(axis=0) for rows in _training_rows(panel, parts)), np.zeros(len(panel.columns)))
     mean = total / max(count, 1)
     squares = np.zeros(len(panel.columns))
-    for begin, stop in zip(parts.train, parts.validation, strict=True):
-        squares += np.square(panel.rows[begin:stop] - mean).sum(axis=0)
+    for rows in _training_rows(panel, parts):
+        squares += np.square(rows - mean).sum(axis=0)
     deviation = np.sqrt(squares / max(count, 1))
     deviation[deviation == 0] = 1.0
     return Scaler(mean, deviation)
+
+
+def _training_rows(panel: Panel, parts: Parts) -> Iterator[FloatArray]:
+    """The training part as float64, in pieces whose size does not depend on how long a series is."""
+    for begin, stop in zip(parts.train, parts.validation, strict=True):
+        for block in blocks(panel.rows[begin:stop]):
+            yield block.astype(np.float64)
 
 
 def check_windows(job: Job, panel: Panel) -> None:
@@ -118,9 +148,8 @@ def check_windows(job: Job, panel: Panel) -> None:
             "shorten the window or drop the series"
         )
     widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none")
-    windows = make_windows(split_panel(panel, job.data.split), widest)
-    for part in ("train", "validation", "test"):
-        if not len(getattr(windows, part)) and (part != "test" or job.data.split.test):
+    for part, count in count_windows(split_panel(panel, job.data.split), widest).items():
+        if not count and (part != "test" or job.data.split.test):
             raise JobError(
                 f"data.split: the {part} part holds no window of lookback {lookback} and horizon {horizon} "
                 f"(series have {lengths.min()} to {lengths.max()} steps); change data.split or the window"

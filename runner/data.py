@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cluster.files import open_filesystem
+from cluster.scratch import scratch_folder
 from jobs.panel import Panel
 from jobs.searchable import Section
 from jobs.shards import Columns, read_panel
@@ -12,29 +13,41 @@ from jobs.spec import Job
 from jobs.windows import check_windows
 
 
-def read_job_panel(job: Job) -> Panel:
-    """Read the job's shards and see that its windows and split fit them.
+def open_job_panel(job: Job, folder: Path) -> Panel:
+    """Map the job's panel from ``folder``, reading the shards into it first where there is none.
 
     Raises:
-        JobError: names the shard, column or field at fault.
+        JobError: names the shard, column or field at fault, or the windows and the split do not fit, or
+            there is no room for the panel.
         ClusterError: the path's storage cannot be opened.
     """
+    if (folder / "panel.json").exists():
+        return Panel.load(folder)
     data = job.data
-    filesystem, path = open_filesystem(data.path)
-    panel = read_panel(filesystem, path, Columns(data.time, data.series, data.target, data.past))
+    panel = open_panel(data.path, Columns(data.time, data.series, data.target, data.past), folder)
     check_windows(job, panel)
     return panel
 
 
-def open_job_panel(job: Job, folder: Path) -> Panel:
-    """Map the panel from ``folder``, reading the shards first where there is none.
+def read_job_panel(job: Job) -> Panel:
+    """The job's panel for this process alone: its files have no names any more.
 
     Raises:
-        JobError: the shards cannot be read here.
+        JobError, ClusterError: as ``open_job_panel``; or temporary files cannot be made.
     """
-    if not (folder / "panel.json").exists():
-        read_job_panel(job).save(folder)
-    return Panel.load(folder)
+    with scratch_folder(None) as scratch:
+        return open_job_panel(job, scratch / "panel")
+
+
+def open_panel(uri: str, columns: Columns, folder: Path) -> Panel:
+    """Read the shards under a path or URI into ``folder`` and map them from there.
+
+    Raises:
+        JobError: names the shard or column at fault, or there is no room for the panel.
+        ClusterError: the storage cannot be opened.
+    """
+    filesystem, path = open_filesystem(uri)
+    return read_panel(filesystem, path, columns, folder)
 
 
 def changed_fields(old: Section, new: Section, prefix: str = "") -> list[str]:

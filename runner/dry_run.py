@@ -13,7 +13,7 @@ from jobs.jobfile import dump_job
 from jobs.panel import Panel
 from jobs.params import Params, resolve, space_of
 from jobs.spec import Job
-from jobs.windows import make_windows, split_panel
+from jobs.windows import count_windows, split_panel
 from runner.quiet import start_keras
 from runner.schedulers import make_scheduler
 from runner.search import planned_trials
@@ -27,8 +27,7 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     values = space.sample(np.random.default_rng([job.search.seed, 0]))
     params = resolve(job, values)
     planned = planned_trials(job.search.trials, space, make_scheduler(job))
-    windows = make_windows(split_panel(panel, job.data.split), params.window)
-    counts = {part: len(getattr(windows, part)) for part in ("train", "validation", "test")}
+    counts = count_windows(split_panel(panel, job.data.split), params.window)
     summary, parameters = _summary(job, params, panel)
     if as_json:
         print_json(

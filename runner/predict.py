@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from cluster.files import open_filesystem
+from cluster.scratch import scratch_folder
 from jobs.errors import JobError
 from runner.launch import find_sweep, read_spec
 from runner.publish import read_best
@@ -44,13 +45,15 @@ def _forecast(model_data: bytes, signature: dict[str, Any], source: str) -> tupl
 
     from jobs.checkpoint import load_model
     from jobs.forecast import forecast_panel
-    from jobs.shards import Columns, read_panel
+    from jobs.shards import Columns
+    from runner.data import open_panel
 
     inputs, outputs = signature["inputs"][0], signature["outputs"][0]
     targets = tuple(outputs["columns"])
     past = tuple(inputs["columns"][len(targets) :])
-    filesystem, path = open_filesystem(source)
-    panel = read_panel(filesystem, path, Columns(signature["time"], signature["series"], targets, past))
+    columns = Columns(signature["time"], signature["series"], targets, past)
+    with scratch_folder(None) as scratch:  # a mapped panel outlives its files
+        panel = open_panel(source, columns, scratch / "panel")
     if panel.frequency() != signature["frequency"]:
         raise JobError(
             f"--data {source}: its times are {panel.frequency()} apart, the model's "

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cluster.errors import ClusterError
+from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
 from jobs.errors import JobError
 from jobs.panel import Panel
@@ -18,6 +20,9 @@ from runner.errors import Interrupted, WorkFailedError
 from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
 from runner.results import Results
 from runner.show import best_json, clock, print_best, print_json, status_json
+
+if TYPE_CHECKING:
+    from runner.sweep import Place
 
 
 def run_command(
@@ -40,30 +45,33 @@ def run_command(
         WorkFailedError: no trial succeeded, or storage or cluster failed on the way.
         Interrupted: a signal came.
     """
-    from runner.data import read_job_panel
+    from runner.data import open_job_panel
+    from runner.sweep import Place
 
     spec = read_job(job, overrides, name=name, trials=trials)
     count = parse_workers(workers)
     check_machine(spec, address)
     place = open_storage(storage, spec)
-    panel = read_job_panel(spec)
-    standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
-    if dry_run:
-        from runner.dry_run import print_dry_run
+    with scratch_folder(None) as scratch:
+        panel = open_job_panel(spec, scratch / "panel")
+        standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
+        if dry_run:
+            from runner.dry_run import print_dry_run
 
-        place.check_writable()
-        print_dry_run(spec, panel, standing.folder, as_json=as_json)
-        return
-    if standing.results.state == "done":
-        warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
-        show(standing.folder, spec, standing.results, as_json=as_json)
-        return
-    _note_gaps(spec, panel)
-    _note_small_space(spec)
-    claim(standing, spec, fresh=fresh)
-    results = _sweep(spec, standing, panel, count, address)
+            place.check_writable()
+            print_dry_run(spec, panel, standing.folder, as_json=as_json)
+            return
+        finished = standing.results.state == "done"
+        if finished:
+            warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
+            results = standing.results
+        else:
+            _note_gaps(spec, panel)
+            _note_small_space(spec)
+            claim(standing, spec, fresh=fresh)
+            results = _sweep(spec, standing, scratch / "panel", Place(count, address))
     show(standing.folder, spec, results, as_json=as_json)
-    if not as_json:
+    if not (finished or as_json):
         _next_steps(standing.folder)
 
 
@@ -100,16 +108,16 @@ def parse_workers(workers: str) -> int | None:
     return int(workers)
 
 
-def _sweep(spec: Job, standing: Standing, panel: Panel, workers: int | None, address: str | None) -> Results:
+def _sweep(spec: Job, standing: Standing, panel: Path, place: Place) -> Results:
     from runner.progress import make_progress
-    from runner.sweep import Place, run_sweep
+    from runner.sweep import run_sweep
 
     folder = standing.folder
     if standing.results.trials:
         warn(f"resuming {spec.name}: {standing.results.ended} trials are done")
     try:
         with make_progress(spec) as progress:
-            results = run_sweep(spec, folder, panel, Place(workers, address), progress.watch)
+            results = run_sweep(spec, folder, panel, place, progress.watch)
     except Interrupted:
         raise Interrupted(
             f"What was found is kept in {folder.uri}\n"

@@ -57,8 +57,15 @@ class Place:
     address: str | None = None
 
 
-def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: Watch) -> Results:
-    """Run or resume a sweep until it is finished; ``watch`` is told of every phase and event.
+def run_sweep(job: Job, folder: SweepFolder, panel: Path, place: Place, watch: Watch) -> Results:
+    """Run or resume a sweep until it is finished.
+
+    Args:
+        job: what to search.
+        folder: where everything found is kept.
+        panel: the folder from which this node's processes map the job's panel.
+        place: where to run.
+        watch: is told of every phase and event.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; what was found is kept.
@@ -68,7 +75,6 @@ def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: 
     lease.take()
     try:
         with scratch_folder(None) as scratch:
-            panel.save(scratch / "panel")
             return _Sweep(job, folder, panel, place, watch, scratch).run(lease)
     finally:
         lease.release()
@@ -80,7 +86,7 @@ class _Sweep:
 
     job: Job
     folder: SweepFolder
-    panel: Panel
+    panel: Path
     place: Place
     watch: Watch
     scratch: Path
@@ -156,7 +162,7 @@ class _Sweep:
         config = LegConfig(
             job=dump_job(self.job),
             sweep=self.folder.uri,
-            panel=str(self.scratch / "panel"),
+            panel=str(self.panel),
             backend=self.job.backend,
             cpu=self.job.resources.cpu,
         )
@@ -184,7 +190,7 @@ class _Sweep:
         found = best_model(self.folder, results)
         if found is not None:
             scores = self._score(found) if scored else None
-            publish_best(self.folder, self.job, self.panel, found, scores)
+            publish_best(self.folder, self.job, Panel.load(self.panel), found, scores)
         elif scored and results.best():
             raise ClusterError(
                 f"{self.folder.uri} holds no model, though trials have ended; "
@@ -200,7 +206,7 @@ class _Sweep:
                     "do": "score",
                     "job": dump_job(self.job),
                     "sweep": self.folder.uri,
-                    "panel": str(self.scratch / "panel"),
+                    "panel": str(self.panel),
                     "params": resolve(self.job, found.trial.values).to_json(),
                     "model": self.folder.model(found.trial.id, found.epoch),
                 }

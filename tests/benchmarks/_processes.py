@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 PROC = Path("/proc")
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -39,8 +39,16 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def timed(command: list[str], *, env: Mapping[str, str], stdout: IO[str], stderr: IO[str]) -> Usage:
-    """Run a command to its end.
+def timed(
+    command: list[str],
+    *,
+    env: Mapping[str, str],
+    stdout: IO[str],
+    stderr: IO[str],
+    every: float = EVERY,
+    look: Callable[[], None] = lambda: None,
+) -> Usage:
+    """Run a command to its end, calling ``look`` meanwhile, with ``every`` as many seconds in between.
 
     Then waits, outside the measured time, until nothing it started is left, so that the next command has the
     machine to itself.
@@ -50,8 +58,9 @@ def timed(command: list[str], *, env: Mapping[str, str], stdout: IO[str], stderr
     process = subprocess.Popen(command, env=env, stdout=stdout, stderr=stderr)
     while process.returncode is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(EVERY)
+            process.wait(every)
         ticks.update(_ticks_of_descendants())
+        look()
     seconds = time.perf_counter() - start
     _outlast_daemons(ticks)
     cpu = sum(ticks.values()) / os.sysconf("SC_CLK_TCK") if ticks else None
@@ -70,6 +79,11 @@ def _outlast_daemons(ticks: dict[tuple[int, str], int]) -> None:
             print(f"still there {PATIENCE:.0f} s after the command ended: {pids}", file=sys.stderr)
             return
         time.sleep(EVERY)
+
+
+def pids_of_descendants() -> list[int]:
+    """The ids of all the processes that this one started, and that those started."""
+    return [pid for (pid, _), _ in _ticks_of_descendants()]
 
 
 def _ticks_of_descendants() -> Iterator[tuple[tuple[int, str], int]]:

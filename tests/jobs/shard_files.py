@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ def good(path: Path, **changes: Any) -> Path:
 
 
 def read(path: Path | str, columns: Columns = ONE) -> Panel:
-    return read_panel(LOCAL, str(path), columns)
+    """The panel of these shards, which outlives the files that it is mapped from."""
+    with tempfile.TemporaryDirectory() as folder:
+        return read_panel(LOCAL, str(path), columns, Path(folder) / "panel")
 
 
 def refusal(path: Path | str, columns: Columns = ONE) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs import npyfile
 from jobs.baselines import naive_error, seasonal_naive
 from jobs.dataspec import Split
 from jobs.panel import Panel
@@ -60,7 +61,11 @@ def slow(found: Panel, stop: list[int], season: int) -> Any:
 
 
 @pytest.mark.parametrize("season", [1, 4, 24])
-def test_the_naive_error_is_that_of_the_training_part(season: int) -> None:
+@pytest.mark.parametrize("block", [3, 10, 1000])
+def test_the_naive_error_is_that_of_the_training_part(
+    season: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npyfile, "BLOCK", block)
     found = panel(50, 8, 100, 3, columns=3, targets=2)
     parts = split_panel(found, Split(validation=0.2, test=2))
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs import forecast as forecast_module
 from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.forecast import forecast_panel, predict_windows, score_test
@@ -157,7 +158,11 @@ def by_hand(found: Panel, split: Split, deviation: Any, season: int) -> dict[str
 
 
 @pytest.mark.parametrize("scale", ["standard", "instance", "none"])
-def test_the_test_score_is_worked_out_by_hand(scale: str) -> None:
+@pytest.mark.parametrize("chunk", [1, 4, 1000])
+def test_the_test_score_is_worked_out_by_hand(
+    scale: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast_module, "_CHUNK", chunk)
     found, split = panel(40, 60), Split(validation=0.2, test=0.2)
     parts = split_panel(found, split)
     deviation = 1.0 if scale == "none" else fit_scaler(found, parts).deviation[0]

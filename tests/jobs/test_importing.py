@@ -17,8 +17,9 @@ from hypothesis import given, settings
 
 from jobs.csvfiles import BLOCK
 from jobs.importing import ImportSummary, import_csv
-from jobs.shards import Columns, read_panel
+from jobs.shards import Columns
 from tests.jobs.csvs import GOOD, LOCAL, imported, write
+from tests.jobs.shard_files import read
 
 
 def test_a_file_becomes_shards_and_a_summary_of_them(tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_folders_globs_and_files_are_read_once_each_in_order_by_column_name(tmp_
 def test_a_panel_can_be_read_from_what_was_written(tmp_path: Path) -> None:
     imported(tmp_path, GOOD, series="id")
 
-    panel = read_panel(LOCAL, str(tmp_path / "out"), Columns("date", "id", ("OT",), ()))
+    panel = read(tmp_path / "out", Columns("date", "id", ("OT",), ()))
 
     assert panel.rows.tolist() == [[1.5], [2.0]]
     assert panel.series == ("a",)

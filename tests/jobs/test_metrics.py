@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.metrics import forecast_metrics
+from jobs.metrics import Metrics
+
+
+def forecast_metrics(actual: Any, forecast: Any, *, deviation: Any, naive_error: Any) -> dict[str, float]:
+    """Of all windows at once."""
+    metrics = Metrics(deviation)
+    metrics.add(actual, forecast, naive_error)
+    return metrics.means()
 
 
 def test_small_numbers_by_hand() -> None:
@@ -67,6 +74,21 @@ def test_several_targets_against_a_slow_loop() -> None:
     found = forecast_metrics(actual, forecast, deviation=deviation, naive_error=naive_error)
 
     assert found == pytest.approx(slow(actual, forecast, deviation, naive_error), rel=1e-6)
+
+
+def test_windows_that_come_in_pieces_have_the_metrics_of_the_whole() -> None:
+    rng = np.random.default_rng(4)
+    actual = rng.normal(size=(20, 5, 2)).astype(np.float32)
+    forecast = rng.normal(size=actual.shape).astype(np.float32)
+    deviation, naive_error = rng.uniform(1, 2, size=2), rng.uniform(1, 2, size=(20, 2))
+    naive_error[:3] = 0  # the first piece has no MASE
+    pieces = Metrics(deviation)
+    for part in (slice(3), slice(3, 4), slice(4, 4), slice(4, 20)):
+        pieces.add(actual[part], forecast[part], naive_error[part])
+
+    whole = forecast_metrics(actual, forecast, deviation=deviation, naive_error=naive_error)
+
+    assert pieces.means() == pytest.approx(whole, rel=1e-12)
 
 
 def test_a_perfect_forecast_errs_nowhere_and_constant_series_have_no_mase() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jobs import npyfile
 from jobs.panel import Panel
 from tests.jobs.small import panel
 
@@ -68,6 +69,19 @@ def test_a_single_row_has_a_step_too() -> None:
     found = timed([7 * HOUR])
 
     assert (found.step(), found.gaps(), found.frequency()) == (1, 0, "1ns")
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 100])
+def test_distances_are_counted_in_blocks(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(npyfile, "BLOCK", block)
+
+    found = timed(np.array([0, 1, 2, 100, 102, 0, 1, 9, 3, 4, 5, 6]) * HOUR, 3, 2, 2, 1, 4)
+
+    assert (found.step(), found.gaps()) == (HOUR, 1)
+
+
+def test_of_two_distances_as_common_the_smaller_is_the_step() -> None:
+    assert timed([0, 5, 6, 11, 12], time_type="int64").step() == 1
 
 
 def test_a_saved_panel_is_mapped_back_the_same(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from jobs.dimensions import Choice, Int
 from jobs.errors import JobError
 from jobs.jobfile import load_job, parse_job
 from jobs.sample import HORIZON, WEIGHT, sample_panel
-from jobs.shards import Columns, read_panel
+from jobs.shards import Columns
 from jobs.windows import check_windows, fit_scaler, split_panel
+from tests.jobs.shard_files import read as read_shards
 
 LOCAL = pafs.LocalFileSystem()
 LENGTH = 20_000
@@ -92,7 +93,7 @@ def test_the_scaled_error_is_in_the_units_a_sweep_reports(tmp_path: Path, series
     job = load_job(tmp_path / "s" / "job.yaml")
     columns = Columns(job.data.time, job.data.series, job.data.target, job.data.past)
 
-    panel = read_panel(LOCAL, job.data.path, columns)
+    panel = read_shards(job.data.path, columns)
 
     deviation = fit_scaler(panel, split_panel(panel, job.data.split)).deviation[0]
     assert summary.deviation == pytest.approx(deviation, rel=1e-6)
@@ -132,7 +133,7 @@ def test_the_shortest_sample_still_fills_every_part_of_its_job(tmp_path: Path) -
     job = load_job(tmp_path / "s" / "job.yaml")
     columns = Columns(job.data.time, job.data.series, job.data.target, job.data.past)
 
-    check_windows(job, read_panel(LOCAL, job.data.path, columns))
+    check_windows(job, read_shards(job.data.path, columns))
 
 
 def test_equal_seeds_give_equal_files_and_others_do_not(tmp_path: Path) -> None:

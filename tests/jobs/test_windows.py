@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import hypothesis.strategies as st
@@ -13,7 +14,7 @@ from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.params import WindowParams
-from jobs.windows import Windows, check_windows, fit_scaler, make_windows, split_panel
+from jobs.windows import Windows, check_windows, count_windows, fit_scaler, make_windows, split_panel
 from tests.jobs.small import job, panel
 
 PARTS = st.floats(0, 0.49) | st.integers(0, 12)
@@ -72,6 +73,7 @@ def test_windows_are_those_of_the_obvious_loop(
 
     wanted = obvious(found, split, window)
     assert {name: getattr(windows, name).tolist() for name in wanted} == wanted
+    assert count_windows(parts, window) == {name: len(starts) for name, starts in wanted.items()}
     holds_no_secret(found, split, window, windows)
 
 
@@ -108,6 +110,37 @@ def test_the_scaler_knows_the_training_part_alone() -> None:
 
     np.testing.assert_allclose(scaler.mean, known.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(scaler.deviation, known.std(axis=0), rtol=1e-12)
+
+
+def test_one_long_series_is_scaled_in_pieces() -> None:
+    found = panel(1_500_000, columns=2)
+    parts = split_panel(found, Split())
+    known = found.rows[:900_000].astype(np.float64)
+
+    tracemalloc.start()
+    try:
+        scaler = fit_scaler(found, parts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    np.testing.assert_allclose(scaler.mean, known.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(scaler.deviation, known.std(axis=0), rtol=1e-12)
+    assert peak < found.rows.nbytes / 3
+
+
+def test_the_windows_of_a_long_series_take_no_more_than_their_number() -> None:
+    found = panel(400_000, 300_000)
+    parts = split_panel(found, Split())
+
+    tracemalloc.start()
+    try:
+        windows = make_windows(parts, WindowParams(24, 6, 1, 1, "none"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 1.1 * sum(getattr(windows, name).nbytes for name in ("train", "validation", "test"))
 
 
 def test_a_constant_column_is_only_shifted() -> None:
