@@ -13,7 +13,7 @@ _MOST_BYTES = 1 << 30  # of programs; the ones used longest ago go first
 
 
 def compiled_programs() -> Path:
-    """A folder of this user's for programs of this machine's kind and these versions; made, and kept small."""
+    """A folder for programs of this machine's kind and these versions; made if need be, and kept small."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recur" / "programs"
     folder = cache / _kind()
     folder.mkdir(parents=True, exist_ok=True)

@@ -42,8 +42,8 @@ class Feed:
         """The windows that begin at ``starts``, at most ``capacity * batch`` of them.
 
         Returns:
-            ``x`` (capacity, batch, lookback, columns) and ``y`` (capacity, batch, horizon, targets), raw, zeros
-            where there is no window, and ``valid``, the number of windows in each batch, (capacity,) int32.
+            ``x`` (capacity, batch, lookback, columns) and ``y`` (capacity, batch, horizon, targets), raw,
+            zeros where there is no window; ``valid``, the windows in each batch, (capacity,) int32.
         """
         columns = self.rows.shape[1]
         x = np.zeros((capacity * batch, self.lookback, columns), np.float32)

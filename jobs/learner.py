@@ -171,7 +171,8 @@ class Learner:
                 )
             totals, largest = totals + sums, np.maximum(largest, outputs)
             ask()
-        return Validation(*(totals / len(starts)).tolist(), dead_units=self._dead(largest))
+        loss, mse, mae = (totals / len(starts)).tolist()
+        return Validation(loss, mse, mae, self._dead(largest))
 
     def _dead(self, largest: np.ndarray[Any, Any]) -> float:
         ends = np.cumsum([layer.units for layer in self._layers])

@@ -16,7 +16,7 @@ def constant(rate: float, count: int) -> Any:
 
 
 def cosine(rate: float, first: int, count: int, total: int) -> Any:
-    """Half a cosine from ``rate`` to zero over ``total`` steps (Loshchilov & Hutter 2017, arXiv:1608.03983)."""
+    """Half a cosine from ``rate`` to zero over ``total`` steps (arXiv:1608.03983)."""
     done = np.minimum(np.arange(first, first + count) / total, 1.0)
     return rate * 0.5 * (1 + np.cos(np.pi * done))
 

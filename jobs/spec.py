@@ -125,10 +125,12 @@ class Search(Section):
 
 
 class Resources(Section):
-    """What one trial occupies."""
+    """What one trial occupies, and when its training process is replaced by a fresh one."""
 
     cpu: Positive = 1
     gpu: Annotated[float, Field(ge=0)] = 0
+    trials_per_worker: Positive | None = 500  # null: a process is never replaced for its age
+    memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process; null: it may take any
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

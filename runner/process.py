@@ -69,6 +69,11 @@ class WorkerProcess:
         return message if message["say"] != "ready" else self.receive(timeout)
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self._process.poll() is None

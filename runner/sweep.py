@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.lease import Lease
@@ -22,9 +23,9 @@ from jobs.params import resolve, space_of
 from jobs.spec import Job
 from runner.conductor import Conductor
 from runner.errors import Interrupted
+from runner.exam import Exam
 from runner.journal import VERSION, Event, Journal, read_journal
-from runner.process import WorkerProcess
-from runner.publish import Found, Scores, best_model, publish_best, versions
+from runner.publish import Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
 from runner.schedulers import make_scheduler
 from runner.search import RandomSearch, planned_trials
@@ -119,9 +120,10 @@ class _Sweep:
         try:
             self.watch(conductor, "starting Ray")
             with _stop_on_signals(conductor):
-                state = self._train(conductor)
+                exam = Exam(lambda: self._to_score(conductor))
+                state = self._train(conductor, exam)
             self.watch(conductor, "publishing the best")
-            self._publish(conductor.results, scored=state == "done")
+            self._publish(conductor.results, exam.scores(), done=state == "done")
         except KeyboardInterrupt:
             state = "interrupted"
         except BaseException:
@@ -136,20 +138,20 @@ class _Sweep:
                 self.folder.delete(self.folder.LOGS)
         return state
 
-    def _train(self, conductor: Conductor) -> str:
-        """Run every leg there is; return the state that the sweep is in afterwards."""
-        if not conductor.finished:
-            cpu = self.job.resources.cpu
-            wanted = self.place.workers * cpu if self.place.workers else None
+    def _train(self, conductor: Conductor, exam: Exam) -> str:
+        """Run every leg there is, then the exam; return the state that the sweep is in afterwards."""
+        if not (conductor.finished and exam.over):
+            resources = self.job.resources
+            wanted = self.place.workers * resources.cpu if self.place.workers else None
             with session(address=self.place.address, cpus=wanted) as ray:
-                _check_room(ray, cpu)
+                _check_room(ray, resources.cpu)
                 self.watch(conductor, "training")
-                self._tune(conductor, self.place.workers or int(ray.cpus) // cpu)
-        if conductor.complete:
+                self._tune(conductor, exam, self.place.workers or int(ray.cpus) // resources.cpu)
+        if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
         return "interrupted" if conductor.stopping else "failed"
 
-    def _tune(self, conductor: Conductor, workers: int) -> None:
+    def _tune(self, conductor: Conductor, exam: Exam, workers: int) -> None:
         os.environ.update(_QUIET_TUNE)
         from ray import tune
 
@@ -164,16 +166,16 @@ class _Sweep:
             sweep=self.folder.uri,
             panel=str(self.panel),
             backend=self.job.backend,
-            cpu=self.job.resources.cpu,
+            resources=self.job.resources,
         )
         silence = Silence()
-        source = LegSource(conductor, config, workers, silence)
+        source = LegSource(conductor, config, exam, workers, silence)
         tune.run(
             LegRunner,
             name="tune",
             storage_path=str(self.scratch),
             search_alg=source,
-            scheduler=LegScheduler(conductor, source, tick, silence),
+            scheduler=LegScheduler(conductor, source, exam, tick, silence),
             reuse_actors=True,
             raise_on_failed_trial=False,
             verbose=0,
@@ -186,38 +188,23 @@ class _Sweep:
         while conductor.beaten:
             self.folder.delete(self.folder.checkpoint(conductor.beaten.pop()))
 
-    def _publish(self, results: Results, *, scored: bool) -> None:
+    def _to_score(self, conductor: Conductor) -> dict[str, Any] | None:
+        """The order to score the best model on the test part; None while there is more to train."""
+        found = best_model(self.folder, conductor.results) if conductor.complete else None
+        if found is None:
+            return None
+        params = resolve(self.job, found.trial.values).to_json()
+        return {"do": "score", "params": params, "model": self.folder.model(found.trial.id, found.epoch)}
+
+    def _publish(self, results: Results, scores: Scores, *, done: bool) -> None:
         found = best_model(self.folder, results)
         if found is not None:
-            scores = self._score(found) if scored else None
             publish_best(self.folder, self.job, Panel.load(self.panel), found, scores)
-        elif scored and results.best():
+        elif done and results.best():
             raise ClusterError(
                 f"{self.folder.uri} holds no model, though trials have ended; "
                 "see that it is the same storage on every node"
             )
-
-    def _score(self, found: Found) -> Scores:
-        """Score the saved model on the test part, in a process of its own: this one has no Keras."""
-        worker = WorkerProcess(backend=self.job.backend, threads=1)
-        try:
-            worker.send(
-                {
-                    "do": "score",
-                    "job": dump_job(self.job),
-                    "sweep": self.folder.uri,
-                    "panel": str(self.panel),
-                    "params": resolve(self.job, found.trial.values).to_json(),
-                    "model": self.folder.model(found.trial.id, found.epoch),
-                }
-            )
-            message = worker.receive() or {}
-            if message["say"] != "scored":
-                raise ClusterError(f"the test part could not be scored: {message['error']}")
-            scores: Scores = message["scores"]
-            return scores
-        finally:
-            worker.close()
 
 
 def _check_room(ray: Session, cpu: int) -> None:

@@ -10,9 +10,11 @@ pausing, which saves and pickles, is not used.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ray.tune import PlacementGroupFactory, Trainable
@@ -21,26 +23,33 @@ from ray.tune.experiment.config_parser import _create_trial_from_spec, _make_par
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import SearchAlgorithm
 
+from cluster.memory import node_bytes
 from jobs.report import EpochReport
+from jobs.spec import Resources
 from runner.conductor import Conductor, Leg
+from runner.exam import Exam
+from runner.owner import Limits, Owner
 from runner.process import WorkerProcess
 from runner.rungs import Decision
-from runner.silence import HEARTBEAT, Silence
+from runner.silence import Silence
 
-_PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
 _UNPLACED = 10.0  # seconds that a leg waits for room before it gets the next actor that is free
+_MOST = 0.8  # of the node's memory, that all training processes together may take
 
 
 class LegRunner(Trainable):
-    """The actor: owns a warm training process and passes on what it says."""
+    """The actor: a thin shell round the owner of a warm training process."""
 
     process = WorkerProcess
 
     def setup(self, config: dict[str, Any]) -> None:
         """Start the process and its first leg."""
-        self._worker: WorkerProcess | None = None
+        start, limits = partial(self.process, **config["process"]), Limits(**config["limits"])
+        if limits.memory is None:  # its share of this node's, which may not be the driver's
+            share = config["process"]["threads"] / (os.cpu_count() or 1)
+            limits = replace(limits, memory=int(_MOST * node_bytes() * min(1.0, share)))
+        self._owner = Owner(start, limits, config["order"])
         self._next: dict[str, Any] | None = None
-        self._begin(config)
 
     def take_up(self, config: dict[str, Any]) -> None:
         """The leg that the next step begins; the present one was decided on.
@@ -49,70 +58,21 @@ class LegRunner(Trainable):
         """
         self._next = config
 
-    def _begin(self, config: dict[str, Any]) -> None:
-        if self._worker is None or not self._worker.alive:
-            self._worker = self.process(backend=config["backend"], threads=config["threads"])
-        self._milestones = frozenset(config["order"]["milestones"])
-        self._waits = False
-        self._open = True  # the leg has not ended by itself
-        self._owed = True  # the process has yet to say that it is done with it
-        self._worker.send(config["order"])
-
     def step(self) -> dict[str, Any]:
         """The next thing the leg says, or a heartbeat."""
-        assert self._worker is not None, "setup starts one"  # noqa: S101
         if self._next is not None:
-            self._change(self._next)
+            self._owner.change(self._next["order"])
             self._next = None
-        if self._waits:
-            self._worker.send({"do": "go"})
-            self._waits = False
-        message = self._worker.receive(HEARTBEAT) or {"say": "heartbeat"}
-        if message["say"] == "report":
-            report = message["report"]
-            self._waits = report["epoch"] in self._milestones and not report["ended"]
-            self._open = not report["ended"]
-        elif message["say"] in {"failed", "died"}:
-            self._open = self._owed = False
-        return {"message": json.dumps(message)}
+        return {"message": json.dumps(self._owner.listen())}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take up another Tune trial's first leg in the same process."""
-        self._change(new_config)
+        self._owner.change(new_config["order"])
         return True
-
-    def _change(self, config: dict[str, Any]) -> None:
-        """Leave the leg that was decided on and begin the next."""
-        if self._open and self._worker is not None:
-            if self._waits:
-                self._worker.send({"do": "drop"})
-            else:
-                self._leave()
-        self._finish_leg()
-        self._begin(config)
-
-    def _leave(self) -> None:
-        if self._worker is not None:
-            self._worker.send({"do": "leave"})
-            if self._waits:
-                self._worker.send({"do": "drop"})
-
-    def _finish_leg(self) -> None:
-        """Read until the process says that it is done with the leg."""
-        while self._owed and self._worker is not None and self._worker.alive:
-            message = self._worker.receive(_PATIENCE)
-            if message is None or message["say"] == "died":
-                self._worker.close(0)
-            elif message["say"] in {"left", "failed"}:
-                return
 
     def cleanup(self) -> None:
         """Let an open leg save and leave, then end the process."""
-        if self._worker is not None:
-            if self._open:
-                self._leave()
-                self._finish_leg()
-            self._worker.close()
+        self._owner.close()
 
 
 @dataclass(frozen=True)
@@ -127,29 +87,45 @@ class LegConfig:
     sweep: str
     panel: str
     backend: str
-    cpu: int
+    resources: Resources
 
     def of(self, leg: Leg) -> dict[str, Any]:
         """A Tune trial's config."""
-        order = {
+        order = self.common() | {
             "do": "train",
-            "job": self.job,
-            "sweep": self.sweep,
-            "panel": self.panel,
             "trial": leg.trial,
             "epoch": leg.epoch,
             "params": leg.params.to_json(),
             "seed": leg.seed,
             "milestones": leg.milestones,
         }
-        return {"backend": self.backend, "threads": self.cpu, "order": order}
+        return self.around(order)
+
+    def common(self) -> dict[str, Any]:
+        """What every order says."""
+        return {"job": self.job, "sweep": self.sweep, "panel": self.panel}
+
+    def around(self, order: dict[str, Any]) -> dict[str, Any]:
+        """An order with the process that is to carry it out."""
+        resources = self.resources
+        return {
+            "order": order,
+            "process": {"backend": self.backend, "threads": resources.cpu},
+            "limits": {
+                "legs": resources.trials_per_worker,
+                "memory": int(resources.memory_gb * 1e9) if resources.memory_gb else None,
+            },
+        }
 
 
 class LegSource(SearchAlgorithm):
     """Hands Tune the conductor's legs, as many at a time as there are workers."""
 
-    def __init__(self, conductor: Conductor, config: LegConfig, workers: int, silence: Silence) -> None:
-        self._conductor, self._config, self._workers, self._silence = conductor, config, workers, silence
+    def __init__(
+        self, conductor: Conductor, config: LegConfig, exam: Exam, workers: int, silence: Silence
+    ) -> None:
+        self._conductor, self._config, self._exam = conductor, config, exam
+        self._workers, self._silence = workers, silence
         self._parser = _make_parser()
         self._spec: dict[str, Any] = {}
         self._count = 0
@@ -161,30 +137,30 @@ class LegSource(SearchAlgorithm):
 
     def next_trial(self) -> Any:
         """The next leg as a Tune trial, or None."""
-        leg = self._next_leg()
-        if leg is None:
+        work = self._next_work()
+        if work is None:
             return None
+        name, config = work
         self._count += 1
         trial = _create_trial_from_spec(
             self._spec,
             self._parser,
-            trial_id=f"{self._count:06d}-{leg.trial}",
-            experiment_tag=leg.trial,
-            placement_group_factory=PlacementGroupFactory([{"CPU": self._config.cpu}]),
+            trial_id=f"{self._count:06d}-{name}",
+            experiment_tag=name,
+            placement_group_factory=PlacementGroupFactory([{"CPU": self._config.resources.cpu}]),
         )
-        trial.config = self._config.of(leg)
-        trial.recur_trial = leg.trial
+        trial.recur_trial, trial.config = name, config
         self._latest = trial, time.monotonic()
         return trial
 
     def go_on(self, trial: TuneTrial) -> bool:
         """Give a Tune trial whose leg has ended the next one; False when it is to end and free its actor."""
-        leg = None if self._starving() else self._next_leg()
-        if leg is None:
+        work = None if self._starving() else self._next_work()
+        if work is None:
             return False
-        trial.recur_trial = leg.trial
+        trial.recur_trial, config = work
         actor = trial.temporary_state.ray_actor  # an actor carries out its calls in their order
-        actor.take_up.remote(self._config.of(leg))
+        actor.take_up.remote(config)
         return True
 
     def _starving(self) -> bool:
@@ -194,13 +170,18 @@ class LegSource(SearchAlgorithm):
         trial, since = self._latest
         return trial.status == TuneTrial.PENDING and time.monotonic() - since > _UNPLACED
 
-    def _next_leg(self) -> Leg | None:
-        return self._conductor.next_leg() if self._conductor.running < self._workers else None
+    def _next_work(self) -> tuple[str, dict[str, Any]] | None:
+        """The name of the trial and the config of the next leg or, after the last one, of the exam."""
+        if self._conductor.running < self._workers and (leg := self._conductor.next_leg()):
+            return leg.trial, self._config.of(leg)
+        if self._conductor.finished and (order := self._exam.take()):
+            return self._exam.NAME, self._config.around(self._config.common() | order)
+        return None
 
     def is_finished(self) -> bool:
-        """Whether the conductor is; Tune asks several times a second."""
+        """Whether nothing is left to do; Tune asks several times a second."""
         self._silence.check()
-        return self._conductor.finished
+        return self._conductor.finished and self._exam.over
 
 
 class LegScheduler(TrialScheduler):
@@ -209,10 +190,11 @@ class LegScheduler(TrialScheduler):
     _supports_buffered_results = False
 
     def __init__(
-        self, conductor: Conductor, source: LegSource, tick: Callable[[], None], silence: Silence
+        self, conductor: Conductor, source: LegSource, exam: Exam, tick: Callable[[], None], silence: Silence
     ) -> None:
         super().__init__()
-        self._conductor, self._source, self._tick, self._silence = conductor, source, tick, silence
+        self._conductor, self._source, self._exam = conductor, source, exam
+        self._tick, self._silence = tick, silence
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Pass a message on; the Tune trial goes on with this leg or the next, or ends if there is none."""
@@ -224,6 +206,10 @@ class LegScheduler(TrialScheduler):
 
     def _hear(self, trial: str, message: dict[str, Any]) -> bool:
         conductor = self._conductor
+        if trial == self._exam.NAME:
+            if self._exam.hear(message) and conductor.stopping:
+                self._exam.give_up()
+            return not self._exam.over
         match message["say"]:
             case "report":
                 if conductor.on_report(trial, EpochReport(**message["report"])) is not Decision.CONTINUE:
@@ -243,7 +229,11 @@ class LegScheduler(TrialScheduler):
         """The actor or its node is gone."""
         del tune_controller
         self._silence.hear(trial.trial_id, ends=True)
-        self._conductor.on_lost(trial.recur_trial, "its worker's node or actor went away")
+        gone = "its worker's node or actor went away"
+        if trial.recur_trial == self._exam.NAME:
+            self._exam.hear({"say": "died", "error": gone})
+        else:
+            self._conductor.on_lost(trial.recur_trial, gone)
         self._tick()
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
@@ -259,7 +249,10 @@ class LegScheduler(TrialScheduler):
         """None: Tune starts pending trials by itself; those that a stop finds waiting are taken back."""
         if self._conductor.stopping:
             for trial in [t for t in tune_controller.get_live_trials() if t.status == TuneTrial.PENDING]:
-                self._conductor.on_suspended(trial.recur_trial)
+                if trial.recur_trial == self._exam.NAME:
+                    self._exam.give_up()
+                else:
+                    self._conductor.on_suspended(trial.recur_trial)
                 tune_controller.stop_trial(trial)
 
     def debug_string(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 import keras
@@ -13,7 +13,7 @@ Step = Callable[[Arrays, Arrays], tuple[Arrays, Arrays]]
 Prepare = Callable[..., Arrays]
 
 
-class Backend(Protocol):
+class Backend(Hashable, Protocol):
     """Tracing, compiling and running of pure functions of arrays."""
 
     def scan(
@@ -51,7 +51,7 @@ class Backend(Protocol):
     def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:
         """Random numbers in [0, 1) that depend on ``seed``, two int32, alone."""
 
-    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one program."""
 
     def light(self, function: Callable[..., Any]) -> Callable[..., Any]:

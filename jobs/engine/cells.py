@@ -10,6 +10,7 @@ recurrent weights are one large product over all steps instead of one small one 
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from jobs.engine.backend import split
 Arrays = tuple[Any, ...]
 
 
-class Cell(Protocol):
+class Cell(Hashable, Protocol):
     """What a recurrence needs to know of its cell."""
 
     @property
@@ -114,7 +115,7 @@ class SimpleRnn:
 
 @dataclass(frozen=True)
 class Lstm:
-    """i, f, o = σ(…), g = a(…), c' = f c + i g, h' = o a(c'), Hochreiter & Schmidhuber 1997, Gers 2000."""
+    """i, f, o = sigmoid(…), g = a(…), c' = f c + i g, h' = o a(c'): Gers et al. 2000."""
 
     units: int
     activation: Activation
@@ -162,7 +163,7 @@ class Lstm:
 
 @dataclass(frozen=True)
 class GruAfter:
-    """z, r = σ(…), g = a(x_g + r (h R_g + b)), h' = z h + (1 - z) g: Keras's and cuDNN's ``reset_after``."""
+    """z, r = sigmoid(…), g = a(x_g + r (h R_g + b)), h' = z h + (1 - z) g: ``reset_after``, as in cuDNN."""
 
     units: int
     activation: Activation

@@ -15,7 +15,7 @@ from jobs.engine.cells import make_cell
 from jobs.engine.recurrence import recurrence
 from jobs.params import LayerParams, NetworkParams
 
-Flat = np.ndarray[tuple[int], np.dtype[np.float32]]
+Flat = np.ndarray[Any, np.dtype[np.float32]]
 _GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
 
 

@@ -47,10 +47,10 @@ class _Jax:
         key = jax.random.fold_in(jax.random.key(seed[0]), seed[1])
         return jax.random.uniform(key, shape)
 
-    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(function)
 
-    light = compile
+    light = program
 
 
 JAX: Backend = _Jax()

@@ -105,7 +105,7 @@ class _Plain(_TensorFlow):
 
         return call
 
-    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False)
 
     def light(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,10 +148,10 @@ class _Xla(_TensorFlow):
     def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False)
 
-    def compile(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False, jit_compile=True)
 
-    light = compile
+    light = program
 
 
 PLAIN: Backend = _Plain()

@@ -1,4 +1,4 @@
-"""Two kinds of programs for each shape of trial: one trains on many batches in a call, one evaluates on many."""
+"""Two programs for each shape of trial: one trains on many batches in a call, one evaluates many."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Shape:
         given: Given,
         dropout: Dropout | None,
     ) -> tuple[Any, list[Any]]:
-        """Forecast minus actual of batch ``i``, scaled, (batch, horizon, targets), and the layers' outputs."""
+        """Forecast minus actual of batch ``i``, scaled, (batch, horizon, targets), and the layers' own."""
         mean, deviation, targets = given["mean"], given["deviation"], self.network.targets
         # Zeros that fill a batch up may be far from the data, whose scaling would make them overflow.
         real = ops.reshape(self.real(batches, i), (-1, 1, 1))
@@ -84,7 +84,7 @@ class Training:
         self.shape = shape
         self._optimizer: Optimizer = OPTIMIZERS[optimizer]
         self._backend = backend(xla=shape.xla)
-        self._run = self._backend.compile(self._program)
+        self._run = self._backend.program(self._program)
         self._ready = False
 
     def fresh(self) -> list[Any]:
@@ -110,9 +110,9 @@ class Training:
             arrays: the weights (size,), then the optimizer's state.
             batches: see ``feed.Feed.gather``.
             count: how many batches there are.
-            given: what else differs between trials: ``learning_rates`` of the batches (capacity,), ``rates`` of
-                dropout (layers,), ``seed`` and ``step``, the number of the first batch, ``clip``, the largest
-                norm of a gradient, and the columns' ``mean`` and ``deviation`` (inputs,).
+            given: what else differs between trials: ``learning_rates`` of the batches (capacity,), ``rates``
+                of dropout (layers,), ``seed`` and ``step``, the number of the first batch, ``clip``, the
+                largest norm of a gradient, and the columns' ``mean`` and ``deviation`` (inputs,).
 
         Returns:
             The arrays after it, each batch's loss and its gradient's norm, (count,).

@@ -19,16 +19,19 @@ def recurrence(cell: Cell, backend: Backend, *, last: bool) -> Callable[..., Any
     It gives the outputs of all steps (steps, B, U), or with ``last`` the last step's alone (B, U).  Its
     gradient is the cell's own; both ways are traced once for all programs that hold such a layer.
     """
-    forward = backend.shared(lambda x, *rest: _forward(cell, backend, x, rest))
+    forward = _shared_forward(cell, backend)  # one for both, whatever ``last`` says
     backward = backend.shared(lambda g, *arrays: _backward(cell, backend, g, arrays, last=last))
 
-    @ops.custom_gradient
     def run(x: Any, *rest: Any) -> Any:
         saved = forward(x, *rest)
-
         return (saved[0][-1] if last else saved[0]), lambda g: backward(g, *saved, *rest)
 
-    return run
+    return ops.custom_gradient(run)
+
+
+@lru_cache(64)
+def _shared_forward(cell: Cell, backend: Backend) -> Callable[..., Arrays]:
+    return backend.shared(lambda x, *rest: _forward(cell, backend, x, rest))
 
 
 def _start(cell: Cell, like: Any) -> Arrays:

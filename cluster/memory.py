@@ -1,0 +1,26 @@
+"""Memory of processes and of this node."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def resident_bytes(pid: int) -> int:
+    """What a process has in memory, shared pages included; 0 where the system does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def node_bytes() -> int:
+    """Memory of this node, or of the container that we are in if that has less."""
+    most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in _CGROUPS:
+        with suppress(OSError, ValueError):  # absent, or "max"
+            most = min(most, int(path.read_text()))
+    return most

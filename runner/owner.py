@@ -1,0 +1,111 @@
+"""The owner of a warm training process: gives it one leg after another, and replaces it when it is worn out.
+
+Keras and its backend never give back all the memory that a network took, so that a process which trains for
+days grows.  A replacement starts ahead, beside the last leg of the process that it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cluster.memory import resident_bytes
+from runner.process import Message, WorkerProcess
+from runner.silence import HEARTBEAT
+
+_PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a process is worn out.
+
+    Attributes:
+        legs: that it may serve; None for any number.
+        memory: bytes that it may take; None for any.
+    """
+
+    legs: int | None = None
+    memory: int | None = None
+
+
+class Owner:
+    """Owns one training process at a time."""
+
+    def __init__(self, start: Callable[[], WorkerProcess], limits: Limits, order: Message) -> None:
+        """Start the process and its first leg."""
+        self._start, self._limits = start, limits
+        self._worker: WorkerProcess = start()
+        self._spare: WorkerProcess | None = None
+        self._legs = 0
+        self._begin(order)
+
+    def _begin(self, order: Message) -> None:
+        if self._spare is not None or not self._worker.alive:
+            self._worker.close()
+            self._worker, self._spare, self._legs = self._spare or self._start(), None, 0
+        self._legs += 1
+        if self._legs == self._limits.legs:
+            self._spare = self._start()
+        self._order = order
+        self._milestones = frozenset(order.get("milestones", ()))
+        self._waits = False  # for the answer at a milestone
+        self._open = True  # the leg has not ended by itself
+        self._owed = True  # the process has yet to say that it is done with it
+        self._worker.send(order)
+
+    def listen(self) -> Message:
+        """The next thing the leg says, or a heartbeat; a leg that waits at a milestone goes on first."""
+        if self._waits:
+            self._worker.send({"do": "go"})
+            self._waits = False
+        message = self._worker.receive(HEARTBEAT) or {"say": "heartbeat"}
+        match message["say"]:
+            case "report":
+                report = message["report"]
+                self._waits = report["epoch"] in self._milestones and not report["ended"]
+                self._open = not report["ended"]
+                self._weigh(report["epoch"])
+            case "failed" | "died" | "scored":
+                self._open = self._owed = False
+        return message
+
+    def _weigh(self, epoch: int) -> None:
+        """Replace a process that has grown too large, even in the middle of a leg, which goes on in the next.
+
+        Its first leg is left to it: what is too large by itself would be so in a fresh process too.
+        """
+        limit = self._limits.memory
+        if limit is None or self._legs < 2 or resident_bytes(self._worker.pid) <= limit:
+            return
+        self._spare = self._spare or self._start()
+        if self._open and not self._waits:
+            self.change(self._order | {"epoch": epoch})
+
+    def change(self, order: Message) -> None:
+        """Leave the leg that was decided on and begin the next, in the same process unless it is worn out."""
+        self._part()
+        self._begin(order)
+
+    def _part(self) -> None:
+        """Let an open leg save and leave."""
+        if self._open:
+            self._worker.send({"do": "drop" if self._waits else "leave"})
+        while self._owed and self._worker.alive:
+            message = self._worker.receive(_PATIENCE)
+            if message is None or message["say"] == "died":
+                self._worker.close(0)
+            elif message["say"] in {"left", "failed"}:
+                return
+
+    def close(self) -> None:
+        """Let an open leg save and leave, then end the process."""
+        if self._open:
+            self._worker.send({"do": "leave"})
+            if self._waits:
+                self._worker.send({"do": "drop"})
+            self._open = False
+        self._part()
+        for worker in (self._worker, self._spare):
+            if worker is not None:
+                worker.close()
