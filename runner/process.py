@@ -35,7 +35,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=self._words,
             text=True,
-            env=_environment(backend, threads),
+            env=environment(backend, threads),
         )
         self._inbox: queue.Queue[Message] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -90,7 +90,8 @@ class WorkerProcess:
             self._process.wait()
 
 
-def _environment(backend: str, threads: int) -> dict[str, str]:
+def environment(backend: str, threads: int) -> dict[str, str]:
+    """The environment of a training process: all that has to be set before its backend starts."""
     count = str(threads)
     programs = compiled_programs()
     xla = "--xla_backend_optimization_level=1"  # compiles a fifth faster, and what it makes runs faster too

@@ -131,6 +131,7 @@ def test_reports_come_back_as_decisions_and_in_the_journal() -> None:
         "metrics": {"val_loss": 0.6},
         "seconds": 1.0,
         "ended": "done",
+        "vitals": {},
         "rung": False,
     }
     assert (leg.epoch, leg.number, leg.milestones, leg.params.train.max_epochs) == (0, 0, (), EPOCHS)

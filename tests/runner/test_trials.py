@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
@@ -13,8 +14,10 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
 
 from jobs.report import EpochReport
+from jobs.spec import Resources
 from runner import trials as module
 from runner.conductor import Conductor
+from runner.exam import Exam
 from runner.silence import Silence
 from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
 from tests.runner.curves import make_job
@@ -36,7 +39,7 @@ class Virtual:
     def __init__(self, *, backend: str, threads: int) -> None:
         self.told: list[str] = []
         self.says: deque[dict[str, Any]] = deque()
-        self.alive, self.how = True, (backend, threads)
+        self.alive, self.how, self.pid = True, (backend, threads), os.getpid()
         Virtual.started.append(self)
 
     def send(self, message: dict[str, Any]) -> None:
@@ -59,8 +62,8 @@ class Runner(LegRunner):
 
 def order(trial: str, *milestones: int) -> dict[str, Any]:
     return {
-        "backend": "jax",
-        "threads": 2,
+        "process": {"backend": "jax", "threads": 2},
+        "limits": {"legs": None, "memory": None},
         "order": {"do": "train", "trial": trial, "milestones": milestones},
     }
 
@@ -161,13 +164,14 @@ class Tune:
 
     conductor: Conductor
     workers: int = 2
+    exam: Exam = field(default_factory=lambda: Exam(lambda: None))
     ticks: int = 0
     placed: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        config = LegConfig(job="", sweep="", panel="", backend="jax", cpu=1)
-        self.source = LegSource(self.conductor, config, self.workers, Silence())
-        self.scheduler = LegScheduler(self.conductor, self.source, self._tick, Silence())
+        config = LegConfig(job="", sweep="", panel="", backend="jax", resources=Resources())
+        self.source = LegSource(self.conductor, config, self.exam, self.workers, Silence())
+        self.scheduler = LegScheduler(self.conductor, self.source, self.exam, self._tick, Silence())
 
     def _tick(self) -> None:
         self.ticks += 1

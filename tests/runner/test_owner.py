@@ -1,0 +1,114 @@
+"""The owner of a training process: when it is replaced, and that no leg is lost by it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from runner import owner as module
+from runner.owner import Limits, Owner
+from tests.runner.test_trials import Virtual, report
+
+
+@pytest.fixture(autouse=True)
+def _none_started() -> None:
+    Virtual.started = []
+
+
+def owned(limits: Limits) -> Owner:
+    return Owner(lambda: Virtual(backend="jax", threads=1), limits, order("a"))  # type: ignore[arg-type, return-value]
+
+
+def order(trial: str, *milestones: int) -> dict[str, Any]:
+    return {"do": "train", "trial": trial, "epoch": 0, "milestones": milestones}
+
+
+def say(owner: Owner, number: int, *messages: dict[str, Any]) -> None:
+    """The process of that number says something, and the owner listens."""
+    Virtual.started[number].says.extend(messages)
+    for _ in messages:
+        owner.listen()
+
+
+def end(owner: Owner, number: int, following: str) -> None:
+    """The leg ends by itself and another begins."""
+    say(owner, number, report(1, "done"))
+    Virtual.started[number].says.append({"say": "left"})
+    owner.change(order(following))
+
+
+def test_a_process_is_replaced_after_so_many_legs_and_its_successor_starts_beside_the_last() -> None:
+    owner = owned(Limits(legs=2))
+    assert len(Virtual.started) == 1
+
+    end(owner, 0, "b")
+    assert len(Virtual.started) == 2  # b is the last leg of the first
+    end(owner, 0, "c")
+
+    assert [process.told for process in Virtual.started] == [["traina", "trainb"], ["trainc"]]
+    assert [process.alive for process in Virtual.started] == [False, True]
+
+
+def test_a_process_without_limits_is_kept() -> None:
+    owner = owned(Limits())
+
+    for name in "bcdef":
+        end(owner, 0, name)
+
+    assert len(Virtual.started) == 1
+
+
+def test_a_process_that_grew_too_large_hands_its_leg_over_at_the_next_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = {"bytes": 50}
+    monkeypatch.setattr(module, "resident_bytes", lambda pid: size["bytes"] * (pid == os.getpid()))
+    owner = owned(Limits(memory=100))
+    end(owner, 0, "b")
+    say(owner, 0, report(1))
+    assert len(Virtual.started) == 1
+
+    size["bytes"] = 101
+    Virtual.started[0].says.extend([report(2), {"say": "left"}])
+    assert owner.listen()["say"] == "report"
+
+    assert Virtual.started[0].told == ["traina", "trainb", "leave"]
+    assert Virtual.started[1].told == ["trainb"]
+    assert owner._order["epoch"] == 2  # what was reported is not asked for again
+    assert not Virtual.started[0].alive
+
+
+def test_what_is_too_large_from_its_first_leg_on_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "resident_bytes", lambda _: 101)
+    owner = owned(Limits(memory=100))
+
+    say(owner, 0, report(1), report(2))
+
+    assert len(Virtual.started) == 1
+
+
+def test_a_leg_that_waits_at_a_milestone_is_not_torn_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "resident_bytes", lambda _: 101)
+    owner = owned(Limits(memory=100))
+    say(owner, 0, report(1, "done"))
+    Virtual.started[0].says.append({"say": "left"})
+    owner.change(order("b", 1))
+
+    say(owner, 0, report(1))
+    assert len(Virtual.started) == 2  # the next one starts
+    Virtual.started[0].says.append({"say": "left"})
+    owner.change(order("c"))
+
+    assert [process.told for process in Virtual.started] == [["traina", "trainb", "drop"], ["trainc"]]
+
+
+def test_closing_ends_the_spare_too() -> None:
+    owner = owned(Limits(legs=1))
+    say(owner, 0, report(1, "done"))
+    Virtual.started[0].says.append({"say": "left"})
+
+    owner.close()
+
+    assert [process.alive for process in Virtual.started] == [False, False]
