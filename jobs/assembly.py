@@ -109,23 +109,19 @@ class Assembly:
             JobError: there is no room for the files.
         """
         ids = sorted(self._ids, key=lambda name: (name is not None, name))
-        ranks = np.empty(len(ids), np.int32)
-        ranks[[self._ids[name] for name in ids]] = np.arange(len(ids))
-        runs = Runs.together(self._runs)
-        runs = Runs(ranks[runs.series], runs.begin, runs.length, runs.first, runs.last)
-        self._runs.clear()
+        runs = self._ranked(ids)
         order = np.lexsort((runs.first, runs.series))
         in_order = bool((order[1:] > order[:-1]).all())
         runs = runs.take(order)
-        lengths = np.bincount(runs.series, weights=runs.length, minlength=len(ids)).astype(np.int64)
+        lengths = np.bincount(runs.series, weights=runs.length).astype(np.int64)
         apart = runs.apart()
+        found = []
         with self._refusing():
             self._open.close()
             np.save(self._folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]))
             if in_order and apart.all():
                 for name in ("rows.npy", "times.npy"):
                     (self._arrived / name).rename(self._folder / name)
-                found = []
             else:
                 found = self._copy(runs, apart)
             shutil.rmtree(self._arrived)
@@ -143,6 +139,14 @@ class Assembly:
         names = coded.dictionary.to_pylist()
         numbers = [self._ids.setdefault(name, len(self._ids)) for name in names]
         return np.asarray(numbers, np.int32)[coded.indices.to_numpy()]
+
+    def _ranked(self, ids: list[str | int | None]) -> Runs:
+        """All runs in the order in which they came, their series numbered as in ``ids``."""
+        ranks = np.empty(len(ids), np.int32)
+        ranks[[self._ids[name] for name in ids]] = np.arange(len(ids))
+        runs = Runs.together(self._runs)
+        self._runs.clear()
+        return Runs(ranks[runs.series], runs.begin, runs.length, runs.first, runs.last)
 
     def _copy(self, runs: Runs, apart: Flags) -> list[tuple[int, int, int, int]]:
         """Copy what arrived in the order of the sorted runs, where they overlap in that of their times.

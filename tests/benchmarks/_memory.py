@@ -65,7 +65,8 @@ def _tmpfs_bytes(pids: Iterable[int], temp: Path) -> int:
     """Blocks of the tmpfs files in ``temp`` and of those that the processes have open, each file once."""
     devices = set(_tmpfs_devices())
     found = {}
-    for path in (*temp.rglob("*"), *(open_file for pid in pids for open_file in _open_files(pid))):
+    files = [Path(folder) / name for folder, _, names in os.walk(temp) for name in names]
+    for path in (*files, *(open_file for pid in pids for open_file in _open_files(pid))):
         with contextlib.suppress(OSError):
             info = path.stat()
             if info.st_dev in devices:
