@@ -29,6 +29,7 @@ class Task:
 
     Attributes:
         milestones: epochs at which the trial waits for a decision; its state is saved before it asks.
+        scaler: of the training part, if it is known already.
     """
 
     params: Params
@@ -36,6 +37,7 @@ class Task:
     parts: Parts
     seed: int
     milestones: frozenset[int] = frozenset()
+    scaler: Scaler | None = None
 
 
 class _Leave(Exception):  # noqa: N818 - it carries no error
@@ -67,8 +69,8 @@ class _Trial:
     def __init__(self, task: Task, hooks: Hooks) -> None:
         self._task, self._hooks = task, hooks
         self._windows = make_windows(task.parts, task.params.window)
-        unscaled = task.params.window.scale == "none"
-        self._scaler: Scaler | None = None if unscaled else fit_scaler(task.panel, task.parts)
+        scaler = task.scaler or fit_scaler(task.panel, task.parts)
+        self._scaler = None if task.params.window.scale == "none" else scaler
         self._learner = Learner(task.params, task.panel, self._scaler, task.seed)
         self._progress = Progress()
         self._state: TrainState | None = None
@@ -212,7 +214,7 @@ class _Trial:
 
 
 def _metrics(loss: str, passed: Pass, found: Validation | None) -> dict[str, float]:
-    """``loss`` of training, and of validation ``val_loss``, ``val_mse`` and ``val_mae``; NaN if it was lost."""
+    """``loss`` of training; of validation ``val_loss``, ``val_mse`` and ``val_mae``, NaN if it was lost."""
     validation = found or Validation(math.nan, math.nan, math.nan, 0.0)
     metrics = {"loss": passed.loss, "val_loss": validation.loss}
     return metrics | {"val_mse": validation.mse, "val_mae": validation.mae, f"val_{loss}": validation.loss}

@@ -29,6 +29,7 @@ from jobs.panel import Panel
 from jobs.params import Params
 from jobs.report import EpochReport
 from jobs.spec import Job
+from jobs.windows import Scaler, fit_scaler, split_panel
 from runner.data import open_job_panel
 
 Message = dict[str, Any]
@@ -93,6 +94,7 @@ class Worker:
         self._line, self._log = line, log
         self._jobs: dict[str, Job] = {}
         self._panels: dict[str, Panel] = {}
+        self._scalers: dict[str, Scaler] = {}
         self._held = ExitStack()
 
     def serve(self) -> None:
@@ -126,15 +128,18 @@ class Worker:
 
     def _train(self, order: Message) -> None:
         from jobs.train import Task, train
-        from jobs.windows import split_panel
 
         job, panel, folder = self._open(order)
+        parts, opened = split_panel(panel, job.data.split), order["panel"]
+        if opened not in self._scalers:
+            self._scalers = {opened: fit_scaler(panel, parts)}
         task = Task(
             params=Params.from_json(order["params"]),
             panel=panel,
-            parts=split_panel(panel, job.data.split),
+            parts=parts,
             seed=order["seed"],
             milestones=frozenset(order["milestones"]),
+            scaler=self._scalers[opened],
         )
         leg = _Leg(self._line, folder, order)
         with self._logged(folder, order["trial"]):
@@ -179,7 +184,6 @@ class Worker:
     def _score(self, order: Message) -> None:
         from jobs.checkpoint import load_model
         from jobs.forecast import score_test
-        from jobs.windows import split_panel
 
         job, panel, folder = self._open(order)
         params = Params.from_json(order["params"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -45,8 +45,10 @@ class Backend(Hashable, Protocol):
     def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, traced once for all programs that call it."""
 
-    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
-        """A scalar function's value and gradient."""
+    def pullback(
+        self, function: Callable[..., Arrays], *at: Any
+    ) -> tuple[Arrays, Callable[[Arrays], Sequence[Any]]]:
+        """A function's results, and what takes gradients of them to those of its arguments."""
 
     def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:
         """Random numbers in [0, 1) that depend on ``seed``, two int32, alone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -40,8 +40,10 @@ class _Jax:
     def shared(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
-    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
-        return jax.value_and_grad(function)(at)
+    def pullback(
+        self, function: Callable[..., Arrays], *at: Any
+    ) -> tuple[Arrays, Callable[[Arrays], Sequence[Any]]]:
+        return jax.vjp(function, *at)
 
     def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:
         key = jax.random.fold_in(jax.random.key(seed[0]), seed[1])

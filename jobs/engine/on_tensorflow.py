@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -45,11 +45,13 @@ class _TensorFlow:
             found.append(result)
         return carry, tuple(tf.stack(same) for same in zip(*found, strict=True))
 
-    def value_and_gradient(self, function: Callable[[Any], Any], at: Any) -> tuple[Any, Any]:
+    def pullback(
+        self, function: Callable[..., Arrays], *at: Any
+    ) -> tuple[Arrays, Callable[[Arrays], Sequence[Any]]]:
         with tf.GradientTape() as tape:
             tape.watch(at)
-            value = function(at)
-        return value, tape.gradient(value, at)
+            found = function(*at)
+        return found, lambda gradients: tape.gradient(list(found), list(at), list(gradients))
 
     def uniform(self, shape: tuple[int, ...], seed: Any) -> Any:
         return tf.random.stateless_uniform(shape, seed)

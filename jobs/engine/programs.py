@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from jobs.engine.backend import Arrays, Backend, backend
+from jobs.engine.backend import Arrays, backend
 from jobs.engine.losses import loss_function
 from jobs.engine.network import Dropout, Network
 from jobs.engine.optimizers import OPTIMIZERS, Optimizer
 
-_KEPT = 48  # shapes that a worker keeps the programs of
+_KEPT = 24  # shapes that a worker keeps the programs of
 _LEAST = -1e30  # less than any output
 Batches = dict[str, Any]
 Given = dict[str, Any]
@@ -41,23 +41,13 @@ class Shape:
     capacity: int
     xla: bool
 
-    def errors(
-        self,
-        backend: Backend,
-        weights: list[Any],
-        batches: Batches,
-        i: Any,
-        given: Given,
-        dropout: Dropout | None,
-    ) -> tuple[Any, list[Any]]:
-        """Forecast minus actual of batch ``i``, scaled, (batch, horizon, targets), and the layers' own."""
+    def scaled(self, batches: Batches, i: Any, given: Given) -> tuple[Any, Any]:
+        """Windows (batch, lookback, inputs) and targets (batch, horizon, targets) of batch ``i``, scaled."""
         mean, deviation, targets = given["mean"], given["deviation"], self.network.targets
         # Zeros that fill a batch up may be far from the data, whose scaling would make them overflow.
         real = ops.reshape(self.real(batches, i), (-1, 1, 1))
         x = ops.where(real, (batches["x"][i] - mean) / deviation, 0.0)
-        y = ops.where(real, (batches["y"][i] - mean[:targets]) / deviation[:targets], 0.0)
-        forecast, outputs = self.network.apply(backend, weights, x, dropout)
-        return forecast - y, outputs
+        return x, ops.where(real, (batches["y"][i] - mean[:targets]) / deviation[:targets], 0.0)
 
     def real(self, batches: Batches, i: Any) -> Any:
         """Which windows of batch ``i`` are any, (batch,)."""
@@ -125,17 +115,16 @@ class Training:
         shape = self.shape
 
         def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
-            i, (weights, *state), valid = index[0], carry, batches["valid"][index[0]]
+            i, (weights, *state) = index[0], carry
             dropout = Dropout(given["rates"], (given["seed"], given["step"] + i))
+            x, y = shape.scaled(batches, i, given)
 
-            def loss(weights: Any) -> Any:
-                unflat = shape.network.unflatten(weights)
-                error, _ = shape.errors(self._backend, unflat, batches, i, given, dropout)
+            def loss(forecast: Any) -> Any:
                 function = loss_function(shape.loss, shape.quantile)
-                total = shape.sums(function, error, shape.real(batches, i))
-                return total / ops.cast(valid, "float32")
+                total = shape.sums(function, forecast - y, shape.real(batches, i))
+                return total / ops.cast(batches["valid"][i], "float32")
 
-            value, gradient = self._backend.value_and_gradient(loss, weights)
+            value, gradient = shape.network.loss_and_gradient(self._backend, weights, x, dropout, loss)
             norm = ops.sqrt(ops.sum(ops.square(gradient)))
             gradient = gradient * ops.minimum(1.0, given["clip"] / norm)
             after = self._optimizer.apply(weights, gradient, tuple(state), given["learning_rates"][i])
@@ -180,10 +169,11 @@ class Evaluation:
         unflat = shape.network.unflatten(weights)
 
         def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
-            error, outputs = shape.errors(self._backend, unflat, batches, index[0], given, None)
+            x, y = shape.scaled(batches, index[0], given)
+            forecast, outputs = shape.network.apply(self._backend, unflat, x)
             real = shape.real(batches, index[0])
             largest = [_largest(output, real) for output in outputs]
-            sums = tuple(shape.sums(function, error, real) for function in functions)
+            sums = tuple(shape.sums(function, forecast - y, real) for function in functions)
             return (ops.maximum(carry[0], ops.concatenate(largest)),), sums
 
         units = sum(layer.units for layer in shape.network.params.layers)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from keras import ops
@@ -11,27 +12,37 @@ from keras import ops
 from jobs.engine.backend import Arrays, Backend
 from jobs.engine.cells import Cell
 
+_KEPT = 32  # cells that a worker keeps the traces of
 
-@lru_cache(64)
-def recurrence(cell: Cell, backend: Backend, *, last: bool) -> Callable[..., Any]:
-    """A function of the projected inputs (steps, B, G·U) and the cell's other weights.
 
-    It gives the outputs of all steps (steps, B, U), or with ``last`` the last step's alone (B, U).  Its
-    gradient is the cell's own; both ways are traced once for all programs that hold such a layer.
+@dataclass(frozen=True)
+class Recurrence:
+    """Both ways through all steps of a window, each traced once for all programs that hold such a layer.
+
+    Attributes:
+        forward: projected inputs (steps, B, G·U) and the cell's other weights to what its steps save, the
+            outputs (steps, B, U) first.
+        back: see ``backward``.
     """
-    forward = _shared_forward(cell, backend)  # one for both, whatever ``last`` says
-    backward = backend.shared(lambda g, *arrays: _backward(cell, backend, g, arrays, last=last))
 
-    def run(x: Any, *rest: Any) -> Any:
-        saved = forward(x, *rest)
-        return (saved[0][-1] if last else saved[0]), lambda g: backward(g, *saved, *rest)
+    forward: Callable[..., Arrays]
+    back: Callable[..., Arrays]
 
-    return ops.custom_gradient(run)
+    def backward(self, g: Any, saved: Sequence[Any], rest: Sequence[Any]) -> Arrays:
+        """The gradients of ``forward``'s arguments, from that of the outputs that count."""
+        return self.back(g, *saved, *rest)
 
 
-@lru_cache(64)
+@lru_cache(_KEPT)
+def recurrence(cell: Cell, backend: Backend, *, last: bool = False) -> Recurrence:
+    """A cell's recurrence; with ``last`` only the last step's output (B, U) counts, else all steps' do."""
+    back = backend.shared(partial(_backward, cell, backend, last))
+    return Recurrence(_shared_forward(cell, backend), back)
+
+
+@lru_cache(_KEPT)
 def _shared_forward(cell: Cell, backend: Backend) -> Callable[..., Arrays]:
-    return backend.shared(lambda x, *rest: _forward(cell, backend, x, rest))
+    return backend.shared(partial(_forward, cell, backend))
 
 
 def _start(cell: Cell, like: Any) -> Arrays:
@@ -39,14 +50,14 @@ def _start(cell: Cell, like: Any) -> Arrays:
     return tuple(ops.zeros_like(like[0, :, : cell.units]) for _ in range(cell.carries))
 
 
-def _forward(cell: Cell, backend: Backend, x: Any, rest: Arrays) -> Arrays:
+def _forward(cell: Cell, backend: Backend, x: Any, *rest: Any) -> Arrays:
     def step(carry: Arrays, at: Arrays) -> tuple[Arrays, Arrays]:
         return cell.forward(carry, at[0], rest)
 
     return backend.scan(step, _start(cell, x), (x,), prepare=None, results=cell.saves, reverse=False)
 
 
-def _backward(cell: Cell, backend: Backend, g: Any, arrays: Arrays, *, last: bool) -> Arrays:
+def _backward(cell: Cell, backend: Backend, last: bool, g: Any, *arrays: Any) -> Arrays:  # noqa: FBT001
     saved, rest = arrays[: cell.saves], arrays[cell.saves :]
     turned = cell.turned(rest)
     dh, *others = _start(cell, saved[0])

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from runner.process import environment
+
 WINDOWS, VALIDATION, LOOKBACK, HORIZON, COLUMNS, UNITS, BATCH = 16_384, 2_048, 96, 24, 7, 64, 64
 
 
@@ -33,7 +35,7 @@ def rows() -> Any:
 
 def recur(epochs: int, seed: int) -> float:
     """Seconds of the epochs, by Recur's engine."""
-    import tests.benchmarks._one_core
+    os.environ.update(environment(backend="tensorflow", threads=1))
     from jobs.learner import Learner
     from jobs.panel import Panel
     from jobs.params import LayerParams, NetworkParams, Params, TrainParams, WindowParams
@@ -73,9 +75,7 @@ def keras_fit(epochs: int, seed: int) -> float:
     model.compile(optimizer="adam", loss="mse")
     began = time.perf_counter()
     held = (x[WINDOWS:], y[WINDOWS:])
-    model.fit(
-        x[:WINDOWS], y[:WINDOWS], batch_size=BATCH, epochs=epochs, validation_data=held, verbose=0
-    )
+    model.fit(x[:WINDOWS], y[:WINDOWS], batch_size=BATCH, epochs=epochs, validation_data=held, verbose=0)
     return time.perf_counter() - began
 
 
@@ -104,7 +104,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps({"recur": recur, "keras": keras_fit}[arguments.one](arguments.epochs, arguments.seed)))
+        one = {"recur": recur, "keras": keras_fit}[arguments.one]
+        print(json.dumps(one(arguments.epochs, arguments.seed)))
         return
     cores, epochs = os.cpu_count() or 1, arguments.epochs
     work = WINDOWS * epochs

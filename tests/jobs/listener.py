@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import pytest
+
+from jobs import feed
 from jobs.checkpoint import TrainState
 from jobs.dataspec import Split
 from jobs.params import Params
@@ -12,6 +15,8 @@ from jobs.report import EpochReport
 from jobs.train import Task, train
 from jobs.windows import split_panel
 from tests.jobs.small import panel
+
+_REPEATABLE = ("gradient_norm", "gradient_norm_max", "dead_units")
 
 
 @dataclass
@@ -51,8 +56,11 @@ class Listener:
         return next(model for _, model in reversed(self.saves) if model is not None)
 
     def told(self) -> list[dict[str, Any]]:
-        """Every report but for the clock."""
-        return [asdict(report) | {"seconds": None} for report in self.reports]
+        """Every report but for the clock and the machine."""
+        return [
+            asdict(report) | {"seconds": None, "vitals": {name: report.vitals[name] for name in _REPEATABLE}}
+            for report in self.reports
+        ]
 
     def arrays(self) -> list[bytes]:
         """The bits of the last state's variables and of its best ones."""
@@ -66,8 +74,12 @@ def task(chosen: Params, *, steps: int = 60, seed: int = 3, milestones: tuple[in
     return Task(chosen, found, split_panel(found, Split()), seed, frozenset(milestones))
 
 
-def trained(given: Task, resume_from: bytes | None = None, known_epochs: int = 0, **listens: Any) -> Listener:
-    """Train and give what the listener was told."""
+def trained(
+    given: Task, resume_from: bytes | None = None, known_epochs: int = 0, *, at_once: int = 1, **listens: Any
+) -> Listener:
+    """Train and give what the listener was told; it is asked after every ``at_once`` batches."""
     listener = Listener(**listens)
-    train(given, listener, resume_from, known_epochs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feed, "MOST_BATCHES", at_once)
+        train(given, listener, resume_from, known_epochs)
     return listener

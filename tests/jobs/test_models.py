@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from jobs.checkpoint import model_bytes
-from jobs.models import Forecaster, build_forecaster, build_network
+from jobs.models import build_forecaster, build_network
 from jobs.params import LayerParams
 from jobs.windows import Scaler
 from tests.jobs.small import params
@@ -34,7 +34,7 @@ def history(count: int = 5, scaler: Scaler = SCALER) -> Any:
     return (scaler.mean + scaler.deviation * noise).astype(np.float32)
 
 
-def built(scale: str, scaler: Scaler = SCALER) -> Forecaster:
+def built(scale: str, scaler: Scaler = SCALER) -> Any:
     keras.utils.set_random_seed(1)
     chosen = params(scale=scale, layers=LAYERS)
     return build_forecaster(chosen, None if scale == "none" else scaler, inputs=3, targets=2)
@@ -44,25 +44,24 @@ def given(model: Any, values: Any) -> Any:
     return np.asarray(keras.ops.convert_to_numpy(model(values, training=False)))
 
 
-def by_hand(scale: str, forecaster: Forecaster, raw: Any, scaler: Scaler = SCALER) -> tuple[Any, Any]:
-    """What the loss sees, and what is served: scaling in NumPy round the bare network."""
-    network = forecaster.trained.get_layer("network")
+def by_hand(scale: str, forecaster: Any, raw: Any, scaler: Scaler = SCALER) -> Any:
+    """What is served: scaling in NumPy round the bare network."""
+    network = forecaster.get_layer("network")
     if scale == "none":
-        return given(network, raw), given(network, raw)
+        return given(network, raw)
     scaled = (raw.astype(np.float64) - scaler.mean) / scaler.deviation
     level = scaled[:, -1:, :] if scale == "instance" else np.zeros((len(raw), 1, 3))
     forecast = given(network, (scaled - level).astype(np.float32)) + level[:, :, :2]
-    return forecast, forecast * scaler.deviation[:2] + scaler.mean[:2]
+    return forecast * scaler.deviation[:2] + scaler.mean[:2]
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_served_model_is_the_network_with_scaling_by_hand_round_it(scale: str) -> None:
     forecaster = built(scale)
 
-    seen, served = by_hand(scale, forecaster, history())
+    served = by_hand(scale, forecaster, history())
 
-    np.testing.assert_allclose(given(forecaster.trained, history()), seen, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(given(forecaster.served, history()), served, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(given(forecaster, history()), served, rtol=1e-4, atol=1e-4)
     assert served.shape == (5, 2, 2)
 
 
@@ -71,21 +70,23 @@ def test_columns_of_any_size_are_scaled(size: float) -> None:
     scaler = Scaler(SCALER.mean * size, SCALER.deviation * size)
     forecaster = built("standard", scaler)
 
-    _, served = by_hand("standard", forecaster, history(scaler=scaler), scaler)
+    served = by_hand("standard", forecaster, history(scaler=scaler), scaler)
 
-    got = given(forecaster.served, history(scaler=scaler))
+    got = given(forecaster, history(scaler=scaler))
     np.testing.assert_allclose(got / size, served / size, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_both_views_share_their_weights(scale: str) -> None:
+def test_the_served_models_weights_are_the_networks_alone(scale: str) -> None:
     forecaster = built(scale)
-    before = given(forecaster.served, history())
+    before, network = given(forecaster, history()), forecaster.get_layer("network")
 
-    forecaster.trained.set_weights([weight * 0.5 for weight in forecaster.trained.get_weights()])
+    forecaster.set_weights([weight * 0.5 for weight in forecaster.get_weights()])
 
-    assert not np.allclose(given(forecaster.served, history()), before)
-    assert len(forecaster.trained.trainable_variables) == len(forecaster.served.trainable_variables)
+    assert not np.allclose(given(forecaster, history()), before)
+    assert [weight.shape for weight in forecaster.get_weights()] == [
+        weight.shape for weight in network.get_weights()
+    ]
 
 
 def test_dropout_follows_the_layers_that_have_one() -> None:
@@ -129,7 +130,7 @@ for scale in ("standard", "instance", "none"):
 def test_the_saved_model_needs_nothing_but_keras(tmp_path: Path) -> None:
     forecasters = {scale: built(scale) for scale in SCALES}
     for scale, forecaster in forecasters.items():
-        (tmp_path / f"{scale}.keras").write_bytes(model_bytes(forecaster.served))
+        (tmp_path / f"{scale}.keras").write_bytes(model_bytes(forecaster))
     np.save(tmp_path / "history.npy", history())
 
     done = subprocess.run(
@@ -144,13 +145,13 @@ def test_the_saved_model_needs_nothing_but_keras(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for scale, forecaster in forecasters.items():
         forecast = np.load(tmp_path / f"{scale}.npy")
-        np.testing.assert_allclose(forecast, given(forecaster.served, history()), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(forecast, given(forecaster, history()), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_nothing_in_the_saved_model_is_code(scale: str, tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
-    path.write_bytes(model_bytes(built(scale).served))
+    path.write_bytes(model_bytes(built(scale)))
 
     with zipfile.ZipFile(path) as stored:
         names, config = sorted(stored.namelist()), json.loads(stored.read("config.json"))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from jobs.checkpoint import load_model
 from jobs.params import LayerParams, Params
+from jobs.schedules import plateaus
+from jobs.train import Task
 from tests.jobs.listener import Listener, task, trained
 from tests.jobs.small import params
 
@@ -54,8 +59,9 @@ def in_pieces(chosen: Params, cuts: list[int]) -> list[Listener]:
         (stack("lstm"), [BATCHES, 2 * ASKED + 3]),  # first at an epoch's last batch, before its validation
         (stack("simple_rnn"), [2 * ASKED]),  # in the second epoch's validation
         (stack("simple_rnn", layers=TWO, optimizer="rmsprop", scale="instance", stride=2), [5]),
+        (stack("simple_rnn", schedule="cosine", clip_norm=0.5, loss="quantile", quantile=0.8), [ASKED + 2]),
     ],
-    ids=["simple_rnn", "lstm-twice", "in-validation", "stack-rmsprop-instance"],
+    ids=["simple_rnn", "lstm-twice", "in-validation", "stack-rmsprop-instance", "cosine-clipped-quantile"],
 )
 def test_an_interrupted_trial_goes_on_where_it_was(chosen: Params, cuts: list[int]) -> None:
     goes_on_as(trained(task(chosen)), in_pieces(chosen, cuts), cuts)
@@ -68,6 +74,57 @@ def test_an_interrupted_gru_goes_on_where_it_was(whole: Listener) -> None:
 
     goes_on_as(whole, runs, cuts)
     assert runs[0].events == ["report 1", "report 2", "report 3", "save with model"]
+
+
+def worsening(**changes: object) -> Task:
+    """A trial whose validation gets worse with every epoch: what it learns to be high is low there."""
+    layers = (LayerParams("simple_rnn", 3, "sigmoid", 0.3),)
+    given = task(stack("simple_rnn", layers=layers, scale="none", max_epochs=9, **changes))
+    level = np.where(np.arange(len(given.panel.rows)) < given.parts.validation[0], 5, -5)
+    noise = np.random.default_rng(1).normal(scale=0.1, size=given.panel.rows.shape)
+    rows = (level[:, None] + noise).astype(np.float32)
+    return replace(given, panel=replace(given.panel, rows=rows))
+
+
+def test_a_learning_rate_that_plateaus_have_reduced_stays_reduced() -> None:
+    """The rate depends on the scores of all epochs, those before the interruption too."""
+    given = worsening(schedule="reduce_on_plateau")
+    whole, unscheduled = trained(given), trained(worsening())
+    scores = [report.score for report in whole.reports]
+    assert [plateaus(scores[:epoch]) for epoch in range(9)] == [0, 0, 0, 0, 1, 1, 1, 2, 2]
+
+    for epoch in (3, 4, 5, 8):  # within the first plateau, as it ends, after it, after the second
+        left = trained(given, interrupt_at=epoch * ASKED + 1)
+        rest = trained(given, left.state, known_epochs=epoch)
+
+        assert [len(run.reports) for run in (left, rest)] == [epoch, 9 - epoch]
+        assert left.told() + rest.told() == whole.told()
+        assert rest.arrays() == whole.arrays()
+
+    assert whole.told()[:4] == unscheduled.told()[:4]
+    steps, unscheduled_steps = (
+        np.diff([report.score for report in run.reports]) for run in (whole, unscheduled)
+    )
+    assert steps[3] / unscheduled_steps[3] == pytest.approx(0.3, abs=0.03)  # the fifth epoch's rate is 0.3
+    assert steps[6] / unscheduled_steps[6] < 0.2  # and the eighth's is 0.3 of that
+
+
+def test_how_many_batches_go_into_a_call_changes_nothing(whole: Listener) -> None:
+    found = trained(GRU, at_once=32)
+
+    assert found.told() == whole.told()
+    assert found.arrays() == whole.arrays()
+    assert found.batches == 4 * 2  # once in every epoch's training and once in its validation
+
+
+def test_a_trial_that_is_asked_less_often_goes_on_where_it_was_too(whole: Listener) -> None:
+    left = trained(GRU, at_once=2, interrupt_at=3 + 2)  # an epoch asks three times
+
+    found = trained(GRU, left.state, known_epochs=1, at_once=3)
+
+    assert [report.epoch for report in left.reports] == [1]
+    assert left.told() + found.told() == whole.told()
+    assert found.arrays() == whole.arrays()
 
 
 def goes_on_as(whole: Listener, runs: list[Listener], cuts: list[int]) -> None:

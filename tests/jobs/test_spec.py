@@ -36,7 +36,10 @@ DEFAULTS = {
     "train": {
         "optimizer": "adam",
         "learning_rate": 0.001,
+        "schedule": "constant",
+        "clip_norm": None,
         "loss": "mse",
+        "quantile": 0.5,
         "batch_size": 64,
         "max_epochs": 50,
         "early_stopping": {"patience": 5, "min_delta": 0.0},
@@ -51,7 +54,7 @@ DEFAULTS = {
         "seed": 0,
         "objective": "val_loss",
     },
-    "resources": {"cpu": 1, "gpu": 0},
+    "resources": {"cpu": 1, "gpu": 0, "trials_per_worker": 500, "memory_gb": None},
     "backend": "tensorflow",
     "storage": None,
 }

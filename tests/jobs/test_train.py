@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_every_epoch_is_reported_and_the_last_one_ends_it() -> None:
     assert found.batches == 3 * (2 + 1)  # 29 windows in batches of 16, and the validation's one
     assert found.events == ["report 1", "report 2", "save with model", "report 3"]
     for report in found.reports:
-        assert set(report.metrics) == {"loss", "mae", "val_loss", "val_mae", "val_mse"}
+        assert set(report.metrics) == {"loss", "val_loss", "val_mae", "val_mse"}
         assert report.score == report.metrics["val_loss"] == report.metrics["val_mse"]
         assert report.seconds > 0
 
@@ -77,6 +78,29 @@ def test_the_saved_model_is_the_best_epochs_and_not_the_lasts(unsteady: Listener
     error = validation_error(load_model(unsteady.model), UNSTEADY)
     assert error == pytest.approx(min(scores), rel=1e-4)
     assert error != pytest.approx(scores[-1], rel=1e-2)
+
+
+def test_vitals_tell_what_an_epoch_took_and_how_the_network_fares(unsteady: Listener) -> None:
+    kinds = ("compile", "data", "train", "validate", "checkpoint")
+    for report in unsteady.reports:
+        vitals = report.vitals
+        assert set(vitals) == {
+            *(f"{kind}_seconds" for kind in kinds),
+            "windows_per_second",
+            "gradient_norm",
+            "gradient_norm_max",
+            "dead_units",
+            "peak_memory_mb",
+        }
+        inside = sum(vitals[f"{kind}_seconds"] for kind in kinds if kind != "checkpoint")
+        assert 0 < inside <= report.seconds + 0.01
+        assert 0 < vitals["gradient_norm"] <= vitals["gradient_norm_max"]
+        assert vitals["dead_units"] == 0.0
+        assert vitals["windows_per_second"] > 0
+        assert vitals["peak_memory_mb"] > 0
+    assert unsteady.reports[0].vitals["checkpoint_seconds"] == 0  # nothing had been saved before it
+    assert unsteady.reports[2].vitals["checkpoint_seconds"] > 0
+    json.dumps([report.vitals for report in unsteady.reports], allow_nan=False)
 
 
 def test_early_stopping_counts_epochs_without_improvement() -> None:
@@ -117,6 +141,36 @@ def test_a_listener_may_end_the_trial(stopped: Listener) -> None:
     assert stopped.reports[-1].ended is None
 
 
+# Schedules and clipping
+
+
+def first_losses(**changes: Any) -> list[float]:
+    """What the first epochs' training found."""
+    return [report.metrics["loss"] for report in trained(task(quick(max_epochs=2, **changes))).reports]
+
+
+def test_a_cosine_schedule_begins_with_the_rate_and_ends_near_zero() -> None:
+    constant = trained(task(quick(max_epochs=4, optimizer="sgd", batch_size=64)))
+    cosine = trained(task(quick(max_epochs=4, optimizer="sgd", batch_size=64, schedule="cosine")))
+
+    assert cosine.told()[0] == constant.told()[0]  # of one step each
+    gained = [
+        [before.metrics["loss"] - after.metrics["loss"] for before, after in pairwise(r)]
+        for r in (constant.reports, cosine.reports)
+    ]
+    wanted = (1.0, (1 + 0.5**0.5) / 2, 0.5)  # cosine's share of the rate in steps 1 to 3
+    for share, ours, whole in zip(wanted, gained[1], gained[0], strict=True):
+        assert ours / whole == pytest.approx(share, rel=0.05)
+
+
+def test_clipping_bounds_what_an_epoch_learns() -> None:
+    free, clipped, loose = (first_losses(optimizer="sgd", clip_norm=clip) for clip in (None, 1e-6, 1e6))
+
+    assert loose == free
+    assert clipped[0] != free[0]
+    assert clipped[0] == pytest.approx(clipped[1], rel=1e-4) != free[1]
+
+
 # Losing it
 
 
@@ -137,7 +191,7 @@ def test_a_lost_loss_is_noticed_within_a_long_epoch() -> None:
     found = trained(task(quick(optimizer="sgd", learning_rate=1e30, batch_size=1), steps=150))
 
     assert [report.ended for report in found.reports] == ["diverged"]
-    assert found.batches == 50  # of 83
+    assert found.batches == 1  # of 83: the second one's loss is lost, and nobody is asked any more
 
 
 def test_what_was_best_before_it_diverged_is_kept(stopped: Listener) -> None:

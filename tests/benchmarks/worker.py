@@ -1,0 +1,140 @@
+"""A warm training process: how soon the next trial makes its first step, and what many trials leave in memory.
+
+Run as ``python -m tests.benchmarks.worker [--trials 200] [--backend tensorflow]``.
+
+The first table gives the seconds from the order to train until the first step is done, for a shape that the
+process has trained before and for a new one; *short* is a trial whose work is too little for XLA to pay,
+*long* one that XLA compiles for, with an empty cache of compiled programs and then with a full one.  The
+second gives the process's resident memory after 10 trials of different shapes and after all; nothing is
+replaced.  Nothing is asserted about time or memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from cluster.memory import resident_bytes
+from runner.process import environment
+from tests.benchmarks._panel import make_panel, make_params
+
+LOOKBACK = 96
+SHORT, LONG = 1, 1000  # epochs
+CELLS = ("simple_rnn", "lstm", "gru")
+
+
+class _FirstStep:
+    """Hooks that end the trial at its first question, which comes after the first batch."""
+
+    def report(self, report: object) -> bool:
+        """Not reached."""
+        raise AssertionError(report)
+
+    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+        """Not reached."""
+        raise AssertionError(epoch, state, model)
+
+    def interrupted(self) -> bool:
+        """Leave."""
+        return True
+
+
+class _All(_FirstStep):
+    """Hooks that let the trial run to its end."""
+
+    def report(self, report: object) -> bool:
+        """Go on."""
+        del report
+        return True
+
+    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+        """Drop it."""
+        del state, model, epoch
+
+    def interrupted(self) -> bool:
+        """Stay."""
+        return False
+
+
+def starts(epochs: int) -> dict[str, float]:
+    """Median seconds until the first step, by whether the shape is new, over cells and depths."""
+    from jobs import feed
+    from jobs.dataspec import Split
+    from jobs.train import Task, train
+    from jobs.windows import split_panel
+
+    feed.MOST_BATCHES = 1  # so that the first question comes after the first step
+    panel = make_panel(4000)
+    parts = split_panel(panel, Split())
+    found: dict[str, list[float]] = {}
+    train(Task(make_params("gru", 1, 5, lookback=LOOKBACK, epochs=SHORT), panel, parts, 0), _FirstStep())
+    for cell in CELLS:
+        for layers in (1, 2):
+            for kind in ("new", "seen", "seen"):
+                params = make_params(cell, layers, 20, lookback=LOOKBACK, epochs=epochs)
+                began = time.perf_counter()
+                train(Task(params, panel, parts, len(found)), _FirstStep())
+                label = f"{kind} shape, {layers} layer{'s' * (layers > 1)}"
+                found.setdefault(label, []).append(time.perf_counter() - began)
+    return {label: statistics.median(seconds) for label, seconds in found.items()}
+
+
+def memory(trials: int) -> dict[str, float]:
+    """Resident megabytes after 10 trials and after all, each of another shape."""
+    from jobs.dataspec import Split
+    from jobs.train import Task, train
+    from jobs.windows import split_panel
+
+    panel = make_panel(1500)
+    parts = split_panel(panel, Split())
+    found = {}
+    for number in range(trials):
+        cell, layers, units = CELLS[number % 3], 1 + number // 3 % 3, 4 + number // 9
+        params = make_params(cell, layers, units, lookback=24, epochs=2)
+        train(Task(params, panel, parts, number), _All())
+        if number + 1 in (10, trials):
+            found[f"after {number + 1} trials"] = resident_bytes(os.getpid()) / 1e6
+    return found
+
+
+def _child(what: str, argument: int, backend: str, cache: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.benchmarks.worker", "--one", what, "--trials", str(argument)]
+    env = environment(backend=backend, threads=1)
+    env |= {
+        "TF_XLA_FLAGS": f"--tf_xla_persistent_cache_directory={cache}",
+        "JAX_COMPILATION_CACHE_DIR": cache,
+    }
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure in fresh processes of one thread and print."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.worker", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--backend", choices=["tensorflow", "jax"], default="tensorflow")
+    parser.add_argument("--one", choices=["starts", "memory"], help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(json.dumps({"starts": starts, "memory": memory}[arguments.one](arguments.trials)))
+        return
+    with tempfile.TemporaryDirectory(prefix="recur-bench-") as cache:
+        for title, epochs in (("short", SHORT), ("long", LONG), ("long, compiled before", LONG)):
+            for label, seconds in _child("starts", epochs, arguments.backend, cache).items():
+                print(f"{title:<24}{label:<24}{seconds:>8.2f} s until the first step", flush=True)
+        found = _child("memory", arguments.trials, arguments.backend, cache)
+    few, all_ = found.values()
+    print(
+        f"memory: {', '.join(f'{label} {size:.0f} MB' for label, size in found.items())}: {all_ / few:.2f} x"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Networks of all kinds with weights and windows; TensorFlow and JAX both run them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jobs.engine.backend import Backend
+from jobs.engine.network import Network
+from jobs.params import LayerParams, NetworkParams
+
+INPUTS, HORIZON, TARGETS, BATCH = 3, 2, 2, 5
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network by its layers, each ``cell activation units``."""
+
+    layers: tuple[str, ...]
+    lookback: int
+    reset_after: bool = True
+    output: str = "linear"
+    instance: bool = False
+
+    def network(self, dtype: str = "float32") -> Network:
+        layers = []
+        for layer in self.layers:
+            cell, activation, units = layer.split()
+            layers.append(LayerParams(cell, int(units), activation, 0.0))
+        params = NetworkParams(tuple(layers), self.reset_after, self.output)
+        sizes = (self.lookback, INPUTS, HORIZON, TARGETS)
+        return Network(params, *sizes, instance=self.instance, dtype=dtype)
+
+    def weights(self) -> Any:
+        """Every weight random, biases too."""
+        draw = np.random.default_rng(2)
+        return draw.normal(scale=0.4, size=self.network().size).astype(np.float32)
+
+    def windows(self) -> tuple[Any, Any]:
+        draw = np.random.default_rng(self.lookback)
+        x, y = draw.normal(size=(BATCH, self.lookback, INPUTS)), draw.normal(size=(BATCH, HORIZON, TARGETS))
+        return x.astype(np.float32), y.astype(np.float32)
+
+
+# All four cells, each with activations whose slope is a function of their input and of their output; all of
+# the activations; one to three layers; windows of less than a turn of eight steps, of whole turns, of more.
+NETS = {
+    "simple-rnn-1-step": Net(("simple_rnn tanh 3",), 1),
+    "lstm-1-step": Net(("lstm selu 2",), 1, output="tanh"),
+    "lstm-5": Net(("lstm sigmoid 3",), 5),
+    "gru-after-7": Net(("gru tanh 4",), 7),
+    "gru-before-8": Net(("gru elu 3",), 8, reset_after=False, output="sigmoid"),
+    "simple-rnn-lstm-8": Net(("simple_rnn gelu 3", "lstm tanh 2"), 8),
+    "grus-after-13": Net(("gru gelu 4", "gru relu 3"), 13),
+    "grus-before-9": Net(("gru silu 2", "gru tanh 3"), 9, reset_after=False),
+    "mixed-after-16": Net(("lstm silu 3", "simple_rnn softsign 4", "gru hard_sigmoid 2"), 16),
+    "mixed-before-19": Net(("gru softplus 3", "simple_rnn linear 2", "lstm relu 4"), 19, reset_after=False),
+    "lstms-3": Net(("lstm gelu 2", "lstm softsign 3"), 3),
+    "simple-rnns-24": Net(("simple_rnn silu 3", "simple_rnn relu 3"), 24),
+    "instance-6": Net(("gru tanh 3",), 6, instance=True),
+}
+
+ON_JAX = ("simple-rnn-1-step", "gru-before-8", "grus-after-13", "mixed-before-19", "lstms-3", "instance-6")
+
+
+def loss_and_gradient(net: Net, backend: Backend, dtype: str = "float32") -> dict[str, Any]:
+    """The engine's forecast, and its mean squared error's value and gradient."""
+    from keras import ops
+
+    network = net.network(dtype)
+    x, y = net.windows()
+
+    def run(flat: Any, x: Any, y: Any) -> Any:
+        def loss(flat: Any) -> Any:
+            return ops.mean(ops.square(network.apply(backend, network.unflatten(flat), x, None)[0] - y))
+
+        forecast = network.apply(backend, network.unflatten(flat), x, None)[0]
+        return forecast, *backend.value_and_gradient(loss, flat)
+
+    found = backend.program(run)(net.weights(), x, y)
+    return dict(zip(("forecast", "loss", "gradient"), map(ops.convert_to_numpy, found), strict=True))
