@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -87,6 +89,7 @@ class Training:
         if self._ready:
             return 0.0
         began, self._ready = time.perf_counter(), True
+        _give_back_memory()
         rates = np.zeros(self.shape.capacity, np.float32)
         self(arrays, self.shape.nothing(), 0, given | {"learning_rates": rates, "step": 0})
         return time.perf_counter() - began
@@ -132,6 +135,12 @@ class Training:
 
         carry, found = self._backend.loop(count, shape.capacity, body, tuple(arrays), 2)
         return list(carry), *found
+
+
+def _give_back_memory() -> None:
+    """Return to the system what programs that were dropped had taken; the C library would keep it."""
+    with suppress(OSError, AttributeError):  # only the GNU C library can
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Evaluation:

@@ -1,6 +1,6 @@
 """What the runner itself costs: ms for each of many trials that do no work, and whether that grows with them.
 
-Run as ``python -m tests.benchmarks.trivial_trials [--trials 1000,10000] [--epochs 1] [--workers 2]``.
+Run as ``python -m tests.benchmarks.trivial_trials [--trials 1000,10000] [--epochs 1] [--repeat 3]``.
 
 Everything of ``recur run`` is real (Ray on this machine, actors, training processes and their pipes, the
 conductor, ASHA, the journal and checkpoints on the local disk) but for the training itself: a trial reports
@@ -8,16 +8,19 @@ conductor, ASHA, the journal and checkpoints on the local disk) but for the trai
 a class trainable that returns a random number, ASHA, ``reuse_actors=True``.
 
 ``ms/trial`` counts from the first trial's end to the last one's, ``first`` and ``last`` the same for the
-first and last tenth; ``seconds`` is the whole process with imports and the start and end of Ray.  Nothing is
-asserted about time.
+first and last tenth; ``seconds`` is the whole process with imports and the start and end of Ray; ``ratio`` is
+of ``ms/trial`` to that of the first size.  All are medians over the runs.  On a disk that others use too, its
+flushes are most of the time: the checkpoint of a trial takes two.  Nothing is asserted about time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -129,21 +132,26 @@ def measure(system: System, load: Load) -> Result:
         return Result(system.title, load, usage.seconds, usage.cpu_seconds, ends)
 
 
+FIGURES: dict[str, Callable[[Result], float]] = {
+    "ms/trial": lambda result: result.pace(),
+    "first": lambda result: result.pace(end=0.1),
+    "last": lambda result: result.pace(begin=0.9),
+    "seconds": lambda result: result.seconds,
+    "CPU s": lambda result: math.nan if result.cpu_seconds is None else result.cpu_seconds,
+}
+
+
 def table(results: list[Result]) -> str:
-    """A line for each run; the ratio is to the run before it of the same system."""
-    heads = ("ms/trial", "first", "last", "ratio", "seconds", "CPU s")
+    """A line for each system and size: medians over its runs, and the ratio to the system's first size."""
     title = f"{results[0].load.epochs} epoch(s) a trial, {os.cpu_count()} cores, {platform.machine()}"
+    heads = [*FIGURES, "ratio"]
     lines = [title, f"{'system':<16}{'trials':>8}" + "".join(f"{head:>10}" for head in heads)]
-    least: dict[str, Result] = {}
-    for result in results:
-        base = least.setdefault(result.title, result)
-        ratio = "-" if base is result else f"{result.pace() / base.pace():.2f}"
-        cpu = "-" if result.cpu_seconds is None else f"{result.cpu_seconds:.1f}"
-        paces = "".join(
-            f"{pace:>10.2f}" for pace in (result.pace(), result.pace(end=0.1), result.pace(begin=0.9))
-        )
-        line = f"{result.title:<16}{result.load.trials:>8}{paces}{ratio:>10}{result.seconds:>10.1f}{cpu:>10}"
-        lines.append(line)
+    base: dict[str, float] = {}
+    for name, size in dict.fromkeys((result.title, result.load.trials) for result in results):
+        runs = [result for result in results if (result.title, result.load.trials) == (name, size)]
+        medians = [statistics.median(map(figure, runs)) for figure in FIGURES.values()]
+        ratio = medians[0] / base.setdefault(name, medians[0])
+        lines.append(f"{name:<16}{size:>8}" + "".join(f"{value:>10.2f}" for value in [*medians, ratio]))
     return "\n".join(lines)
 
 
@@ -154,12 +162,15 @@ def main() -> None:
     parser.add_argument("--trials", default="1000,10000", help="sizes, comma-separated: %(default)s")
     parser.add_argument("--epochs", type=int, default=1, help="epochs a trial reports: %(default)s")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="trials at a time: %(default)s")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each, in turn: %(default)s")
     parser.add_argument("--only-recur", action="store_true", help="leave plain Ray Tune out")
     arguments = parser.parse_args()
     adopt_orphans()
     loads = [Load(int(size), arguments.epochs, arguments.workers) for size in arguments.trials.split(",")]
-    results = [] if arguments.only_recur else [measure(RAY, loads[0])]
-    results += [measure(RECUR, load) for load in loads]
+    results = []
+    for _ in range(arguments.repeat):
+        results += [] if arguments.only_recur else [measure(RAY, loads[0])]
+        results += [measure(RECUR, load) for load in loads]
     print(table(results))
 
 

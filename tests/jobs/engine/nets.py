@@ -73,11 +73,11 @@ def loss_and_gradient(net: Net, backend: Backend, dtype: str = "float32") -> dic
     x, y = net.windows()
 
     def run(flat: Any, x: Any, y: Any) -> Any:
-        def loss(flat: Any) -> Any:
-            return ops.mean(ops.square(network.apply(backend, network.unflatten(flat), x, None)[0] - y))
+        def loss(forecast: Any) -> Any:
+            return ops.mean(ops.square(forecast - y))
 
-        forecast = network.apply(backend, network.unflatten(flat), x, None)[0]
-        return forecast, *backend.value_and_gradient(loss, flat)
+        forecast = network.apply(backend, network.unflatten(flat), x)[0]
+        return forecast, *network.loss_and_gradient(backend, flat, x, None, loss)
 
     found = backend.program(run)(net.weights(), x, y)
     return dict(zip(("forecast", "loss", "gradient"), map(ops.convert_to_numpy, found), strict=True))

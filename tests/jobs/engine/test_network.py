@@ -31,7 +31,7 @@ def cut(network: Network, flat: Any) -> list[Any]:
 
 def applied(network: Network, flat: Any, x: Any) -> Any:
     """A plain graph's forecast and its layers' outputs."""
-    return PLAIN.program(lambda flat, x: network.apply(PLAIN, network.unflatten(flat), x, None))(flat, x)
+    return PLAIN.program(lambda flat, x: network.apply(PLAIN, network.unflatten(flat), x))(flat, x)
 
 
 @lru_cache

@@ -82,11 +82,10 @@ def alone(at: Any, x: Any, y: Any) -> tuple[float, Any]:
     """Loss and gradient of these windows and no others, without a program."""
 
     def run(flat: Any, x: Any, y: Any) -> Any:
-        def loss(flat: Any) -> Any:
-            forecast, _ = NETWORK.apply(PLAIN, NETWORK.unflatten(flat), x, None)
+        def loss(forecast: Any) -> Any:
             return tf.reduce_mean(tf.square(forecast - y))
 
-        return PLAIN.value_and_gradient(loss, flat)
+        return NETWORK.loss_and_gradient(PLAIN, flat, x, None, loss)
 
     loss, gradient = PLAIN.program(run)(at, x, y)
     return float(loss), gradient.numpy()
