@@ -18,7 +18,7 @@ from jobs.engine.losses import loss_function
 from jobs.engine.network import Dropout, Network
 from jobs.engine.optimizers import OPTIMIZERS, Optimizer
 
-_KEPT = 24  # shapes that a worker keeps the programs of
+_KEPT = 16  # shapes that a worker keeps the programs of
 _LEAST = -1e30  # less than any output
 Batches = dict[str, Any]
 Given = dict[str, Any]

@@ -12,7 +12,7 @@ from keras import ops
 from jobs.engine.backend import Arrays, Backend
 from jobs.engine.cells import Cell
 
-_KEPT = 32  # cells that a worker keeps the traces of
+_KEPT = 24  # cells that a worker keeps the traces of
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import jax
 import numpy as np
 
 from jobs.engine.backend import backend
-from jobs.engine.network import Dropout, _dropped
+from jobs.engine.network import Dropout
 from jobs.engine.on_jax import JAX
 from jobs.params import LayerParams
-from tests.jobs.engine.nets import NETS, ON_JAX, loss_and_gradient
+from tests.jobs.engine.nets import DROPPING, NETS, ON_JAX, loss_and_gradient
 from tests.jobs.listener import task, trained
 from tests.jobs.small import params
 
@@ -32,7 +32,7 @@ def masks() -> dict[str, np.ndarray]:
     def mask(seed: int, step: int, layer: int) -> np.ndarray:
         rates = jax.numpy.full(3, 0.3)
         chosen = Dropout(rates, (jax.numpy.int32(seed), jax.numpy.int32(step)))
-        return np.asarray(_dropped(JAX, jax.numpy.ones(20_000), chosen, layer))
+        return np.asarray(DROPPING.network()._dropped(JAX, jax.numpy.ones(20_000), chosen, layer))
 
     asked = {"first": (1, 0, 0), "again": (1, 0, 0), "seed": (2, 0, 0), "step": (1, 1, 0), "layer": (1, 0, 1)}
     return {f"mask {name}": mask(*given) for name, given in asked.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jobs.engine.backend import Backend
-from jobs.engine.network import Network
+from jobs.engine.network import Dropout, Network
 from jobs.params import LayerParams, NetworkParams
 
 INPUTS, HORIZON, TARGETS, BATCH = 3, 2, 2, 5
@@ -23,12 +23,13 @@ class Net:
     reset_after: bool = True
     output: str = "linear"
     instance: bool = False
+    dropout: float = 0.0
 
     def network(self, dtype: str = "float32") -> Network:
         layers = []
         for layer in self.layers:
             cell, activation, units = layer.split()
-            layers.append(LayerParams(cell, int(units), activation, 0.0))
+            layers.append(LayerParams(cell, int(units), activation, self.dropout))
         params = NetworkParams(tuple(layers), self.reset_after, self.output)
         sizes = (self.lookback, INPUTS, HORIZON, TARGETS)
         return Network(params, *sizes, instance=self.instance, dtype=dtype)
@@ -62,10 +63,17 @@ NETS = {
     "instance-6": Net(("gru tanh 3",), 6, instance=True),
 }
 
+DROPPING = Net(("gru tanh 4", "lstm tanh 3", "simple_rnn tanh 3"), 6, dropout=1.0)
 ON_JAX = ("simple-rnn-1-step", "gru-before-8", "grus-after-13", "mixed-before-19", "lstms-3", "instance-6")
 
 
-def loss_and_gradient(net: Net, backend: Backend, dtype: str = "float32") -> dict[str, Any]:
+def loss_and_gradient(
+    net: Net,
+    backend: Backend,
+    dtype: str = "float32",
+    dropout: Dropout | None = None,
+    weights: Any | None = None,
+) -> dict[str, Any]:
     """The engine's forecast, and its mean squared error's value and gradient."""
     from keras import ops
 
@@ -77,7 +85,7 @@ def loss_and_gradient(net: Net, backend: Backend, dtype: str = "float32") -> dic
             return ops.mean(ops.square(forecast - y))
 
         forecast = network.apply(backend, network.unflatten(flat), x)[0]
-        return forecast, *network.loss_and_gradient(backend, flat, x, None, loss)
+        return forecast, *network.loss_and_gradient(backend, flat, x, dropout, loss)
 
-    found = backend.program(run)(net.weights(), x, y)
+    found = backend.program(run)(net.weights() if weights is None else weights, x, y)
     return dict(zip(("forecast", "loss", "gradient"), map(ops.convert_to_numpy, found), strict=True))

@@ -13,7 +13,7 @@ import pytest
 
 from jobs.params import LayerParams
 from tests.jobs.engine.nets import NETS, ON_JAX
-from tests.jobs.engine.test_network import assert_as_keras, by_keras
+from tests.jobs.engine.test_network import assert_same, by_keras
 from tests.jobs.listener import task, trained
 from tests.jobs.small import params
 
@@ -41,7 +41,9 @@ def test_jax_is_taken_with_and_without_xla(on_jax: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ON_JAX)
 def test_forecast_and_gradient_are_those_of_keras_layers(name: str, on_jax: dict[str, Any]) -> None:
-    assert_as_keras({kind: on_jax[f"{name} {kind}"] for kind in ("forecast", "loss", "gradient")}, name)
+    found = {kind: on_jax[f"{name} {kind}"] for kind in ("forecast", "loss", "gradient")}
+
+    assert_same(found, by_keras(name))
 
 
 @pytest.mark.parametrize("name", ON_JAX)

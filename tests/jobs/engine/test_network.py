@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,12 +13,12 @@ import tensorflow as tf
 
 from jobs.engine.activations import ACTIVATIONS
 from jobs.engine.backend import Backend, backend
-from jobs.engine.network import Network
+from jobs.engine.network import Dropout, Network
 from jobs.engine.on_tensorflow import PLAIN, XLA
 from jobs.models import build_forecaster, build_network
 from jobs.params import LayerParams, NetworkParams
 from jobs.windows import Scaler
-from tests.jobs.engine.nets import HORIZON, INPUTS, NETS, TARGETS, loss_and_gradient
+from tests.jobs.engine.nets import DROPPING, HORIZON, NETS, TARGETS, loss_and_gradient
 from tests.jobs.small import params
 
 BACKENDS = {"plain": PLAIN, "xla": XLA}
@@ -34,30 +35,37 @@ def applied(network: Network, flat: Any, x: Any) -> Any:
     return PLAIN.program(lambda flat, x: network.apply(PLAIN, network.unflatten(flat), x))(flat, x)
 
 
-@lru_cache
-def by_keras(name: str) -> dict[str, Any]:
-    """What Keras's layers give with the same weights."""
-    net = NETS[name]
-    network = net.network()
-    sizes = {"lookback": net.lookback, "inputs": INPUTS, "horizon": HORIZON, "targets": TARGETS}
-    model = build_network(network.params, **sizes)
-    model.set_weights(cut(network, net.weights()))
-    x, y = net.windows()
-    level = x[:, -1:, :] if net.instance else np.zeros((1, 1, INPUTS), np.float32)
+def with_keras(network: Network, flat: Any, x: Any, y: Any) -> dict[str, Any]:
+    """What Keras's layers give with the same weights, dropout aside."""
+    layers = tuple(replace(layer, dropout=0.0) for layer in network.params.layers)
+    model = build_network(
+        replace(network.params, layers=layers),
+        lookback=network.lookback,
+        inputs=network.inputs,
+        horizon=network.horizon,
+        targets=network.targets,
+    )
+    model.set_weights(cut(network, flat))
+    level = x[:, -1:, :] if network.instance else np.zeros((1, 1, network.inputs), np.float32)
     with tf.GradientTape() as tape:
-        forecast = model(x - level, training=True) + level[:, :, :TARGETS]
+        forecast = model(x - level, training=True) + level[:, :, : network.targets]
         loss = tf.reduce_mean(tf.square(forecast - y))
     gradients = tape.gradient(loss, model.trainable_variables)
-    flat = np.concatenate([np.ravel(gradient) for gradient in gradients])
-    return {"forecast": forecast.numpy(), "loss": loss.numpy(), "gradient": flat}
+    together = np.concatenate([np.ravel(gradient) for gradient in gradients])
+    return {"forecast": forecast.numpy(), "loss": loss.numpy(), "gradient": together}
 
 
-def assert_as_keras(found: dict[str, Any], name: str, tolerance: float = 1e-5) -> None:
-    """Each value within ``tolerance`` of the largest of its kind."""
-    for kind, wanted in by_keras(name).items():
-        np.testing.assert_allclose(
-            found[kind], wanted, rtol=tolerance, atol=tolerance * np.abs(wanted).max(), err_msg=kind
-        )
+@lru_cache
+def by_keras(name: str) -> dict[str, Any]:
+    """What Keras's layers give for one of the networks here."""
+    net = NETS[name]
+    return with_keras(net.network(), net.weights(), *net.windows())
+
+
+def assert_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Each value within 1e-5 of the largest of its kind."""
+    for kind, each in wanted.items():
+        np.testing.assert_allclose(found[kind], each, rtol=1e-5, atol=1e-5 * np.abs(each).max(), err_msg=kind)
 
 
 def test_the_networks_here_have_every_activation_and_every_cell_with_both_kinds_of_slope() -> None:
@@ -78,7 +86,26 @@ def test_the_networks_here_have_every_activation_and_every_cell_with_both_kinds_
 def test_forecast_and_gradient_are_those_of_keras_layers(name: str, kind: str) -> None:
     assert np.abs(by_keras(name)["gradient"]).max() > 1e-2  # or the case would show nothing
 
-    assert_as_keras(loss_and_gradient(NETS[name], BACKENDS[kind]), name)
+    assert_same(loss_and_gradient(NETS[name], BACKENDS[kind]), by_keras(name))
+
+
+@pytest.mark.parametrize("kind", BACKENDS)
+def test_the_gradient_with_dropout_is_what_the_loss_moves_by(kind: str) -> None:
+    """Masks are the same on the way back, and scale it too."""
+    rates, weights = np.array([0.3, 0.2, 0.4], np.float32), DROPPING.weights()
+
+    def found(weights: Any, rates: Any = rates) -> dict[str, Any]:
+        dropout = Dropout(rates, (np.int32(3), np.int32(11)))
+        return loss_and_gradient(DROPPING, BACKENDS[kind], dropout=dropout, weights=weights)
+
+    gradient = found(weights)["gradient"].astype(np.float64)
+    step = 0.02 * gradient / np.linalg.norm(gradient)
+    ahead, behind = (found((weights + sign * step).astype(np.float32))["loss"] for sign in (1, -1))
+
+    assert (ahead - behind) / 0.04 == pytest.approx(np.linalg.norm(gradient), rel=5e-3)
+    without = found(weights, np.zeros(3, np.float32))
+    assert_same(without, with_keras(DROPPING.network(), weights, *DROPPING.windows()))
+    assert np.linalg.norm(gradient - without["gradient"]) > 0.1 * np.linalg.norm(gradient)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from jobs.engine.network import Dropout, Network, _dropped
+from jobs.engine.network import Dropout, Network
 from jobs.engine.on_tensorflow import PLAIN, XLA
 from jobs.engine.optimizers import OPTIMIZERS
 from jobs.engine.programs import Shape, Training, evaluation_program, training_program
 from jobs.params import LayerParams, NetworkParams
-from tests.jobs.engine.test_network import applied
+from tests.jobs.engine.test_network import applied, with_keras
 
 LOOKBACK, HORIZON, COLUMNS, TARGETS = 5, 2, 3, 2
 LAYERS = (LayerParams("gru", 3, "tanh", 1.0), LayerParams("simple_rnn", 4, "relu", 1.0))
@@ -79,16 +79,9 @@ def arrays(found: Any) -> list[Any]:
 
 
 def alone(at: Any, x: Any, y: Any) -> tuple[float, Any]:
-    """Loss and gradient of these windows and no others, without a program."""
-
-    def run(flat: Any, x: Any, y: Any) -> Any:
-        def loss(forecast: Any) -> Any:
-            return tf.reduce_mean(tf.square(forecast - y))
-
-        return NETWORK.loss_and_gradient(PLAIN, flat, x, None, loss)
-
-    loss, gradient = PLAIN.program(run)(at, x, y)
-    return float(loss), gradient.numpy()
+    """Loss and gradient of these windows and no others, by Keras's own layers."""
+    found = with_keras(NETWORK, at, x, y)
+    return float(found["loss"]), found["gradient"]
 
 
 # Batches
@@ -248,7 +241,7 @@ def test_windows_that_are_none_do_no_harm_however_far_from_the_data_zero_is() ->
 
 def masks(rate: float, *, seed: int = 1, step: int = 0, layer: int = 0, size: int = 20_000) -> Any:
     chosen = Dropout(tf.fill((3,), rate), (tf.constant(seed), tf.constant(step)))
-    return _dropped(PLAIN, tf.ones((size,)), chosen, layer).numpy()
+    return NETWORK._dropped(PLAIN, tf.ones((size,)), chosen, layer).numpy()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
