@@ -6,7 +6,6 @@ the very batches it would have had.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +60,6 @@ class Feed:
 def shuffled(starts: Indices, *, seed: int, epoch: int) -> Indices:
     """The windows of one epoch in its order."""
     return np.random.default_rng([seed, epoch]).permutation(starts)
-
-
-def pieces(starts: Indices, size: int) -> Iterator[Indices]:
-    """``starts`` in pieces of at most ``size``."""
-    for begin in range(0, len(starts), size):
-        yield starts[begin : begin + size]
 
 
 def batches_of(windows: int, batch: int) -> int:

@@ -44,4 +44,4 @@ class Hooks(Protocol):
         """Keep the state to go on from and the model of the best epoch, ``epoch`` (None: saved before)."""
 
     def interrupted(self) -> bool:
-        """Whether to save and leave now; asked after every batch."""
+        """Whether to save and leave now; asked after every few batches."""

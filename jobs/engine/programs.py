@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -137,10 +139,15 @@ class Training:
         return list(carry), *found
 
 
+_numbers = itertools.count(1)
+
+
 def _give_back_memory() -> None:
-    """Return to the system what programs that were dropped had taken; the C library would keep it."""
-    with suppress(OSError, AttributeError):  # only the GNU C library can
-        ctypes.CDLL(None).malloc_trim(0)
+    """Once for so many new programs, give back what those that were dropped had taken: nobody else does."""
+    if next(_numbers) % _KEPT == 0:
+        keras.utils.clear_session()  # TensorFlow keeps each kernel that it ever ran
+        with suppress(OSError, AttributeError):  # only the GNU C library can be told to
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 class Evaluation:

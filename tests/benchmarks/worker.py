@@ -1,4 +1,4 @@
-"""A warm training process: how soon the next trial makes its first step, and what many trials leave in memory.
+"""A warm training process: how soon its next trial makes a step, and what many trials leave in memory.
 
 Run as ``python -m tests.benchmarks.worker [--trials 200] [--backend tensorflow]``.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,25 +69,31 @@ DROPPING = Net(("gru tanh 4", "lstm tanh 3", "simple_rnn tanh 3"), 6, dropout=1.
 ON_JAX = ("simple-rnn-1-step", "gru-before-8", "grus-after-13", "mixed-before-19", "lstms-3", "instance-6")
 
 
-def loss_and_gradient(
-    net: Net,
-    backend: Backend,
-    dtype: str = "float32",
-    dropout: Dropout | None = None,
-    weights: Any | None = None,
-) -> dict[str, Any]:
-    """The engine's forecast, and its mean squared error's value and gradient."""
+@lru_cache
+def _program(net: Net, backend: Backend, dtype: str) -> Callable[..., Any]:
     from keras import ops
 
     network = net.network(dtype)
-    x, y = net.windows()
 
-    def run(flat: Any, x: Any, y: Any) -> Any:
+    def run(flat: Any, x: Any, y: Any, rates: Any, seed: Any) -> Any:
         def loss(forecast: Any) -> Any:
             return ops.mean(ops.square(forecast - y))
 
         forecast = network.apply(backend, network.unflatten(flat), x)[0]
-        return forecast, *network.loss_and_gradient(backend, flat, x, dropout, loss)
+        return forecast, *network.loss_and_gradient(backend, flat, x, Dropout(rates, seed), loss)
 
-    found = backend.program(run)(net.weights() if weights is None else weights, x, y)
-    return dict(zip(("forecast", "loss", "gradient"), map(ops.convert_to_numpy, found), strict=True))
+    return backend.program(run)
+
+
+def loss_and_gradient(
+    net: Net,
+    backend: Backend,
+    dtype: str = "float32",
+    rates: tuple[float, ...] = (0.0, 0.0, 0.0),
+    weights: Any | None = None,
+) -> dict[str, Any]:
+    """The engine's forecast, and its mean squared error's value and gradient."""
+    weights = net.weights() if weights is None else weights
+    dropout = np.array(rates, np.float32), (np.int32(3), np.int32(11))
+    found = _program(net, backend, dtype)(weights, *net.windows(), *dropout)
+    return dict(zip(("forecast", "loss", "gradient"), map(np.asarray, found), strict=True))

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from jobs.engine.activations import ACTIVATIONS
 from jobs.engine.backend import Backend, backend
-from jobs.engine.network import Dropout, Network
+from jobs.engine.network import Network
 from jobs.engine.on_tensorflow import PLAIN, XLA
 from jobs.models import build_forecaster, build_network
 from jobs.params import LayerParams, NetworkParams
@@ -92,18 +92,19 @@ def test_forecast_and_gradient_are_those_of_keras_layers(name: str, kind: str) -
 @pytest.mark.parametrize("kind", BACKENDS)
 def test_the_gradient_with_dropout_is_what_the_loss_moves_by(kind: str) -> None:
     """Masks are the same on the way back, and scale it too."""
-    rates, weights = np.array([0.3, 0.2, 0.4], np.float32), DROPPING.weights()
-
-    def found(weights: Any, rates: Any = rates) -> dict[str, Any]:
-        dropout = Dropout(rates, (np.int32(3), np.int32(11)))
-        return loss_and_gradient(DROPPING, BACKENDS[kind], dropout=dropout, weights=weights)
-
-    gradient = found(weights)["gradient"].astype(np.float64)
+    weights, rates = DROPPING.weights(), (0.3, 0.2, 0.4)
+    gradient = loss_and_gradient(DROPPING, BACKENDS[kind], rates=rates)["gradient"].astype(np.float64)
     step = 0.02 * gradient / np.linalg.norm(gradient)
-    ahead, behind = (found((weights + sign * step).astype(np.float32))["loss"] for sign in (1, -1))
+
+    ahead, behind = (
+        loss_and_gradient(DROPPING, BACKENDS[kind], rates=rates, weights=(weights + way).astype(np.float32))[
+            "loss"
+        ]
+        for way in (step, -step)
+    )
 
     assert (ahead - behind) / 0.04 == pytest.approx(np.linalg.norm(gradient), rel=5e-3)
-    without = found(weights, np.zeros(3, np.float32))
+    without = loss_and_gradient(DROPPING, BACKENDS[kind])
     assert_same(without, with_keras(DROPPING.network(), weights, *DROPPING.windows()))
     assert np.linalg.norm(gradient - without["gradient"]) > 0.1 * np.linalg.norm(gradient)
 

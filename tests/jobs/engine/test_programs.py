@@ -16,6 +16,7 @@ from jobs.engine.on_tensorflow import PLAIN, XLA
 from jobs.engine.optimizers import OPTIMIZERS
 from jobs.engine.programs import Shape, Training, evaluation_program, training_program
 from jobs.params import LayerParams, NetworkParams
+from tests.jobs.engine.nets import DROPPING
 from tests.jobs.engine.test_network import applied, with_keras
 
 LOOKBACK, HORIZON, COLUMNS, TARGETS = 5, 2, 3, 2
@@ -241,7 +242,7 @@ def test_windows_that_are_none_do_no_harm_however_far_from_the_data_zero_is() ->
 
 def masks(rate: float, *, seed: int = 1, step: int = 0, layer: int = 0, size: int = 20_000) -> Any:
     chosen = Dropout(tf.fill((3,), rate), (tf.constant(seed), tf.constant(step)))
-    return NETWORK._dropped(PLAIN, tf.ones((size,)), chosen, layer).numpy()
+    return DROPPING.network()._dropped(PLAIN, tf.ones((size,)), chosen, layer).numpy()
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
