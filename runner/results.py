@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobs.space import Values
+from runner.diagnosis import diagnose
 from runner.journal import Event
 
 STATES = ("done", "running", "paused", "stopped_early", "diverged", "failed", "pending")
@@ -24,6 +25,7 @@ class Trial:
         epochs_trained: the last epoch that reported.
         rung: the last epoch at which the scheduler had to decide, 0 before the first.
         history: (epoch, score) of every result.
+        first_vitals, vitals: of the first and of the last epoch, see ``jobs.report.EpochReport``.
     """
 
     id: str
@@ -38,11 +40,18 @@ class Trial:
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
     history: list[tuple[int, float | None]] = field(default_factory=list)
+    first_vitals: dict[str, float | None] = field(default_factory=dict)
+    vitals: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def eligible(self) -> bool:
         """Whether it may be the best: it has a score, and did not fail with its checkpoint."""
         return self.score is not None and self.state != "failed"
+
+    @property
+    def diagnosis(self) -> str | None:
+        """What ails it, in words."""
+        return diagnose(self.first_vitals, self.vitals, self.state)
 
     def rank(self) -> tuple[float, int]:
         """Sorts trials from the best; the earlier of two that are equal."""
@@ -59,6 +68,8 @@ class Trial:
             "rung": self.rung,
             "seconds": round(self.seconds, 3),
             "hyperparameters": self.values,
+            "vitals": self.vitals,
+            "diagnosis": self.diagnosis,
             "error": self.error,
         }
 
@@ -135,6 +146,8 @@ class Results:
         trial.history.append((event["epoch"], event["score"]))
         trial.epochs_trained = event["epoch"]
         trial.seconds += event["seconds"]
+        trial.vitals = event.get("vitals", {})
+        trial.first_vitals = trial.first_vitals or trial.vitals
         if event["rung"]:
             trial.rung = event["epoch"]
         if event["best_score"] is not None and (trial.score is None or event["best_score"] < trial.score):
@@ -180,6 +193,7 @@ def trials_parquet(results: Results) -> bytes:
     }
     for name in dict.fromkeys(name for trial in trials for name in trial.values):
         columns[f"hp.{name}"] = _column([trial.values.get(name) for trial in trials])
+    columns["diagnosis"] = pa.array([t.diagnosis for t in trials], pa.string())
     columns["error"] = pa.array([t.error for t in trials], pa.string())
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer)

@@ -90,6 +90,9 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
         table.add_column(head, justify="left" if head in {"trial", "state"} else "right", no_wrap=True)
     for name in names:
         table.add_column(short(name), justify="right", no_wrap=True)
+    ailing = any(trial.diagnosis for trial in trials)
+    if ailing:
+        table.add_column("diagnosis")
     for trial in trials:
         table.add_row(
             trial.id,
@@ -99,6 +102,7 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
             str(trial.epochs_trained),
             f"{trial.seconds:.1f}",
             *(value(trial.values.get(name)) for name in names),
+            *([trial.diagnosis or ""] if ailing else []),
         )
     return table
 

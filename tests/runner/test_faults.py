@@ -18,7 +18,7 @@ from cluster.processes import command, descendants
 from tests.runner.command import JobWriter, Recur, journal
 
 TRIALS = 6
-_NOT_COMPARED = {"time", "seconds"}
+_NOT_COMPARED = {"time", "seconds", "vitals"}
 
 
 def _results(sweep: Path) -> int:

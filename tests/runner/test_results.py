@@ -146,8 +146,23 @@ def test_a_trial_as_json() -> None:
         "rung": 1,
         "seconds": 5.0,
         "hyperparameters": {"model.units": 8},
+        "vitals": {},
+        "diagnosis": None,
         "error": None,
     }
+
+
+def test_a_trials_vitals_are_the_last_epochs_and_are_judged_by_the_firsts() -> None:
+    first, last = trained(0, 0.5, 0.25)
+    before = {"gradient_norm": 1.0, "gradient_norm_max": 1.5, "dead_units": 0.0}
+    after = {"gradient_norm": 1200.0, "gradient_norm_max": 1500.0, "dead_units": 0.0}
+    events = [start(), trial(0), first | {"vitals": before}, last | {"vitals": after}]
+
+    found = Results(events).trials["00000"].to_json()
+
+    assert found["vitals"] == after
+    assert found["diagnosis"] == "exploding gradients (up to 1.5e+03, 1.2e+03 on average)"
+    assert table_of(*events)["diagnosis"].to_pylist() == [found["diagnosis"]]
 
 
 def test_the_tables_columns_and_rows() -> None:
@@ -162,11 +177,15 @@ def test_the_tables_columns_and_rows() -> None:
     names = ["id", "state", "rung", "score", "epoch", "epochs_trained", "seconds"]
     kinds = [pa.string(), pa.string(), pa.int64(), pa.float64(), pa.int64(), pa.int64(), pa.float64()]
     searched = ["hp.model.layers", "hp.model.units.0", "hp.train.learning_rate", "hp.model.units.1"]
-    assert table.schema.names == [*names, *searched, "error"]
-    assert table.schema.types == [*kinds, pa.int64(), pa.int64(), pa.float64(), pa.int64(), pa.string()]
+    assert table.schema.names == [*names, *searched, "diagnosis", "error"]
+    assert table.schema.types == [
+        *kinds,
+        *(pa.int64(), pa.int64(), pa.float64(), pa.int64()),
+        *(pa.string(), pa.string()),
+    ]
     assert [list(row.values()) for row in table.to_pylist()] == [
-        ["00000", "pending", 0, None, None, 0, 0.0, 1, 8, 0.01, None, None],
-        ["00001", "failed", 3, 0.25, 2, 3, 7.5, 2, 4, 1.0, 16, "out of memory"],
+        ["00000", "pending", 0, None, None, 0, 0.0, 1, 8, 0.01, None, None, None],
+        ["00001", "failed", 3, 0.25, 2, 3, 7.5, 2, 4, 1.0, 16, None, "out of memory"],
     ]
 
 

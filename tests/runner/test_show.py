@@ -6,7 +6,7 @@ import pytest
 
 from cluster.storage import Storage
 from runner.results import Results
-from runner.show import clock, differing, number, short, status_json, value
+from runner.show import clock, differing, number, print_trials, short, status_json, value
 from tests.runner.events import end, finish, start, trained, trial
 
 
@@ -81,3 +81,18 @@ def test_a_status_has_the_contracts_keys(storage: Storage) -> None:
         "epochs_trained": 2,
         "seconds": 4.0,
     }
+
+
+def test_what_ails_a_trial_stands_in_the_table_where_anything_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ill = {"gradient_norm": 1.0, "gradient_norm_max": 1.0, "dead_units": 0.75}
+    events = [start(), trial(0), trial(1), *(event | {"vitals": ill} for event in trained(1, 0.5))]
+    trials = list(Results(events).trials.values())
+
+    print_trials(trials[:1], [], "Well")
+    well = capsys.readouterr().out
+    print_trials(trials, [], "Ill")
+
+    assert "diagnosis" not in well
+    assert capsys.readouterr().out.splitlines()[-1].endswith("75% of the ReLU units are dead")
