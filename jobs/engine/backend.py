@@ -16,6 +16,10 @@ Prepare = Callable[..., Arrays]
 class Backend(Hashable, Protocol):
     """Tracing, compiling and running of pure functions of arrays."""
 
+    @property
+    def eager(self) -> bool:
+        """Whether a few operations round ``shared`` functions are best run one by one, without a program."""
+
     def scan(
         self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
     ) -> Arrays:
@@ -55,9 +59,6 @@ class Backend(Hashable, Protocol):
 
     def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one program."""
-
-    def light(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, made ready with little effort when most of its work is in ``shared`` ones."""
 
 
 def split(x: Any, *sizes: int) -> list[Any]:

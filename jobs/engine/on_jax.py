@@ -14,6 +14,8 @@ from jobs.engine.backend import Arrays, Backend, Prepare, Step
 class _Jax:
     """Everything is traced to XLA."""
 
+    eager = False
+
     def scan(
         self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
     ) -> Arrays:
@@ -51,8 +53,6 @@ class _Jax:
 
     def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return jax.jit(function)
-
-    light = program
 
 
 JAX: Backend = _Jax()

@@ -37,13 +37,7 @@ class _TensorFlow:
     def loop(
         self, count: Any, capacity: int, body: Step, carry: Arrays, results: int
     ) -> tuple[Arrays, Arrays]:
-        if not tf.executing_eagerly():
-            return _loop(count, capacity, body, carry, [tf.float32] * results, reverse=False)
-        found = []
-        for i in range(int(count)):
-            carry, result = body(carry, (i,))
-            found.append(result)
-        return carry, tuple(tf.stack(same) for same in zip(*found, strict=True))
+        return _loop(count, capacity, body, carry, [tf.float32] * results, reverse=False)
 
     def pullback(
         self, function: Callable[..., Arrays], *at: Any
@@ -59,6 +53,8 @@ class _TensorFlow:
 
 class _Plain(_TensorFlow):
     """A graph of TensorFlow's own kernels."""
+
+    eager = True
 
     def scan(
         self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
@@ -110,9 +106,6 @@ class _Plain(_TensorFlow):
     def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False)
 
-    def light(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        return function  # the recurrences in it are graphs already, and the rest is a few operations
-
 
 def _of_any_batch(array: Any) -> Any:
     shape = array.shape
@@ -136,6 +129,8 @@ def _unrolled(step: Step, carry: Arrays, xs: Arrays, *, reverse: bool) -> tuple[
 class _Xla(_TensorFlow):
     """Programs that XLA compiles."""
 
+    eager = False
+
     def scan(
         self, step: Step, carry: Arrays, xs: Arrays, *, prepare: Prepare | None, results: int, reverse: bool
     ) -> Arrays:
@@ -152,8 +147,6 @@ class _Xla(_TensorFlow):
 
     def program(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return tf.function(function, autograph=False, jit_compile=True)
-
-    light = program
 
 
 PLAIN: Backend = _Plain()

@@ -156,7 +156,7 @@ class Evaluation:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._backend = backend(xla=shape.xla)
-        self._run = self._backend.light(self._program)
+        self._run = self._step_by_step if self._backend.eager else self._backend.program(self._program)
         self._ready = False
 
     def prepare(self, weights: Any, given: Given) -> float:
@@ -176,12 +176,28 @@ class Evaluation:
             each unit of all layers, (units,).
         """
         *sums, largest = self._run(weights, batches, np.int32(count), given)
-        totals = [ops.convert_to_numpy(each)[:count].sum(dtype=np.float64) for each in sums]
+        totals = [ops.convert_to_numpy(each).sum(dtype=np.float64) for each in sums]
         return np.array(totals), ops.convert_to_numpy(largest)
 
+    def _functions(self) -> tuple[Callable[[Any], Any], ...]:
+        return loss_function(self.shape.loss, self.shape.quantile), ops.square, ops.abs
+
+    def _step_by_step(self, weights: Any, batches: Batches, count: Any, given: Given) -> Any:
+        """Without a program: recurrences are graphs that training has made already, the rest is little."""
+        network = self.shape.network
+        mean, deviation, targets = given["mean"], given["deviation"], network.targets
+        unflat = network.unflatten(weights)
+        errors, largest = [], np.full(sum(layer.units for layer in network.params.layers), _LEAST)
+        for x, y, valid in zip(batches["x"][:count], batches["y"], batches["valid"], strict=False):
+            forecast, outputs = network.apply(self._backend, unflat, (x[:valid] - mean) / deviation)
+            errors.append(ops.convert_to_numpy(forecast) - (y[:valid] - mean[:targets]) / deviation[:targets])
+            units = [ops.convert_to_numpy(each).reshape(-1, each.shape[-1]).max(0) for each in outputs]
+            largest = np.maximum(largest, np.concatenate(units))
+        error = np.concatenate(errors)
+        return *(ops.mean(function(error), axis=(1, 2)) for function in self._functions()), largest
+
     def _program(self, weights: Any, batches: Batches, count: Any, given: Given) -> Any:
-        shape = self.shape
-        functions = (loss_function(shape.loss, shape.quantile), ops.square, ops.abs)
+        shape, functions = self.shape, self._functions()
         unflat = shape.network.unflatten(weights)
 
         def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:

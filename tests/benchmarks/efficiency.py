@@ -5,8 +5,8 @@ Run as ``python -m tests.benchmarks.efficiency [--trials 120]``; about ten minut
 ``recur run`` searches 24 shapes (three cells, 1-2 layers, 16-64 units) by ASHA on 8,640 windows of lookback
 96.  Afterwards one step of each shape is timed: XLA's program, compiled before, over batches that are in
 memory already, on every core at a time.  The share is the steps that the sweep did, each at that time, over
-cores x the whole process's wall time: start-up, validation, checkpoints and the test score are in it.  Nothing
-is asserted.
+cores x the whole process's wall time: start-up, validation, checkpoints and the test score are in it.
+Nothing is asserted.
 """
 
 from __future__ import annotations
