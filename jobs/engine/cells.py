@@ -1,78 +1,16 @@
-"""One step of each recurrent cell, forwards and backwards, on inputs that are projected already.
-
-Gates and weights are laid out as in Keras, so that the weights of a trained network are those of Keras's own
-layers.  ``B`` is the batch, ``U`` the units, ``G`` the cell's gates.
-
-The backward steps are what back-propagation through time gives (Werbos 1990), arranged so that all that does
-not depend on the step after it is done by ``prepare``, elementwise, and so that the gradients of the
-recurrent weights are one large product over all steps instead of one small one in each.
-"""
+"""The recurrent cells by their names in a job; ``gru`` has the rest of them."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from keras import ops
 
 from jobs.engine.activations import ACTIVATIONS, Activation
-from jobs.engine.backend import split
-
-Arrays = tuple[Any, ...]
-
-
-class Cell(Hashable, Protocol):
-    """What a recurrence needs to know of its cell."""
-
-    @property
-    def units(self) -> int:
-        """U."""
-
-    @property
-    def carries(self) -> int:
-        """How many (B, U) arrays go from one step to the next; the first is the output."""
-
-    @property
-    def saves(self) -> int:
-        """How many arrays a forward step saves."""
-
-    @property
-    def deltas(self) -> int:
-        """How many arrays a backward step gives."""
-
-    def split(self, weights: Arrays) -> tuple[Any, Any, Arrays]:
-        """Keras's kernel, recurrent kernel and bias: as what projects inputs (kernel, bias), and the rest."""
-
-    def forward(self, carry: Arrays, x: Any, rest: Arrays) -> tuple[Arrays, Arrays]:
-        """One step from projected inputs ``x`` (B, G·U); also what the way back needs, the output first."""
-
-    def inputs(self, saved: Arrays) -> Arrays:
-        """Of the saved arrays of all steps, those that ``prepare`` takes, step by step."""
-
-    def prepare(self, *arrays: Any) -> Arrays:
-        """What ``backward`` multiplies with, elementwise; for one step or for all at once."""
-
-    def turned(self, rest: Arrays) -> Arrays:
-        """The recurrent weights as ``backward`` takes them: transposed, once for all steps."""
-
-    def backward(self, carry: Arrays, prepared: Arrays, turned: Arrays) -> tuple[Arrays, Arrays]:
-        """One step back: gradients of the carry before it, and the step's deltas."""
-
-    def gradients(self, saved: Arrays, deltas: Arrays) -> tuple[Any, Arrays]:
-        """Gradients of the projected inputs and of the rest of the weights, from all steps' deltas."""
-
-
-def before(states: Any) -> Any:
-    """The state that each step began with: (steps, B, U), zeros first."""
-    return ops.concatenate([ops.zeros_like(states[:1]), states[:-1]], axis=0)
-
-
-def _product(left: Any, right: Any) -> Any:
-    """Sum over steps and batch of the outer products: (T, B, m) and (T, B, n) to (m, n)."""
-    return ops.matmul(
-        ops.transpose(ops.reshape(left, (-1, left.shape[-1]))), ops.reshape(right, (-1, right.shape[-1]))
-    )
+from jobs.engine.backend import Arrays, split
+from jobs.engine.cell import Cell, before, product
+from jobs.engine.gru import GruAfter, GruBefore
 
 
 @dataclass(frozen=True)
@@ -110,7 +48,7 @@ class SimpleRnn:
         return (ops.matmul(delta, turned[0]),), (delta,)
 
     def gradients(self, saved: Arrays, deltas: Arrays) -> tuple[Any, Arrays]:  # noqa: D102
-        return deltas[0], (_product(before(saved[0]), deltas[0]),)
+        return deltas[0], (product(before(saved[0]), deltas[0]),)
 
 
 @dataclass(frozen=True)
@@ -158,108 +96,7 @@ class Lstm:
         return (ops.matmul(delta, turned[0]), dc * f), (delta,)
 
     def gradients(self, saved: Arrays, deltas: Arrays) -> tuple[Any, Arrays]:  # noqa: D102
-        return deltas[0], (_product(before(saved[0]), deltas[0]),)
-
-
-@dataclass(frozen=True)
-class GruAfter:
-    """z, r = sigmoid(…), g = a(x_g + r (h R_g + b)), h' = z h + (1 - z) g: ``reset_after``, as in cuDNN."""
-
-    units: int
-    activation: Activation
-    carries, saves, deltas = 1, 4, 1
-
-    def split(self, weights: Arrays) -> tuple[Any, Any, Arrays]:  # noqa: D102
-        kernel, recurrent, bias = weights
-        u = 2 * self.units
-        outer = ops.concatenate([bias[0, :u] + bias[1, :u], bias[0, u:]], axis=0)
-        return kernel, outer, (recurrent, bias[1, u:])
-
-    def forward(self, carry: Arrays, x: Any, rest: Arrays) -> tuple[Arrays, Arrays]:  # noqa: D102
-        (h,), (recurrent, bias) = carry, rest
-        x_zr, x_g = split(x, 2 * self.units, self.units)
-        h_zr, h_g = split(ops.matmul(h, recurrent), 2 * self.units, self.units)
-        zr, h_g = ops.sigmoid(x_zr + h_zr), h_g + bias
-        z, r = split(zr, self.units, self.units)
-        value = x_g + r * h_g
-        g = self.activation(value)
-        h = g + z * (h - g)
-        return (h,), (h, zr, h_g, self.activation.code(value, g))
-
-    def inputs(self, saved: Arrays) -> Arrays:  # noqa: D102
-        return (before(saved[0]), *saved[1:])
-
-    def prepare(self, *arrays: Any) -> Arrays:  # noqa: D102
-        h_before, zr, h_g, code = arrays
-        z, r = split(zr, self.units, self.units)
-        g, slope = self.activation.decode(code)
-        into_g = (1 - z) * slope
-        factors = ((h_before - g) * z * (1 - z), into_g * h_g * r * (1 - r), into_g * r, into_g)
-        return ops.concatenate(factors, axis=-1), z
-
-    def turned(self, rest: Arrays) -> Arrays:  # noqa: D102
-        return (ops.transpose(rest[0]),)
-
-    def backward(self, carry: Arrays, prepared: Arrays, turned: Arrays) -> tuple[Arrays, Arrays]:  # noqa: D102
-        (dh,), (factors, z) = carry, prepared
-        delta = ops.concatenate([dh, dh, dh, dh], axis=-1) * factors
-        inner, _ = split(delta, 3 * self.units, self.units)
-        return (dh * z + ops.matmul(inner, turned[0]),), (delta,)
-
-    def gradients(self, saved: Arrays, deltas: Arrays) -> tuple[Any, Arrays]:  # noqa: D102
-        u, (delta,) = self.units, deltas
-        outer = ops.concatenate([delta[..., : 2 * u], delta[..., 3 * u :]], axis=-1)
-        inner = delta[..., : 3 * u]
-        return outer, (_product(before(saved[0]), inner), ops.sum(inner[..., 2 * u :], axis=(0, 1)))
-
-
-@dataclass(frozen=True)
-class GruBefore:
-    """As ``GruAfter`` with g = a(x_g + (r h) R_g), the form of Cho et al. 2014 (arXiv:1406.1078)."""
-
-    units: int
-    activation: Activation
-    carries, saves, deltas = 1, 3, 2
-
-    def split(self, weights: Arrays) -> tuple[Any, Any, Arrays]:  # noqa: D102
-        kernel, recurrent, bias = weights
-        return kernel, bias, tuple(split(recurrent, 2 * self.units, self.units))
-
-    def forward(self, carry: Arrays, x: Any, rest: Arrays) -> tuple[Arrays, Arrays]:  # noqa: D102
-        (h,), (into_zr, into_g) = carry, rest
-        x_zr, x_g = split(x, 2 * self.units, self.units)
-        zr = ops.sigmoid(x_zr + ops.matmul(h, into_zr))
-        z, r = split(zr, self.units, self.units)
-        value = x_g + ops.matmul(r * h, into_g)
-        g = self.activation(value)
-        h = g + z * (h - g)
-        return (h,), (h, zr, self.activation.code(value, g))
-
-    def inputs(self, saved: Arrays) -> Arrays:  # noqa: D102
-        return (before(saved[0]), *saved[1:])
-
-    def prepare(self, *arrays: Any) -> Arrays:  # noqa: D102
-        h_before, zr, code = arrays
-        z, r = split(zr, self.units, self.units)
-        g, slope = self.activation.decode(code)
-        return (h_before - g) * z * (1 - z), h_before * r * (1 - r), (1 - z) * slope, z, r
-
-    def turned(self, rest: Arrays) -> Arrays:  # noqa: D102
-        return tuple(ops.transpose(recurrent) for recurrent in rest)
-
-    def backward(self, carry: Arrays, prepared: Arrays, turned: Arrays) -> tuple[Arrays, Arrays]:  # noqa: D102
-        (dh,), (factor_z, factor_r, factor_g, z, r), (into_zr, into_g) = carry, prepared, turned
-        delta_g = dh * factor_g
-        reset = ops.matmul(delta_g, into_g)
-        delta_zr = ops.concatenate([dh * factor_z, reset * factor_r], axis=-1)
-        dh = dh * z + reset * r + ops.matmul(delta_zr, into_zr)
-        return (dh,), (delta_zr, delta_g)
-
-    def gradients(self, saved: Arrays, deltas: Arrays) -> tuple[Any, Arrays]:  # noqa: D102
-        h_before, (delta_zr, delta_g) = before(saved[0]), deltas
-        r = saved[1][..., self.units :]
-        outer = ops.concatenate([delta_zr, delta_g], axis=-1)
-        return outer, (_product(h_before, delta_zr), _product(r * h_before, delta_g))
+        return deltas[0], (product(before(saved[0]), deltas[0]),)
 
 
 def make_cell(kind: str, units: int, activation: str, *, reset_after: bool) -> Cell:

@@ -13,7 +13,8 @@ import numpy as np
 from keras import ops
 
 from jobs.engine.backend import Backend, split
-from jobs.engine.cells import Cell, make_cell
+from jobs.engine.cell import Cell
+from jobs.engine.cells import make_cell
 from jobs.engine.recurrence import recurrence
 from jobs.params import LayerParams, NetworkParams
 

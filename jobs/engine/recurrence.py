@@ -10,7 +10,7 @@ from typing import Any
 from keras import ops
 
 from jobs.engine.backend import Arrays, Backend
-from jobs.engine.cells import Cell
+from jobs.engine.cell import Cell
 
 _KEPT = 24  # cells that a worker keeps the traces of
 
