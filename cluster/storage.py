@@ -144,6 +144,19 @@ class SweepFolder:
         matches = [_MODEL.fullmatch(name) for name in self.files(self.checkpoint(trial))]
         return [(trial, int(match[1])) for match in matches if match]
 
+    def checkpoint_sizes(self) -> dict[str, int]:
+        """Bytes of each trial's checkpoint, in one listing."""
+        root = self.path("checkpoints")
+        selector = pafs.FileSelector(root, allow_not_found=True, recursive=True)
+        with refusing(f"{self.inside('checkpoints')}: cannot be listed"):
+            found = self.storage.filesystem.get_file_info(selector)
+        sizes: dict[str, int] = {}
+        for each in found:
+            if each.type == pafs.FileType.File:
+                trial = each.path.removeprefix(root + "/").split("/")[0]
+                sizes[trial] = sizes.get(trial, 0) + each.size
+        return sizes
+
     def checkpoint(self, trial: str) -> str:
         """The folder of a trial's state and model."""
         return f"checkpoints/{trial}"

@@ -1,7 +1,7 @@
 """Batches of windows, gathered from the shared rows by index as they are needed.
 
-Each epoch's order depends on the trial's seed and the epoch's number alone, so a resumed trial goes on with
-the very batches it would have had.
+A pass's order depends on the trial's seed and the pass's number alone, so a resumed trial goes on with the
+very batches it would have had.
 """
 
 from __future__ import annotations
@@ -57,9 +57,27 @@ class Feed:
         }
 
 
-def shuffled(starts: Indices, *, seed: int, epoch: int) -> Indices:
-    """The windows of one epoch in its order."""
-    return np.random.default_rng([seed, epoch]).permutation(starts)
+def shuffled(starts: Indices, *, seed: int, number: int) -> Indices:
+    """The windows of one pass in its order."""
+    return np.random.default_rng([seed, number]).permutation(starts)
+
+
+def order_of(starts: Indices, *, seed: int, first: int, count: int) -> Indices:
+    """``count`` windows from the ``first`` on, of an endless row of passes, each with an order of its own."""
+    size, end = len(starts), first + count
+    pieces = [
+        shuffled(starts, seed=seed, number=number)[max(first - number * size, 0) : end - number * size]
+        for number in range(first // size, -(-end // size))
+    ]
+    return np.concatenate(pieces)
+
+
+def drawn(starts: Indices, count: int) -> Indices:
+    """At most ``count`` of the windows, drawn evenly, and the same ones whoever asks."""
+    if len(starts) <= count:
+        return starts
+    # Not every so manieth: with a period of the series' own that would be one hour of all days.
+    return starts[np.sort(np.random.default_rng(0).choice(len(starts), count, replace=False))]
 
 
 def batches_of(windows: int, batch: int) -> int:

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from jobs.checkpoint import Arrays
+from jobs.cudnn import off_cudnn
+from jobs.engine.kernels import KernelNetwork
 from jobs.engine.network import Network
 from jobs.engine.programs import Shape, evaluation_program, training_program
 from jobs.errors import JobError
@@ -50,12 +52,24 @@ class Validation:
 class Learner:
     """Weights and optimizer state, and the programs that move them on."""
 
-    def __init__(self, params: Params, panel: Panel, scaler: Scaler | None, seed: int) -> None:
-        """Begin with fresh weights; ``scaler`` None leaves values as they are."""
+    def __init__(
+        self, params: Params, panel: Panel, scaler: Scaler | None, seed: int, *, gpu: bool = False
+    ) -> None:
+        """Begin with fresh weights; ``scaler`` None leaves values as they are.
+
+        On a ``gpu`` cuDNN does what it has kernels for, and XLA the rest.
+        """
         window, chosen = params.window, params.train
         columns = len(panel.columns)
         sizes = (window.lookback, columns, window.horizon, panel.targets)
-        network = Network(_without_rates(params.network), *sizes, instance=window.scale == "instance")
+        fused = gpu and off_cudnn(params.network, keras.backend.backend()) is None
+        network = (KernelNetwork if fused else Network)(
+            _without_rates(params.network),
+            *sizes,
+            instance=window.scale == "instance",
+            dtype="bfloat16" if chosen.precision == "mixed_bfloat16" else "float32",
+        )
+        self._gpu = gpu
         self._feed = Feed(panel.rows, window.lookback, window.horizon, panel.targets)
         self._layers = params.network.layers
         self._optimizer = chosen.optimizer
@@ -106,6 +120,8 @@ class Learner:
             evaluation_program(self._evaluation).prepare(self._arrays[0], self._given)
 
     def _chosen(self, shape: Shape, windows: int) -> Shape:
+        if self._gpu or keras.backend.backend() == "jax":  # there is nothing else, or nothing that is as fast
+            return replace(shape, xla=not isinstance(shape.network, KernelNetwork))
         steps = batches_of(windows, shape.batch) * shape.network.lookback * len(self._layers)
         return replace(shape, xla=steps >= _XLA_PAYS)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
 from jobs.errors import JobError
+from jobs.schedules import PLATEAU_PATIENCE
 from jobs.space import Parameter, Space, Values
 from jobs.spec import Job, Layer, Model
 
@@ -47,7 +48,12 @@ class NetworkParams:
 
 @dataclass(frozen=True)
 class TrainParams:
-    """How one configuration is trained; ``patience`` None means no early stopping."""
+    """How one configuration is trained.
+
+    Attributes:
+        max_epochs, patience, plateau_patience: in epochs; ``patience`` None means no early stopping.
+        epoch_windows: of an epoch; None: all that there are, so that an epoch is a pass.
+    """
 
     optimizer: str
     learning_rate: float
@@ -60,6 +66,9 @@ class TrainParams:
     quantile: float = 0.5
     schedule: str = "constant"
     clip_norm: float | None = None
+    precision: str = "float32"
+    plateau_patience: int = PLATEAU_PATIENCE
+    epoch_windows: int | None = None
 
 
 @dataclass(frozen=True)

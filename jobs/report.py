@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -18,10 +19,10 @@ class EpochReport:
         seconds: that this epoch took, validation included.
         ended: why this was the last epoch, or None.
         vitals: ``compile_seconds``, ``data_seconds``, ``train_seconds``, ``validate_seconds`` and
-            ``checkpoint_seconds`` (of the save before this epoch); ``windows_per_second`` of training;
-            ``gradient_norm`` and ``gradient_norm_max``, mean and largest over the epoch's batches, before
-            clipping; ``dead_units``, the share of ReLU units that gave nothing but zeros in validation;
-            ``peak_memory_mb`` of the process so far.
+            ``checkpoint_seconds`` (waited for saves since the epoch before); ``windows_per_second`` of
+            training; ``gradient_norm`` and ``gradient_norm_max``, mean and largest over the epoch's batches,
+            before clipping; ``dead_units``, the share of ReLU units that gave nothing but zeros in
+            validation; ``peak_memory_mb`` of the process so far.
     """
 
     epoch: int
@@ -40,8 +41,12 @@ class Hooks(Protocol):
     def report(self, report: EpochReport) -> bool:
         """Take an epoch's report; False ends the trial."""
 
-    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
-        """Keep the state to go on from and the model of the best epoch, ``epoch`` (None: saved before)."""
+    def save(self, *, state: Callable[[], bytes] | None, model: bytes | None, epoch: int, wait: bool) -> None:
+        """Keep what ``state`` gives, to go on from, and the model of the best epoch, ``epoch``.
+
+        What is None is not wanted or was saved before.  With ``wait`` it is on storage when this returns,
+        else some time later, but before the next save and the next report that is a milestone or the last.
+        """
 
     def interrupted(self) -> bool:
         """Whether to save and leave now; asked after every few batches."""

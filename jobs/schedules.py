@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-PLATEAU_PATIENCE, PLATEAU_FACTOR = 3, 0.3
+PLATEAU_PATIENCE, PLATEAU_FACTOR = 3, 0.3  # in passes over the training windows; of the rate
 
 
 def constant(rate: float, count: int) -> Any:

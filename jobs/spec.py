@@ -26,6 +26,7 @@ Scale = Literal["standard", "instance", "none"]
 Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
 Loss = Literal["mse", "mae", "huber", "quantile"]
 Schedule = Literal["constant", "cosine", "reduce_on_plateau"]
+Precision = Literal["float32", "mixed_bfloat16"]
 Objective = Literal["val_loss", "val_mse", "val_mae"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 _SearchedCount = Annotated[Positive | Dimension, Searched()]
@@ -107,6 +108,7 @@ class Train(Section):
     loss: Searchable[Loss] = "mse"
     quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5  # that the loss ``quantile`` aims at
     batch_size: Searchable[Positive] = 64
+    precision: Precision = "float32"  # of the computation; weights are float32, forecasts too
     max_epochs: Positive = 50
     early_stopping: EarlyStopping | None = EarlyStopping()
 
@@ -117,7 +119,9 @@ class Search(Section):
     algorithm: Literal["random"] = "random"
     scheduler: Literal["none", "asha", "hyperband"] = "asha"
     factor: Annotated[int, Field(ge=2)] = 3
-    min_epochs: Positive = 1
+    resource: Literal["epochs", "windows", "auto"] = "auto"  # of rungs; auto: windows if passes are long
+    windows: Positive = 65_536  # trained on between two validations, where windows are counted
+    min_epochs: Positive | None = None  # passes before the first rung; null: one epoch, or those windows
     hyperband_iterations: Positive = 1
     trials: Positive | None = None
     seed: Annotated[int, Field(ge=0)] = 0
@@ -128,9 +132,10 @@ class Resources(Section):
     """What one trial occupies, and when its training process is replaced by a fresh one."""
 
     cpu: Positive = 1
-    gpu: Annotated[float, Field(ge=0)] = 0
+    gpu: Annotated[float, Field(ge=0, le=1)] = 0  # the share of one card; several trials share a card
     trials_per_worker: Positive | None = 500  # null: a process is never replaced for its age
-    memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process; null: it may take any
+    memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process; null: its share of the node's
+    disk_gb: Annotated[float, Field(gt=0)] | None = None  # of all checkpoints of the sweep; null: any
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -167,7 +172,7 @@ class Job(Section):
                 "search.trials: hyperband decides the number of trials from train.max_epochs, search.factor "
                 "and search.hyperband_iterations; leave trials out"
             )
-        if search.min_epochs > self.train.max_epochs:
+        if search.min_epochs is not None and search.min_epochs > self.train.max_epochs:
             raise ValueError(
                 f"search.min_epochs={search.min_epochs} is above train.max_epochs={self.train.max_epochs}"
             )
@@ -182,6 +187,4 @@ class Job(Section):
                 "window.scale: scores with and without scaling are in different units and cannot be "
                 "compared; leave none out of the choice"
             )
-        if self.resources.gpu > 0:
-            raise ValueError("resources.gpu: trials on GPUs are not supported yet; write gpu: 0")
         return self

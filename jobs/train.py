@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-import resource
-import sys
 import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jobs.checkpoint import Arrays, Progress, TrainState, model_bytes
-from jobs.feed import batches_of, shuffled
+from jobs.feed import batches_of, drawn, order_of
+from jobs.keeper import Keeper
 from jobs.learner import Learner, Pass, Validation
 from jobs.models import build_forecaster
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.report import EpochReport, Hooks
 from jobs.schedules import PLATEAU_FACTOR, constant, cosine, plateaus
+from jobs.vitals import finite, metrics_of, vitals_of
 from jobs.windows import Parts, Scaler, fit_scaler, make_windows
 
-_KINDS = ("compile", "data", "train", "validate", "checkpoint")
-_SAVE_SECONDS = 30.0  # of work that a killed machine may cost a trial between its milestones
+_VALIDATED = 4  # an epoch that is no whole pass trains on so many times the windows that it is validated on
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,11 @@ class Task:
     """One trial's work.
 
     Attributes:
-        milestones: epochs at which the trial waits for a decision; its state is saved before it asks.
+        milestones: epochs at which the trial waits for a decision.
+        pauses: whether a decision may be to go on later and elsewhere.
+        to_beat: the score that the sweep's best trial ended with; models that are worse are not saved.
         scaler: of the training part, if it is known already.
+        gpu: train on the GPU.
     """
 
     params: Params
@@ -37,7 +39,10 @@ class Task:
     parts: Parts
     seed: int
     milestones: frozenset[int] = frozenset()
+    pauses: bool = False
+    to_beat: float | None = None
     scaler: Scaler | None = None
+    gpu: bool = False
 
 
 class _Leave(Exception):  # noqa: N818 - it carries no error
@@ -68,15 +73,19 @@ class _Trial:
 
     def __init__(self, task: Task, hooks: Hooks) -> None:
         self._task, self._hooks = task, hooks
-        self._windows = make_windows(task.parts, task.params.window)
-        scaler = task.scaler or fit_scaler(task.panel, task.parts)
-        self._scaler = None if task.params.window.scale == "none" else scaler
-        self._learner = Learner(task.params, task.panel, self._scaler, task.seed)
+        self._chosen = task.params.train
+        windows = make_windows(task.parts, task.params.window)
+        self._windows, self._validation = windows.train, windows.validation
+        self._size = len(self._windows)
+        if self._chosen.epoch_windows is not None:
+            self._size = self._chosen.epoch_windows
+            self._validation = drawn(self._validation, max(1, self._size // _VALIDATED))
+        scaled = task.params.window.scale != "none"
+        self._scaler = (task.scaler or fit_scaler(task.panel, task.parts)) if scaled else None
+        self._learner = Learner(task.params, task.panel, self._scaler, task.seed, gpu=task.gpu)
+        self._keeper = Keeper(hooks, self._model, task.to_beat, pauses=task.pauses)
         self._progress = Progress()
-        self._state: TrainState | None = None
         self._best: Arrays = []
-        self._saved_best = 0
-        self._saved_at = time.monotonic()
         self._prepared: tuple[int, int] | None = None
 
     def restore(self, state: TrainState, known_epochs: int) -> None:
@@ -86,8 +95,8 @@ class _Trial:
             JobError: it belongs to another network.
         """
         self._learner.arrays = state.now
-        self._progress, self._best, self._state = state.progress, state.best, state
-        self._saved_best = state.progress.best_epoch
+        self._progress, self._best = state.progress, state.best
+        self._keeper.restore(state)
         for report in state.reports:
             if report.epoch > known_epochs:
                 self._tell(report)
@@ -100,125 +109,101 @@ class _Trial:
         """
         began = time.perf_counter()
         self._prepare()
-        order = shuffled(self._windows.train, seed=self._task.seed, epoch=self._progress.epoch)
+        order = order_of(
+            self._windows, seed=self._task.seed, first=self._progress.epoch * self._size, count=self._size
+        )
         passed = self._learner.train(order, self._rates, self._leave_if_asked)
         found = None
         if math.isfinite(passed.loss):
-            found = self._learner.evaluate(self._windows.validation, self._leave_if_asked)
+            found = self._learner.evaluate(self._validation, self._leave_if_asked)
         self._judge(passed, found, began)
 
     def _prepare(self) -> None:
         """Compile for the work between the milestones round this epoch."""
-        epoch, last = self._progress.epoch, self._task.params.train.max_epochs
+        epoch = self._progress.epoch
         before = max((m for m in self._task.milestones if m <= epoch), default=0)
-        after = min((m for m in self._task.milestones if m > epoch), default=last)
+        after = min((m for m in self._task.milestones if m > epoch), default=self._chosen.max_epochs)
         if self._prepared != (before, after):
             epochs = after - before
-            self._learner.expect(epochs * len(self._windows.train), epochs * len(self._windows.validation))
+            self._learner.expect(epochs * self._size, epochs * len(self._validation))
             self._prepared = (before, after)
 
     def _rates(self, first: int, count: int) -> Any:
-        chosen = self._task.params.train
+        chosen = self._chosen
         match chosen.schedule:
             case "cosine":
-                total = chosen.max_epochs * batches_of(len(self._windows.train), chosen.batch_size)
+                total = chosen.max_epochs * batches_of(self._size, chosen.batch_size)
                 return cosine(chosen.learning_rate, first, count, total)
             case "reduce_on_plateau":
-                scores = [report.score for report in (self._state.reports if self._state else ())]
-                return constant(chosen.learning_rate * PLATEAU_FACTOR ** plateaus(scores), count)
+                scores = [report.score for report in self._told()]
+                reduced = PLATEAU_FACTOR ** plateaus(scores, chosen.plateau_patience)
+                return constant(chosen.learning_rate * reduced, count)
             case _:
                 return constant(chosen.learning_rate, count)
 
+    def _told(self) -> tuple[EpochReport, ...]:
+        """The reports of all epochs so far."""
+        return self._keeper.state.reports if self._keeper.state else ()
+
     def _leave_if_asked(self) -> None:
         if self._hooks.interrupted():
-            self._save()
+            self._keeper.save(wait=True)
             raise _Leave
 
     def _judge(self, passed: Pass, found: Validation | None, began: float) -> None:
-        chosen = self._task.params.train
-        metrics = _metrics(chosen.loss, passed, found)
-        score = metrics[chosen.objective]
+        metrics = metrics_of(self._chosen.loss, passed, found)
+        score = metrics[self._chosen.objective]
         lost = not math.isfinite(score)
-        self._progress = self._progress.after(math.inf if lost else score, chosen.min_delta)
+        self._progress = self._progress.after(math.inf if lost else score, self._chosen.min_delta)
         arrays = self._learner.arrays
         if self._progress.best_epoch == self._progress.epoch:
             self._best = arrays[:1]
-        ended, best = self._ended(lost=lost), self._progress.best_score
         report = EpochReport(
             epoch=self._progress.epoch,
-            score=_finite(score),
-            best_score=_finite(best),
+            score=finite(score),
+            best_score=finite(self._progress.best_score),
             best_epoch=self._progress.best_epoch,
-            metrics={name: _finite(value) for name, value in metrics.items()},
+            metrics={name: finite(value) for name, value in metrics.items()},
             seconds=time.perf_counter() - began,
-            ended=ended,
-            vitals=self._vitals(passed, found),
+            ended=self._ended(lost=lost),
+            vitals=vitals_of(self._learner.seconds, self._size, passed, found),
         )
         self._learner.seconds.clear()
-        told = (*(self._state.reports if self._state else ()), report)
+        told, before = (*self._told(), report), self._keeper.state
         if lost:  # what it was before is still worth keeping, what it is now is not
-            self._state = replace(self._state, reports=told) if self._state else None
+            self._keeper.state = replace(before, reports=told) if before else None
         else:
-            self._state = TrainState(self._progress, arrays, self._best, told)
-        long_ago = time.monotonic() - self._saved_at > _SAVE_SECONDS
-        if ended or self._progress.epoch in self._task.milestones or long_ago:
-            self._save()
-        self._tell(report)
+            self._keeper.state = TrainState(self._progress, arrays, self._best, told)
+        self._pass_on(report)
 
-    def _vitals(self, passed: Pass, found: Validation | None) -> dict[str, float | None]:
-        """What the epoch took and how healthy the network is, see ``EpochReport``."""
-        seconds = self._learner.seconds
-        trained = seconds.get("train", 0.0) + seconds.get("data", 0.0)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        vitals: dict[str, float | None] = {
-            f"{kind}_seconds": round(seconds.get(kind, 0.0), 4) for kind in _KINDS
-        }
-        return vitals | {
-            "windows_per_second": round(len(self._windows.train) / max(trained, 1e-9), 1),
-            "gradient_norm": _finite(passed.mean_gradient),
-            "gradient_norm_max": _finite(passed.largest_gradient),
-            "dead_units": found.dead_units if found else None,
-            "peak_memory_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),
-        }
+    def _pass_on(self, report: EpochReport) -> None:
+        """Report, and save before it and after it what each asks for; seconds count to the next epoch."""
+        milestone = report.epoch in self._task.milestones
+        with self._learner.clock("checkpoint"):
+            self._keeper.before(milestone=milestone, ended=report.ended is not None)
+        self._tell(report)
+        with self._learner.clock("checkpoint"):
+            self._keeper.after(milestone=milestone)
 
     def _tell(self, report: EpochReport) -> None:
-        if not self._hooks.report(report) or report.ended:
+        goes_on = self._hooks.report(report)
+        if not goes_on and self._hooks.interrupted():
+            self._keeper.save(wait=True)
+        if report.ended or not goes_on:
             raise _Leave
 
     def _ended(self, *, lost: bool) -> Literal["done", "diverged"] | None:
-        chosen = self._task.params.train
+        chosen = self._chosen
         if lost:
             return "diverged"
         out_of_patience = chosen.patience is not None and self._progress.waited >= chosen.patience
         return "done" if out_of_patience or self._progress.epoch >= chosen.max_epochs else None
 
-    def _save(self) -> None:
-        """Keep the state as it was after the last epoch; before the first there is none."""
-        if self._state is not None:
-            with self._learner.clock("checkpoint"):  # counted to the epoch that follows
-                best = self._state.progress.best_epoch
-                self._hooks.save(state=self._state.to_bytes(), model=self._new_best(), epoch=best)
-            self._saved_at = time.monotonic()
-
-    def _new_best(self) -> bytes | None:
-        """The best epoch's model, unless it was saved before."""
-        if self._progress.best_epoch == self._saved_best:
-            return None
-        self._saved_best = self._progress.best_epoch
+    def _model(self, weights: Any) -> bytes:
+        """The served model with these flat weights."""
         panel = self._task.panel
         model = build_forecaster(
             self._task.params, self._scaler, inputs=len(panel.columns), targets=panel.targets
         )
-        model.set_weights(self._learner.weights(self._best[0]))
+        model.set_weights(self._learner.weights(weights))
         return model_bytes(model)
-
-
-def _metrics(loss: str, passed: Pass, found: Validation | None) -> dict[str, float]:
-    """``loss`` of training; of validation ``val_loss``, ``val_mse`` and ``val_mae``, NaN if it was lost."""
-    validation = found or Validation(math.nan, math.nan, math.nan, 0.0)
-    metrics = {"loss": passed.loss, "val_loss": validation.loss}
-    return metrics | {"val_mse": validation.mse, "val_mae": validation.mae, f"val_{loss}": validation.loss}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -11,13 +11,15 @@ import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Protocol
 
-from jobs.params import Params, resolve, space_of
+from jobs.cudnn import off_cudnn
+from jobs.params import resolve, space_of
 from jobs.report import EpochReport
 from jobs.spec import Job
 from runner.journal import Event
+from runner.legs import Leg
 from runner.results import ENDED, Results, Trial
 from runner.rungs import Decision
 from runner.schedulers import Scheduler
@@ -32,23 +34,6 @@ class Log(Protocol):
 
     def append(self, event: Event) -> None:
         """Write one event before it is acted on."""
-
-
-@dataclass(frozen=True)
-class Leg:
-    """A stretch of training to be done.
-
-    Attributes:
-        epoch: where it begins; 0 for a fresh trial, else the trial's saved state is gone on from.
-        milestones: epochs after which it waits for a decision.
-    """
-
-    trial: str
-    number: int
-    epoch: int
-    params: Params
-    seed: int
-    milestones: tuple[int, ...]
 
 
 class Conductor:
@@ -144,6 +129,19 @@ class Conductor:
         self.on_suspended(trial_id)
         self._queue.append(trial_id)
 
+    def on_exhausted(self, trial_id: str, error: str) -> None:
+        """The trial needs more of the GPU's memory than its share; it has another try, with twice as much."""
+        trial, share = self.results.trials[trial_id], self._job.resources.gpu
+        if trial.gpu is None and share < 1:
+            self._write({"event": "grow", "trial": trial_id, "gpu": min(1.0, 2 * share), "error": error})
+            self._queue.appendleft(trial_id)
+            return
+        self.on_failed(
+            trial_id,
+            f"needs more GPU memory than {trial.gpu or share:g} of a card has; lower train.batch_size or the "
+            f"network, or raise resources.gpu: {error}",
+        )
+
     def on_suspended(self, trial_id: str) -> None:
         """The trial left its worker before a decision, with or without having saved its state."""
         self._write({"event": "pause", "trial": trial_id})
@@ -155,7 +153,10 @@ class Conductor:
     def _ask(self) -> None:
         number = len(self.results.trials)
         values = self._searcher.ask(number)
-        self._write({"event": "trial", "trial": f"{number:05d}", "number": number, "values": values})
+        event: Event = {"event": "trial", "trial": f"{number:05d}", "number": number, "values": values}
+        if self._job.resources.gpu:
+            event["off_cudnn"] = off_cudnn(resolve(self._job, values).network, self._job.backend)
+        self._write(event)
         self._queue.append(f"{number:05d}")
 
     def _leg(self, trial: Trial) -> Leg:
@@ -163,9 +164,12 @@ class Conductor:
             trial=trial.id,
             number=trial.number,
             epoch=trial.epochs_trained,
-            params=resolve(self._job, trial.values),
+            params=self.results.fidelity.of(resolve(self._job, trial.values)),
             seed=(self._job.search.seed * 1_000_003 + trial.number) % 2**31,
             milestones=tuple(m for m in self._scheduler.milestones(trial.number) if m > trial.epochs_trained),
+            pauses=self._scheduler.pauses,
+            to_beat=self._best.score if self._best else None,
+            gpu=trial.gpu or self._job.resources.gpu,
         )
 
     def _write(self, event: Event) -> None:
@@ -190,7 +194,7 @@ class Conductor:
                 if trial.id in self._queue:
                     self._queue.remove(trial.id)
                 self._running.add(trial.id)
-            case "pause":
+            case "pause" | "grow":
                 self._running.discard(trial.id)
             case "result":
                 self._judge(trial, event)

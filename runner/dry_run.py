@@ -9,6 +9,8 @@ import click
 import numpy as np
 
 from cluster.storage import SweepFolder
+from jobs.cudnn import choices_off_cudnn
+from jobs.fidelity import fidelity_of
 from jobs.jobfile import dump_job
 from jobs.panel import Panel
 from jobs.params import Params, resolve, space_of
@@ -25,8 +27,8 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     space = space_of(job)
     size = space.size()
     values = space.sample(np.random.default_rng([job.search.seed, 0]))
-    params = resolve(job, values)
-    planned = planned_trials(job.search.trials, space, make_scheduler(job))
+    params, fidelity = resolve(job, values), fidelity_of(job, panel)
+    planned = planned_trials(job.search.trials, space, make_scheduler(job, fidelity))
     counts = count_windows(split_panel(panel, job.data.split), params.window)
     summary, parameters = _summary(job, params, panel)
     if as_json:
@@ -39,6 +41,8 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
                 "series": len(panel.series),
                 "rows": len(panel.rows),
                 "windows": counts,
+                "fidelity": fidelity.to_json(),
+                "off_cudnn": choices_off_cudnn(job) if job.resources.gpu else [],
                 "sample": {"hyperparameters": values, "parameters": parameters},
             }
         )
@@ -51,6 +55,11 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
         f"data        {len(panel.series)} series, {len(panel.rows):,} rows, one each {panel.frequency()}"
     )
     click.echo("windows     " + ", ".join(f"{count:,} {part}" for part, count in counts.items()))
+    if fidelity.windows is not None:
+        parts = f"{fidelity.per_pass} to a pass" if fidelity.per_pass > 1 else "a pass"
+        click.echo(f"validation  after every {fidelity.windows:,} training windows, {parts}")
+    for choice in choices_off_cudnn(job) if job.resources.gpu else ():
+        click.echo(f"slow on GPU {choice}: cuDNN has no kernel for it, so such trials take XLA's slower way")
     click.echo(f"would write {folder.uri}\n")
     chosen = ", ".join(f"{name}={value(found)}" for name, found in values.items())
     click.echo(f"One sampled network{': ' + chosen if chosen else ''}\n{summary}")

@@ -6,12 +6,15 @@ rest in eight hex digits, a space, and one JSON object with the key ``event``:
 =========  =====================================================================================
 event      its other keys
 =========  =====================================================================================
-start      ``version``, ``time``, ``versions``, ``planned`` trials: a process began to run the sweep
-trial      ``trial``, ``number``, ``values``: a configuration was chosen
+start      ``version``, ``time``, ``versions``, ``planned`` trials, ``fidelity`` (what an epoch is, see
+           ``jobs.fidelity``): a process began to run the sweep
+trial      ``trial``, ``number``, ``values``: a configuration was chosen; on GPUs ``off_cudnn``, why it runs
+           there without cuDNN's kernels
 leg        ``trial``, ``epoch``: training began, or went on, after that epoch
 result     ``trial``, ``epoch``, ``score``, ``best_score``, ``best_epoch``, ``metrics``, ``seconds``,
            ``ended``, ``rung``: whether the scheduler decides after it
 pause      ``trial``: waits for the scheduler, or for the sweep to be resumed
+grow       ``trial``, ``gpu``, ``error``: ran out of GPU memory, will run again with that share of a card
 end        ``trial``, ``state``, ``error``
 finish     ``state``, ``time``: the process ended the sweep's run
 =========  =====================================================================================

@@ -15,18 +15,19 @@ from typing import Any
 from cluster.programs import compiled_programs
 
 Message = dict[str, Any]
+GPU_SHARE = "RECUR_GPU_SHARE"  # of the training process: the share of a card it may take
 
 
 class WorkerProcess:
     """One warm training process.
 
-    Its threads are set before TensorFlow starts (afterwards is too late), it sees no GPU, and it dies with
-    its owner because its input closes.
+    Its threads are set before TensorFlow starts (afterwards is too late), it sees no GPU unless it is given
+    a share of one, and it dies with its owner because its input closes.
     """
 
     module = "runner.worker"  # what it runs; benchmarks put one without Keras in its place
 
-    def __init__(self, *, backend: str, threads: int) -> None:
+    def __init__(self, *, backend: str, threads: int, gpu: float = 0.0) -> None:
         """Start the process; it is importing Keras while its owner goes on."""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         self._process = subprocess.Popen(  # noqa: S603 - a module of ours
@@ -35,7 +36,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=self._words,
             text=True,
-            env=environment(backend, threads),
+            env=environment(backend, threads, gpu),
         )
         self._inbox: queue.Queue[Message] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
@@ -90,8 +91,11 @@ class WorkerProcess:
             self._process.wait()
 
 
-def environment(backend: str, threads: int) -> dict[str, str]:
-    """The environment of a training process: all that has to be set before its backend starts."""
+def environment(backend: str, threads: int, gpu: float = 0.0) -> dict[str, str]:
+    """The environment of a training process: all that has to be set before its backend starts.
+
+    With a share of a ``gpu`` the process sees the one that Ray gave its owner, and sees to its share itself.
+    """
     count = str(threads)
     programs = compiled_programs()
     xla = "--xla_backend_optimization_level=1"  # compiles a fifth faster, and what it makes runs faster too
@@ -108,5 +112,5 @@ def environment(backend: str, threads: int) -> dict[str, str]:
         "JAX_COMPILATION_CACHE_DIR": str(programs),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "CUDA_VISIBLE_DEVICES": "",
+        **({GPU_SHARE: f"{gpu:g}"} if gpu else {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}),
     }

@@ -155,10 +155,10 @@ class LiveProgress:
             last = trial.history[-1][1] if trial.history else None
             table.add_row(
                 trial.id,
-                f"{trial.epochs_trained}/{self._job.train.max_epochs}",
+                f"{trial.passes(trial.epochs_trained)}/{self._job.train.max_epochs}",
                 number(last),
                 number(trial.score),
-                str(trial.epoch or "-"),
+                str(trial.passes(trial.epoch) or "-"),
                 *(value(trial.values.get(name)) for name in names),
             )
         return table

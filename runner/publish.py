@@ -64,7 +64,7 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
     manifest = {
         "sweep": folder.name,
         "trial_id": trial.id,
-        "epoch": found.epoch,
+        "epoch": trial.passes(found.epoch),
         "seed": job.search.seed,
         "data_fingerprint": panel.fingerprint(),
         "versions": versions(),
@@ -116,7 +116,7 @@ def metrics(job: Job, found: Found, scores: Scores) -> dict[str, Any]:
     return {
         "objective": job.search.objective,
         "score": found.score,
-        "epoch": found.epoch,
+        "epoch": found.trial.passes(found.epoch),
         "validation": found.trial.metrics if found.epoch == found.trial.epoch else None,
         "test": _finite(scores["model"]) if scores else None,
         "seasonal_naive": _finite(scores["seasonal_naive"]) if scores else None,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.fidelity import PASSES, Fidelity
 from jobs.space import Values
 from runner.diagnosis import diagnose
 from runner.journal import Event
@@ -18,13 +19,15 @@ ENDED = frozenset({"done", "stopped_early", "diverged", "failed"})
 
 @dataclass
 class Trial:
-    """One configuration and what came of it.
+    """One configuration and what came of it; people are shown its epochs as ``passes``.
 
     Attributes:
         score, epoch: the best seen so far and its epoch; ``score`` None before the first finite result.
         epochs_trained: the last epoch that reported.
         rung: the last epoch at which the scheduler had to decide, 0 before the first.
         history: (epoch, score) of every result.
+        gpu: the share of a card that it was given because the job's was too little.
+        off_cudnn: why it runs without cuDNN's kernels on a GPU; None if it does not.
         first_vitals, vitals: of the first and of the last epoch, see ``jobs.report.EpochReport``.
     """
 
@@ -42,6 +45,13 @@ class Trial:
     history: list[tuple[int, float | None]] = field(default_factory=list)
     first_vitals: dict[str, float | None] = field(default_factory=dict)
     vitals: dict[str, float | None] = field(default_factory=dict)
+    fidelity: Fidelity = PASSES
+    gpu: float | None = None
+    off_cudnn: str | None = None
+
+    def passes(self, epochs: int | None) -> int | float | None:
+        """So many epochs, as people are shown them."""
+        return None if epochs is None else self.fidelity.passes(epochs)
 
     @property
     def eligible(self) -> bool:
@@ -51,7 +61,10 @@ class Trial:
     @property
     def diagnosis(self) -> str | None:
         """What ails it, in words."""
-        return diagnose(self.first_vitals, self.vitals, self.state)
+        words = [diagnose(self.first_vitals, self.vitals, self.state)]
+        words.append(f"slower than by cuDNN: {self.off_cudnn}" if self.off_cudnn else None)
+        words.append(f"ran out of GPU memory, given {self.gpu:g} of a card" if self.gpu else None)
+        return "; ".join(filter(None, words)) or None
 
     def rank(self) -> tuple[float, int]:
         """Sorts trials from the best; the earlier of two that are equal."""
@@ -63,9 +76,9 @@ class Trial:
             "id": self.id,
             "state": self.state,
             "score": self.score,
-            "epoch": self.epoch,
-            "epochs_trained": self.epochs_trained,
-            "rung": self.rung,
+            "epoch": self.passes(self.epoch),
+            "epochs_trained": self.passes(self.epochs_trained),
+            "rung": self.passes(self.rung),
             "seconds": round(self.seconds, 3),
             "hyperparameters": self.values,
             "vitals": self.vitals,
@@ -82,6 +95,7 @@ class Results:
         self.trials: dict[str, Trial] = {}
         self.numbered: list[str] = []
         self.planned: int | None = None
+        self.fidelity = PASSES
         self.ended = 0
         self.failed = 0
         self.state = "interrupted"
@@ -98,9 +112,17 @@ class Results:
             case "start":
                 self.state = "running"
                 self.planned = event.get("planned")
+                self.fidelity = Fidelity(**event.get("fidelity", {}))
                 self._suspend_running()
             case "trial":
-                self.trials[event["trial"]] = Trial(event["trial"], event["number"], event["values"])
+                trial = Trial(
+                    event["trial"],
+                    event["number"],
+                    event["values"],
+                    fidelity=self.fidelity,
+                    off_cudnn=event.get("off_cudnn"),
+                )
+                self.trials[trial.id] = trial
                 self.numbered.append(event["trial"])
             case "leg":
                 trial = self.trials[event["trial"]]
@@ -109,6 +131,9 @@ class Results:
                 self._result(event)
             case "pause":
                 self.trials[event["trial"]].state = "paused"
+            case "grow":
+                trial = self.trials[event["trial"]]
+                trial.state, trial.gpu = "paused", event["gpu"]
             case "end":
                 trial = self.trials[event["trial"]]
                 trial.state, trial.error = event["state"], event["error"]
@@ -167,9 +192,9 @@ class Results:
         found = Counter(trial.state for trial in self.trials.values())
         return {state: found[state] for state in STATES}
 
-    def epochs_trained(self) -> int:
-        """Epochs of all trials together."""
-        return sum(trial.epochs_trained for trial in list(self.trials.values()))
+    def epochs_trained(self) -> int | float:
+        """Epochs of all trials together, as people are shown them."""
+        return self.fidelity.passes(sum(trial.epochs_trained for trial in list(self.trials.values())))
 
     def failures(self) -> list[Trial]:
         """Trials that failed, in order."""
@@ -182,13 +207,14 @@ def trials_parquet(results: Results) -> bytes:
     import pyarrow.parquet as pq
 
     trials = sorted(results.trials.values(), key=lambda trial: trial.number)
+    epochs = pa.int64() if results.fidelity.per_pass == 1 else pa.float64()
     columns: dict[str, Any] = {
         "id": pa.array([t.id for t in trials], pa.string()),
         "state": pa.array([t.state for t in trials], pa.string()),
-        "rung": pa.array([t.rung for t in trials], pa.int64()),
+        "rung": pa.array([t.passes(t.rung) for t in trials], epochs),
         "score": pa.array([t.score for t in trials], pa.float64()),
-        "epoch": pa.array([t.epoch for t in trials], pa.int64()),
-        "epochs_trained": pa.array([t.epochs_trained for t in trials], pa.int64()),
+        "epoch": pa.array([t.passes(t.epoch) for t in trials], epochs),
+        "epochs_trained": pa.array([t.passes(t.epochs_trained) for t in trials], epochs),
         "seconds": pa.array([t.seconds for t in trials], pa.float64()),
     }
     for name in dict.fromkeys(name for trial in trials for name in trial.values):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cluster.errors import ClusterError
+from cluster.gpus import find_gpus
 from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
 from jobs.errors import JobError
@@ -90,9 +91,20 @@ def check_machine(spec: Job, address: str | None) -> None:
         raise JobError(
             f"resources.cpu: a trial asks for {spec.resources.cpu} cores, this machine has {cores}"
         )
+    elif spec.resources.gpu:
+        _check_gpu(spec.resources.gpu)
     if importlib.util.find_spec(spec.backend) is None:
         extra = f"[{spec.backend}]" if spec.backend != "tensorflow" else ""
         raise JobError(f"backend: {spec.backend} is not installed; run: pip install 'recur-tune{extra}'")
+
+
+def _check_gpu(share: float) -> None:
+    try:
+        find_gpus()
+    except ClusterError as error:
+        raise JobError(
+            f"resources.gpu: a trial asks for {share:g} of a GPU; {error}; write gpu: 0 to train on the cores"
+        ) from None
 
 
 def parse_workers(workers: str) -> int | None:

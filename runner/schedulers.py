@@ -12,12 +12,19 @@ import math
 from bisect import bisect_right
 from typing import Protocol
 
+from jobs.fidelity import Fidelity
 from jobs.spec import Job
 from runner.rungs import Decision, Round, Rung
 
 
 class Scheduler(Protocol):
-    """A rule that stops trials early."""
+    """A rule that stops trials early.
+
+    Attributes:
+        pauses: whether it ever has a trial wait and go on later.
+    """
+
+    pauses: bool
 
     def trials(self) -> int | None:
         """How many trials the rule itself asks for; None leaves that to the job."""
@@ -37,6 +44,8 @@ class Scheduler(Protocol):
 
 class NoScheduler:
     """Every trial runs to its own end."""
+
+    pauses = False
 
     def trials(self) -> int | None:
         """The job decides."""
@@ -66,6 +75,8 @@ class Asha:
     Rungs lie at ``min_epochs · factor^k``.  A trial goes on from a rung if it is among the best
     1/``factor`` of those seen there; while a rung has seen fewer than ``factor`` trials nobody is stopped.
     """
+
+    pauses = False
 
     def __init__(self, *, max_epochs: int, factor: int, min_epochs: int) -> None:
         """Set the rungs below ``max_epochs``."""
@@ -115,6 +126,8 @@ class Hyperband:
     waits while another bracket has work, and nothing can dead-lock: when all of a round have reported,
     every fate is certain.
     """
+
+    pauses = True
 
     def __init__(self, *, max_epochs: int, factor: int, min_epochs: int, iterations: int) -> None:
         """Lay out the brackets, the widest first, ``iterations`` times over."""
@@ -192,18 +205,19 @@ def _bracket(k: int, max_epochs: int, factor: int) -> list[tuple[int, int, int]]
     return [(epochs[r], sizes[r], sizes[r + 1] if r < k else 0) for r in range(k + 1)]
 
 
-def make_scheduler(job: Job) -> Scheduler:
+def make_scheduler(job: Job, fidelity: Fidelity) -> Scheduler:
     """The rule that a job names, fresh."""
-    search, epochs = job.search, job.train.max_epochs
+    search, epochs = job.search, fidelity.epochs(job.train.max_epochs)
+    least = fidelity.epochs(search.min_epochs) if search.min_epochs else 1
     match search.scheduler:
         case "none":
             return NoScheduler()
         case "asha":
-            return Asha(max_epochs=epochs, factor=search.factor, min_epochs=search.min_epochs)
+            return Asha(max_epochs=epochs, factor=search.factor, min_epochs=least)
         case "hyperband":
             return Hyperband(
                 max_epochs=epochs,
                 factor=search.factor,
-                min_epochs=search.min_epochs,
+                min_epochs=least,
                 iterations=search.hyperband_iterations,
             )

@@ -39,7 +39,7 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
         "trial_id": trial.id,
         "score": trial.score,
         "objective": job.search.objective,
-        "epoch": trial.epoch,
+        "epoch": trial.passes(trial.epoch),
         "hyperparameters": hyperparameters(job, trial.values),
         "checkpoint": folder.inside(checkpoint) if folder.exists(checkpoint) else None,
         "test": metrics.get("test"),
@@ -52,7 +52,7 @@ def _published(folder: SweepFolder, trial: Trial) -> bool:
     if not folder.exists(manifest):
         return False
     published = folder.read_json(manifest)
-    return bool((published["trial_id"], published["epoch"]) == (trial.id, trial.epoch))
+    return bool((published["trial_id"], published["epoch"]) == (trial.id, trial.passes(trial.epoch)))
 
 
 def status_json(folder: SweepFolder, results: Results) -> dict[str, Any]:
@@ -98,8 +98,8 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
             trial.id,
             trial.state.replace("_", " "),
             number(trial.score),
-            str(trial.epoch or "-"),
-            str(trial.epochs_trained),
+            str(trial.passes(trial.epoch) or "-"),
+            str(trial.passes(trial.epochs_trained)),
             f"{trial.seconds:.1f}",
             *(value(trial.values.get(name)) for name in names),
             *([trial.diagnosis or ""] if ailing else []),

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.gpus import find_gpus
 from cluster.lease import Lease
 from cluster.scratch import scratch_folder
 from cluster.session import Session, session
 from cluster.storage import SweepFolder
+from jobs.fidelity import Fidelity, fidelity_of
 from jobs.jobfile import dump_job
 from jobs.panel import Panel
 from jobs.params import resolve, space_of
-from jobs.spec import Job
+from jobs.spec import Job, Resources
 from runner.conductor import Conductor
 from runner.errors import Interrupted
 from runner.exam import Exam
 from runner.journal import VERSION, Event, Journal, read_journal
+from runner.legs import LegConfig
 from runner.publish import Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
 from runner.schedulers import make_scheduler
 from runner.search import RandomSearch, planned_trials
+from runner.signals import stop_on_signals
 from runner.silence import Silence
+from runner.tidy import Tidy
 
 _QUIET_TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -97,13 +99,15 @@ class _Sweep:
         past = read_journal(self.folder)
         journal = Journal(self.folder, tick=lease.renew)
         try:
-            space, scheduler = space_of(self.job), make_scheduler(self.job)
+            fidelity = _recorded(past) or fidelity_of(self.job, Panel.load(self.panel))
+            space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
             start: Event = {
                 "event": "start",
                 "version": VERSION,
                 "time": time.time(),
                 "versions": versions(),
                 "planned": planned_trials(self.job.search.trials, space, scheduler),
+                "fidelity": fidelity.to_json(),
             }
             journal.append(start)
             searcher = RandomSearch(space, self.job.search.seed)
@@ -119,11 +123,11 @@ class _Sweep:
         state = "failed"
         try:
             self.watch(conductor, "starting Ray")
-            with _stop_on_signals(conductor):
+            with stop_on_signals(conductor):
                 exam = Exam(lambda: self._to_score(conductor))
                 state = self._train(conductor, exam)
             self.watch(conductor, "publishing the best")
-            self._publish(conductor.results, exam.scores(), done=state == "done")
+            self._publish(conductor, exam.scores(), done=state == "done")
         except KeyboardInterrupt:
             state = "interrupted"
         except BaseException:
@@ -143,10 +147,11 @@ class _Sweep:
         if not (conductor.finished and exam.over):
             resources = self.job.resources
             wanted = self.place.workers * resources.cpu if self.place.workers else None
-            with session(address=self.place.address, cpus=wanted) as ray:
-                _check_room(ray, resources.cpu)
+            cards = len(find_gpus()) if resources.gpu and self.place.address is None else 0
+            with session(address=self.place.address, cpus=wanted, gpus=cards) as ray:
                 self.watch(conductor, "training")
-                self._tune(conductor, exam, self.place.workers or int(ray.cpus) // resources.cpu)
+                room = _room(ray, resources)
+                self._tune(conductor, exam, self.place.workers or room)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
         return "interrupted" if conductor.stopping else "failed"
@@ -155,10 +160,14 @@ class _Sweep:
         os.environ.update(_QUIET_TUNE)
         from ray import tune
 
-        from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
+        from runner.actor import LegRunner
+        from runner.trials import LegScheduler, LegSource
+
+        limit = self.job.resources.disk_gb
+        tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None)
 
         def tick() -> None:
-            self._tidy(conductor)
+            tidy.tidy()
             self.watch(conductor, "training")
 
         config = LegConfig(
@@ -181,13 +190,6 @@ class _Sweep:
             verbose=0,
         )
 
-    def _tidy(self, conductor: Conductor) -> None:
-        """Delete of the checkpoints what no decision can need any more."""
-        while conductor.kept:
-            self.folder.delete(self.folder.state(conductor.kept.pop()))
-        while conductor.beaten:
-            self.folder.delete(self.folder.checkpoint(conductor.beaten.pop()))
-
     def _to_score(self, conductor: Conductor) -> dict[str, Any] | None:
         """The order to score the best model on the test part; None while there is more to train."""
         found = best_model(self.folder, conductor.results) if conductor.complete else None
@@ -196,10 +198,12 @@ class _Sweep:
         params = resolve(self.job, found.trial.values).to_json()
         return {"do": "score", "params": params, "model": self.folder.model(found.trial.id, found.epoch)}
 
-    def _publish(self, results: Results, scores: Scores, *, done: bool) -> None:
+    def _publish(self, conductor: Conductor, scores: Scores, *, done: bool) -> None:
+        results = conductor.results
         found = best_model(self.folder, results)
         if found is not None:
             publish_best(self.folder, self.job, Panel.load(self.panel), found, scores)
+            Tidy(self.folder, conductor, None).finish(found.trial.id)
         elif done and results.best():
             raise ClusterError(
                 f"{self.folder.uri} holds no model, though trials have ended; "
@@ -207,26 +211,28 @@ class _Sweep:
             )
 
 
-def _check_room(ray: Session, cpu: int) -> None:
-    if cpu > ray.cpus:
+def _recorded(past: list[Event]) -> Fidelity | None:
+    """What an epoch was when the sweep began, whatever its data have become since."""
+    return next((Fidelity(**event["fidelity"]) for event in past if "fidelity" in event), None)
+
+
+def _room(ray: Session, resources: Resources) -> int:
+    """How many trials fit into a cluster at a time.
+
+    Raises:
+        ClusterError: not even one.
+    """
+    if resources.cpu > ray.cpus:
         raise ClusterError(
-            f"resources.cpu: a trial asks for {cpu} cores and the cluster has {int(ray.cpus)}; ask for fewer"
+            f"resources.cpu: a trial asks for {resources.cpu} cores and the cluster has {ray.cpus}; "
+            "ask for fewer"
         )
-
-
-@contextmanager
-def _stop_on_signals(conductor: Conductor) -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into a stop that saves; the second ends the process at once."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if conductor.stopping:
-            raise KeyboardInterrupt
-        conductor.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if not resources.gpu:
+        return ray.cpus // resources.cpu
+    if not ray.gpus:
+        raise ClusterError(
+            f"resources.gpu: a trial asks for {resources.gpu:g} of a GPU and the cluster has none; "
+            "write gpu: 0"
+        )
+    on_a_card = int(1 / resources.gpu + 1e-9)  # a trial is never spread over two
+    return min(ray.cpus // resources.cpu, ray.gpus * on_a_card)

@@ -10,112 +10,24 @@ pausing, which saves and pickles, is not used.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from ray.tune import PlacementGroupFactory, Trainable
+from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.experiment.config_parser import _create_trial_from_spec, _make_parser
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import SearchAlgorithm
 
-from cluster.memory import node_bytes
 from jobs.report import EpochReport
-from jobs.spec import Resources
-from runner.conductor import Conductor, Leg
+from runner.conductor import Conductor
 from runner.exam import Exam
-from runner.owner import Limits, Owner
-from runner.process import WorkerProcess
+from runner.legs import LegConfig, Work
 from runner.rungs import Decision
 from runner.silence import Silence
 
 _UNPLACED = 10.0  # seconds that a leg waits for room before it gets the next actor that is free
-_MOST = 0.8  # of the node's memory, that all training processes together may take
-
-
-class LegRunner(Trainable):
-    """The actor: a thin shell round the owner of a warm training process."""
-
-    process = WorkerProcess
-
-    def setup(self, config: dict[str, Any]) -> None:
-        """Start the process and its first leg."""
-        start, limits = partial(self.process, **config["process"]), Limits(**config["limits"])
-        if limits.memory is None:  # its share of this node's, which may not be the driver's
-            share = config["process"]["threads"] / (os.cpu_count() or 1)
-            limits = replace(limits, memory=int(_MOST * node_bytes() * min(1.0, share)))
-        self._owner = Owner(start, limits, config["order"])
-        self._next: dict[str, Any] | None = None
-
-    def take_up(self, config: dict[str, Any]) -> None:
-        """The leg that the next step begins; the present one was decided on.
-
-        Nothing is done here: what goes wrong in a step reaches Tune.
-        """
-        self._next = config
-
-    def step(self) -> dict[str, Any]:
-        """The next thing the leg says, or a heartbeat."""
-        if self._next is not None:
-            self._owner.change(self._next["order"])
-            self._next = None
-        return {"message": json.dumps(self._owner.listen())}
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take up another Tune trial's first leg in the same process."""
-        self._owner.change(new_config["order"])
-        return True
-
-    def cleanup(self) -> None:
-        """Let an open leg save and leave, then end the process."""
-        self._owner.close()
-
-
-@dataclass(frozen=True)
-class LegConfig:
-    """What is the same for every leg of a sweep, as the training process is told it.
-
-    Attributes:
-        job: the job file's text; its path, ``sweep``, is the folder's URI and ``panel`` a folder of the node.
-    """
-
-    job: str
-    sweep: str
-    panel: str
-    backend: str
-    resources: Resources
-
-    def of(self, leg: Leg) -> dict[str, Any]:
-        """A Tune trial's config."""
-        order = self.common() | {
-            "do": "train",
-            "trial": leg.trial,
-            "epoch": leg.epoch,
-            "params": leg.params.to_json(),
-            "seed": leg.seed,
-            "milestones": leg.milestones,
-        }
-        return self.around(order)
-
-    def common(self) -> dict[str, Any]:
-        """What every order says."""
-        return {"job": self.job, "sweep": self.sweep, "panel": self.panel}
-
-    def around(self, order: dict[str, Any]) -> dict[str, Any]:
-        """An order with the process that is to carry it out."""
-        resources = self.resources
-        return {
-            "order": order,
-            "process": {"backend": self.backend, "threads": resources.cpu},
-            "limits": {
-                "legs": resources.trials_per_worker,
-                "memory": int(resources.memory_gb * 1e9) if resources.memory_gb else None,
-            },
-        }
 
 
 class LegSource(SearchAlgorithm):
@@ -130,6 +42,7 @@ class LegSource(SearchAlgorithm):
         self._spec: dict[str, Any] = {}
         self._count = 0
         self._latest: tuple[TuneTrial, float] | None = None  # the Tune trial made last, and when
+        self._kept: Work | None = None  # for want of an actor with its room
 
     def add_configurations(self, experiments: Any) -> None:
         """Learn what Tune calls the trainable and where it keeps its scratch."""
@@ -140,16 +53,15 @@ class LegSource(SearchAlgorithm):
         work = self._next_work()
         if work is None:
             return None
-        name, config = work
         self._count += 1
         trial = _create_trial_from_spec(
             self._spec,
             self._parser,
-            trial_id=f"{self._count:06d}-{name}",
-            experiment_tag=name,
-            placement_group_factory=PlacementGroupFactory([{"CPU": self._config.resources.cpu}]),
+            trial_id=f"{self._count:06d}-{work.trial}",
+            experiment_tag=work.trial,
+            placement_group_factory=PlacementGroupFactory([work.room]),
         )
-        trial.recur_trial, trial.config = name, config
+        trial.recur_trial, trial.recur_room, trial.config = work.trial, work.room, work.config
         self._latest = trial, time.monotonic()
         return trial
 
@@ -158,9 +70,12 @@ class LegSource(SearchAlgorithm):
         work = None if self._starving() else self._next_work()
         if work is None:
             return False
-        trial.recur_trial, config = work
+        if work.room != trial.recur_room:
+            self._kept = work  # for a Tune trial of its own
+            return False
+        trial.recur_trial = work.trial
         actor = trial.temporary_state.ray_actor  # an actor carries out its calls in their order
-        actor.take_up.remote(config)
+        actor.take_up.remote(work.config)
         return True
 
     def _starving(self) -> bool:
@@ -170,12 +85,15 @@ class LegSource(SearchAlgorithm):
         trial, since = self._latest
         return trial.status == TuneTrial.PENDING and time.monotonic() - since > _UNPLACED
 
-    def _next_work(self) -> tuple[str, dict[str, Any]] | None:
-        """The name of the trial and the config of the next leg or, after the last one, of the exam."""
+    def _next_work(self) -> Work | None:
+        """The next leg or, after the last one, the exam."""
+        if self._kept is not None:
+            work, self._kept = self._kept, None
+            return work
         if self._conductor.running < self._workers and (leg := self._conductor.next_leg()):
-            return leg.trial, self._config.of(leg)
+            return self._config.of(leg)
         if self._conductor.finished and (order := self._exam.take()):
-            return self._exam.NAME, self._config.around(self._config.common() | order)
+            return self._config.around(self._exam.NAME, order, self._config.resources.gpu)
         return None
 
     def is_finished(self) -> bool:
@@ -214,16 +132,22 @@ class LegScheduler(TrialScheduler):
             case "report":
                 if conductor.on_report(trial, EpochReport(**message["report"])) is not Decision.CONTINUE:
                     return False
-            case "failed":
-                conductor.on_failed(trial, message["error"])
-                return False
-            case "died":
-                conductor.on_lost(trial, message["error"])
+            case "failed" | "died":
+                self._end(trial, message)
                 return False
         if conductor.stopping:
             conductor.on_suspended(trial)
             return False
         return True
+
+    def _end(self, trial: str, message: dict[str, Any]) -> None:
+        """The leg, and perhaps the trial, did not go well."""
+        if message["say"] == "died":
+            self._conductor.on_lost(trial, message["error"])
+        elif message.get("exhausted"):
+            self._conductor.on_exhausted(trial, message["error"])
+        else:
+            self._conductor.on_failed(trial, message["error"])
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """The actor or its node is gone."""

@@ -7,99 +7,54 @@ a milestone), ``leave`` (save and end the leg), ``score`` (the test part).  Out:
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import queue
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
 
 from cluster.errors import ClusterError
+from cluster.gpus import find_gpus
 from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
+from jobs.accelerator import announce_limit, exhausted, limit_memory
 from jobs.errors import JobError
 from jobs.jobfile import parse_job
 from jobs.panel import Panel
 from jobs.params import Params
-from jobs.report import EpochReport
 from jobs.spec import Job
 from jobs.windows import Scaler, fit_scaler, split_panel
+from runner.conversation import LegHooks, Line, Message
 from runner.data import open_job_panel
-
-Message = dict[str, Any]
-
-
-class _Line:
-    """The owner's end of the conversation: a thread reads, anyone writes."""
-
-    def __init__(self, source: IO[str], sink: IO[str]) -> None:
-        self._sink = sink
-        self.inbox: queue.Queue[Message] = queue.Queue()
-        self.leave = threading.Event()
-        threading.Thread(target=self._read, args=(source,), daemon=True).start()
-
-    def _read(self, source: IO[str]) -> None:
-        for text in source:
-            message = json.loads(text)
-            if message["do"] == "leave":
-                self.leave.set()
-            elif message["do"] == "train":  # here, so that a `leave` right behind it is not forgotten
-                self.leave.clear()
-            self.inbox.put(message)
-        os._exit(0)  # the owner is gone; whatever runs in the main thread has nobody to report to
-
-    def send(self, message: Message) -> None:
-        self._sink.write(json.dumps(message) + "\n")
-        self._sink.flush()
-
-
-class _Leg:
-    """Connects one leg's training with the owner and with the sweep's folder."""
-
-    def __init__(self, line: _Line, folder: SweepFolder, order: Message) -> None:
-        self._line, self._folder = line, folder
-        self._trial: str = order["trial"]
-        self._milestones = frozenset(order["milestones"])
-
-    def report(self, report: EpochReport) -> bool:
-        self._line.send({"say": "report", "report": asdict(report)})
-        if report.ended or report.epoch not in self._milestones:
-            return True
-        return bool(self._line.inbox.get()["do"] == "go")
-
-    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
-        folder, trial = self._folder, self._trial
-        if model is not None:
-            folder.write(folder.model(trial, epoch), model)
-        folder.write(folder.state(trial), state)
-        for owner, older in folder.models_of(trial) if model is not None else ():
-            if older != epoch:
-                folder.delete(folder.model(owner, older))
-
-    def interrupted(self) -> bool:
-        return self._line.leave.is_set()
+from runner.process import GPU_SHARE
 
 
 class Worker:
     """Carries out orders until its owner goes away."""
 
-    def __init__(self, line: _Line, log: Callable[[Path | None], None]) -> None:
-        """Take orders from ``line``; ``log`` sends what is printed to a file."""
+    def __init__(
+        self, line: Line, log: Callable[[Path | None], None], *, gpu: bool, refusal: str | None
+    ) -> None:
+        """Take orders from ``line``; ``log`` sends what is printed to a file.
+
+        With a ``refusal`` none is carried out, and that is why.
+        """
         self._line, self._log = line, log
+        self._gpu, self._refusal = gpu, refusal
         self._jobs: dict[str, Job] = {}
         self._panels: dict[str, Panel] = {}
         self._scalers: dict[str, Scaler] = {}
         self._held = ExitStack()
+        self._thread = ThreadPoolExecutor(1, "saves")
 
     def serve(self) -> None:
         """Carry out one order after another, for ever."""
         orders = {"train": self._train, "score": self._score}
+        if self._refusal is not None:
+            orders = dict.fromkeys(orders, self._refuse)
         while True:
             order = self._line.inbox.get()
             if order["do"] not in orders:
@@ -110,7 +65,13 @@ class Worker:
                 self._line.send({"say": "failed", "error": str(error)})
             except Exception as error:  # noqa: BLE001 - whatever a trial raises is that trial's failure
                 traceback.print_exc()
-                self._line.send({"say": "failed", "error": f"{type(error).__name__}: {error}"})
+                said = f"{type(error).__name__}: {error}"
+                why = {"exhausted": True} if self._gpu and exhausted(error) else {}
+                self._line.send({"say": "failed", "error": said} | why)
+
+    def _refuse(self, order: Message) -> None:
+        del order
+        raise ClusterError(str(self._refusal))
 
     def _open(self, order: Message) -> tuple[Job, Panel, SweepFolder]:
         text, panel = order["job"], order["panel"]
@@ -139,9 +100,12 @@ class Worker:
             parts=parts,
             seed=order["seed"],
             milestones=frozenset(order["milestones"]),
+            pauses=order["pauses"],
+            to_beat=order["to_beat"],
             scaler=self._scalers[opened],
+            gpu=self._gpu,
         )
-        leg = _Leg(self._line, folder, order)
+        leg = LegHooks(self._line, folder, order, self._thread)
         with self._logged(folder, order["trial"]):
             state = self._saved_state(folder, order)
             try:
@@ -151,6 +115,8 @@ class Worker:
                     raise
                 sys.stderr.write(f"{error}\n")
                 train(task, leg, known_epochs=order["epoch"])
+            finally:
+                leg.flush()
         self._line.send({"say": "left"})
 
     @staticmethod
@@ -209,18 +175,35 @@ def _log_switch() -> Callable[[Path | None], None]:
     return switch
 
 
+def _start_backend(share: float) -> None:
+    """Import Keras and its backend, once, before the first order is waited for.
+
+    Raises:
+        ClusterError, JobError: that ``share`` of a GPU cannot be had.
+    """
+    card = find_gpus()[0] if share else None
+    if card is not None:
+        announce_limit(card.pool(share), card.memory)
+    import jobs.train  # noqa: F401
+
+    if card is not None:
+        limit_memory(card.pool(share))
+
+
 def main() -> None:
     """Serve the owner on standard input and output; everything else printed goes to standard error."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    line = _Line(sys.stdin, out)
-    import jobs.train  # noqa: F401 - Keras and its backend, once, before the first order is waited for
-
-    logging.getLogger("tensorflow").setLevel(
-        logging.ERROR
-    )  # every new network is traced anew; it warns of that
+    line = Line(sys.stdin, out)
+    refusal, share = None, float(os.environ.get(GPU_SHARE, "0"))
+    try:
+        _start_backend(share)
+    except (ClusterError, JobError) as error:
+        refusal = str(error)
+    # Every new network is traced anew; TensorFlow warns of that.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     line.send({"say": "ready"})
-    Worker(line, _log_switch()).serve()
+    Worker(line, _log_switch(), gpu=share > 0, refusal=refusal).serve()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Not as a script, for Ray's actors have to find the classes by this module's name
 
 from __future__ import annotations
 
-from runner import sweep, trials
+from runner import actor
 from runner.cli import main
 from runner.process import WorkerProcess
 
@@ -16,7 +16,7 @@ class TrivialProcess(WorkerProcess):
     module = "tests.benchmarks._trivial_worker"
 
 
-class TrivialRunner(trials.LegRunner):
+class TrivialRunner(actor.LegRunner):
     """The real actor, round that process."""
 
     process = TrivialProcess
@@ -24,6 +24,5 @@ class TrivialRunner(trials.LegRunner):
 
 def run() -> None:
     """The real command."""
-    trials.LegRunner = TrivialRunner
-    sweep.WorkerProcess = TrivialProcess
+    actor.LegRunner = TrivialRunner
     main()

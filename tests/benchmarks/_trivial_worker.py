@@ -26,8 +26,9 @@ def train(task: Any, hooks: Hooks, resume_from: bytes | None = None, known_epoch
     for epoch in range(known_epochs + 1, len(scores) + 1):
         best = int(scores[:epoch].argmin())
         last = epoch == len(scores)
-        if last or epoch in task.milestones:
-            hooks.save(state=_BYTES, model=_BYTES, epoch=best + 1)
+        promising = task.to_beat is None or scores[best] <= task.to_beat
+        if promising and (last or epoch in task.milestones):
+            hooks.save(state=None if last else bytes, model=_BYTES, epoch=best + 1, wait=True)
         report = EpochReport(
             epoch=epoch,
             score=float(scores[epoch - 1]),
@@ -39,6 +40,8 @@ def train(task: Any, hooks: Hooks, resume_from: bytes | None = None, known_epoch
         )
         if not hooks.report(report):
             return
+        if epoch in task.milestones and not promising:
+            hooks.save(state=bytes, model=None, epoch=best + 1, wait=False)
 
 
 def _stand_in(name: str, **content: Callable[..., Any]) -> None:

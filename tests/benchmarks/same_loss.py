@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 import numpy as np
 
@@ -30,9 +31,9 @@ class _Last:
         self.score = report.metrics["val_mse"]  # type: ignore[attr-defined]
         return True
 
-    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+    def save(self, *, state: Any, model: bytes | None, epoch: int, wait: bool) -> None:
         """Drop it."""
-        del state, model, epoch
+        del state, model, epoch, wait
 
     def interrupted(self) -> bool:
         """Stay."""

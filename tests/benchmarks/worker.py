@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any
 
 from cluster.memory import resident_bytes
 from runner.process import environment
@@ -36,9 +37,9 @@ class _FirstStep:
         """Not reached."""
         raise AssertionError(report)
 
-    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+    def save(self, *, state: Any, model: bytes | None, epoch: int, wait: bool) -> None:
         """Not reached."""
-        raise AssertionError(epoch, state, model)
+        raise AssertionError(epoch, state, model, wait)
 
     def interrupted(self) -> bool:
         """Leave."""
@@ -53,9 +54,9 @@ class _All(_FirstStep):
         del report
         return True
 
-    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+    def save(self, *, state: Any, model: bytes | None, epoch: int, wait: bool) -> None:
         """Drop it."""
-        del state, model, epoch
+        del state, model, epoch, wait
 
     def interrupted(self) -> bool:
         """Stay."""

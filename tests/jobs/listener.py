@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pytest
 
 from jobs import feed
-from jobs.checkpoint import TrainState
+from jobs import train as training
 from jobs.dataspec import Split
+from jobs.learner import Learner
 from jobs.params import Params
 from jobs.report import EpochReport
 from jobs.train import Task, train
@@ -28,18 +30,20 @@ class Listener:
     batches: int = 0
     saved_epoch: int = 0
     reports: list[EpochReport] = field(default_factory=list)
-    saves: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    saves: list[tuple[bytes | None, bytes | None]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    learner: Any = None  # the trial's
 
     def report(self, report: EpochReport) -> bool:
         self.reports.append(report)
         self.events.append(f"report {report.epoch}")
         return report.epoch != self.stop_at
 
-    def save(self, *, state: bytes, model: bytes | None, epoch: int) -> None:
+    def save(self, *, state: Callable[[], bytes] | None, model: bytes | None, epoch: int, wait: bool) -> None:
         self.saved_epoch = epoch
-        self.saves.append((state, model))
-        self.events.append("save" if model is None else "save with model")
+        self.saves.append((state and state(), model))
+        kinds = [name for name, given in (("state", state), ("model", model)) if given]
+        self.events.append(f"save {' and '.join(kinds)}{'' if wait else ' beside'}")
 
     def interrupted(self) -> bool:
         self.batches += 1
@@ -48,7 +52,7 @@ class Listener:
     @property
     def state(self) -> bytes:
         """The state that was saved last."""
-        return self.saves[-1][0]
+        return next(state for state, _ in reversed(self.saves) if state is not None)
 
     @property
     def model(self) -> bytes:
@@ -63,15 +67,16 @@ class Listener:
         ]
 
     def arrays(self) -> list[bytes]:
-        """The bits of the last state's variables and of its best ones."""
-        state = TrainState.from_bytes(self.state)
-        return [array.tobytes() for array in (*state.now, *state.best)]
+        """The bits of the weights and of the optimizer's state at the trial's end."""
+        return [array.tobytes() for array in self.learner.arrays]
 
 
-def task(chosen: Params, *, steps: int = 60, seed: int = 3, milestones: tuple[int, ...] = ()) -> Task:
+def task(
+    chosen: Params, *, steps: int = 60, seed: int = 3, milestones: tuple[int, ...] = (), **more: Any
+) -> Task:
     """A trial on one small series."""
     found = panel(steps)
-    return Task(chosen, found, split_panel(found, Split()), seed, frozenset(milestones))
+    return Task(chosen, found, split_panel(found, Split()), seed, frozenset(milestones), **more)
 
 
 def trained(
@@ -79,7 +84,13 @@ def trained(
 ) -> Listener:
     """Train and give what the listener was told; it is asked after every ``at_once`` batches."""
     listener = Listener(**listens)
+
+    def make(*args: Any, **options: Any) -> Learner:
+        listener.learner = Learner(*args, **options)
+        return listener.learner
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feed, "MOST_BATCHES", at_once)
+        patch.setattr(training, "Learner", make)
         train(given, listener, resume_from, known_epochs)
     return listener

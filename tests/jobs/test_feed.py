@@ -11,7 +11,7 @@ from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from jobs import feed as feeding
-from jobs.feed import EVALUATION_BATCH, MOST_BATCHES, Feed, batches_of, shuffled
+from jobs.feed import EVALUATION_BATCH, MOST_BATCHES, Feed, batches_of, drawn, order_of, shuffled
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,45 @@ def test_what_is_gathered_is_nobody_elses(case: Case) -> None:
     np.testing.assert_array_equal(case.feed.rows, before)
 
 
-def test_each_epoch_is_a_permutation_of_all_windows(case: Case) -> None:
-    found = [shuffled(case.starts, seed=1, epoch=epoch).tolist() for epoch in range(4)]
+def test_each_pass_is_a_permutation_of_all_windows(case: Case) -> None:
+    found = [shuffled(case.starts, seed=1, number=number).tolist() for number in range(4)]
 
     assert [sorted(one) for one in found] == [case.starts.tolist()] * 4
     assert len({tuple(one) for one in found}) == 4
     assert case.starts.tolist() not in found
 
 
-def test_the_order_depends_on_seed_and_epoch_alone(case: Case) -> None:
-    found = shuffled(case.starts, seed=1, epoch=2).tolist()
+def test_the_order_depends_on_seed_and_pass_alone(case: Case) -> None:
+    found = shuffled(case.starts, seed=1, number=2).tolist()
 
-    assert shuffled(case.starts, seed=1, epoch=2).tolist() == found
-    assert shuffled(case.starts, seed=2, epoch=1).tolist() != found
-    assert shuffled(case.starts, seed=2, epoch=2).tolist() != found
+    assert shuffled(case.starts, seed=1, number=2).tolist() == found
+    assert shuffled(case.starts, seed=2, number=1).tolist() != found
+    assert shuffled(case.starts, seed=2, number=2).tolist() != found
+
+
+@seed(4)
+@given(size=st.integers(1, 12), cuts=st.lists(st.integers(1, 30), min_size=1, max_size=6))
+def test_epochs_of_any_length_add_up_to_whole_passes(size: int, cuts: list[int]) -> None:
+    starts, first = np.arange(size) * 10, 0
+    found: list[int] = []
+    for count in cuts:
+        found += order_of(starts, seed=3, first=first, count=count).tolist()
+        first += count
+
+    passes = [shuffled(starts, seed=3, number=number).tolist() for number in range(-(-first // size))]
+    assert found == [start for one in passes for start in one][:first]
+
+
+def test_what_is_drawn_is_everybodys_and_keeps_its_order() -> None:
+    starts = np.arange(10_000)
+
+    found = drawn(starts, 1_000)
+
+    assert drawn(starts, 1_000).tolist() == found.tolist() == sorted(set(found.tolist()))
+    assert len(found) == 1_000
+    hours = np.bincount(found % 24, minlength=24)
+    assert hours.min() > 20  # every hour of the day is there, about 42 times
+    assert drawn(starts, 10_000) is starts
 
 
 @pytest.mark.parametrize(

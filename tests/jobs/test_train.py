@@ -25,8 +25,8 @@ def quick(**changes: Any) -> Params:
     return params(cell="simple_rnn", **changes)
 
 
-UNSTEADY = task(quick(learning_rate=0.3, units=8, max_epochs=8), milestones=tuple(range(9)))
-STOPPED = task(quick(max_epochs=4), milestones=(2,))
+UNSTEADY = task(quick(learning_rate=0.3, units=8, max_epochs=8), milestones=tuple(range(9)), pauses=True)
+STOPPED = task(quick(max_epochs=4), milestones=(2,), pauses=True)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_every_epoch_is_reported_and_the_last_one_ends_it() -> None:
     assert [report.epoch for report in found.reports] == [1, 2, 3]
     assert [report.ended for report in found.reports] == [None, None, "done"]
     assert found.batches == 3 * (2 + 1)  # 29 windows in batches of 16, and the validation's one
-    assert found.events == ["report 1", "report 2", "save with model", "report 3"]
+    assert found.events == ["report 1", "report 2", "save model", "report 3"]
     for report in found.reports:
         assert set(report.metrics) == {"loss", "val_loss", "val_mae", "val_mse"}
         assert report.score == report.metrics["val_loss"] == report.metrics["val_mse"]
@@ -98,7 +98,7 @@ def test_vitals_tell_what_an_epoch_took_and_how_the_network_fares(unsteady: List
         assert vitals["dead_units"] == 0.0
         assert vitals["windows_per_second"] > 0
         assert vitals["peak_memory_mb"] > 0
-    assert unsteady.reports[0].vitals["checkpoint_seconds"] == 0  # nothing had been saved before it
+    assert unsteady.reports[0].vitals["checkpoint_seconds"] == 0  # nothing had been saved by then
     assert unsteady.reports[2].vitals["checkpoint_seconds"] > 0
     json.dumps([report.vitals for report in unsteady.reports], allow_nan=False)
 
@@ -112,32 +112,65 @@ def test_early_stopping_counts_epochs_without_improvement() -> None:
     )
 
 
-def test_a_milestone_saves_before_it_reports() -> None:
-    given = task(quick(max_epochs=4), milestones=(1, 3))
+# What is saved, and when
 
-    found = trained(given)
 
-    assert [event.removesuffix(" with model") for event in found.events] == [
-        "save",
+def events(*, score: float | None, pauses: bool = False, interrupt_at: int | None = None) -> list[str]:
+    """What a trial of three epochs with a milestone after each does, when that score is to be beaten."""
+    given = task(quick(max_epochs=3), milestones=(1, 2, 3), pauses=pauses, to_beat=score)
+    return trained(given, interrupt_at=interrupt_at).events
+
+
+def test_a_trial_that_may_pause_is_saved_before_every_decision() -> None:
+    assert events(score=0.0, pauses=True) == ["save state", "report 1", "save state", "report 2", "report 3"]
+
+
+def test_a_trial_that_goes_on_is_saved_beside_its_training() -> None:
+    """And not at its end, when nobody goes on from it."""
+    assert events(score=0.0) == [
         "report 1",
+        "save state beside",
         "report 2",
-        "save",
+        "save state beside",
         "report 3",
-        "save",
-        "report 4",
     ]
-    assert [TrainState.from_bytes(state).progress.epoch for state, _ in found.saves] == [1, 3, 4]
-    assert found.saves[0][1] is not None
+
+
+def test_a_model_that_may_be_the_sweeps_best_is_on_storage_before_it_is_told_of() -> None:
+    saved = ["save state and model", "report 1", "save state and model", "report 2", "save model", "report 3"]
+    scores = [report.score for report in trained(task(quick(max_epochs=3))).reports]
+    assert scores == sorted(scores, reverse=True)  # or the case would show less
+
+    assert events(score=None) == saved
+    assert events(score=scores[0]) == saved  # as good as the best, and perhaps the earlier trial
+    assert events(score=scores[1]) == ["report 1", "save state beside", *saved[2:]]
+
+
+def test_what_was_saved_is_not_saved_again_when_it_leaves() -> None:
+    assert events(score=0.0, pauses=True, interrupt_at=4) == ["save state", "report 1"]
+
+
+@pytest.mark.parametrize(("interrupt_at", "saved"), [(4, ["save state"]), (None, [])])  # an epoch asks thrice
+def test_a_trial_that_is_dropped_is_saved_only_if_it_is_to_go_on(
+    interrupt_at: int | None, saved: list[str]
+) -> None:
+    given = task(quick(max_epochs=3), milestones=(1,), to_beat=0.0)
+
+    found = trained(given, stop_at=1, interrupt_at=interrupt_at)
+
+    assert found.events == ["report 1", *saved]
 
 
 def test_a_model_is_saved_again_only_when_there_is_a_better_one(unsteady: Listener) -> None:
     bests = [report.best_epoch for report in unsteady.reports]
     better = [now != before for before, now in zip([0, *bests], bests, strict=False)]
-    assert [model is not None for _, model in unsteady.saves] == better
+    saved = "; ".join(unsteady.events).split("report")[:-1]  # what was saved before each report
+    models = ["model" in before for before in saved]
+    assert models == better
 
 
 def test_a_listener_may_end_the_trial(stopped: Listener) -> None:
-    assert stopped.events[-2:] == ["save with model", "report 2"]
+    assert stopped.events[-2:] == ["save state and model", "report 2"]
     assert stopped.reports[-1].ended is None
 
 
@@ -204,10 +237,7 @@ def test_what_was_best_before_it_diverged_is_kept(stopped: Listener) -> None:
     assert (report.epoch, report.ended, report.score) == (3, "diverged", None)
     assert (report.best_epoch, report.best_score) == (state.progress.best_epoch, state.progress.best_score)
     no_nan(found)
-    after = TrainState.from_bytes(found.state)
-    assert after.progress == state.progress
-    assert [array.tobytes() for array in after.best] == [array.tobytes() for array in state.best]
-    assert found.saves[-1][1] is None  # its model was saved before
+    assert found.events == ["report 3"]  # all that is worth keeping was kept before
 
 
 # Refusals

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from jobs.fidelity import PASSES
 from jobs.params import space_of
 from jobs.spec import Job
-from runner.conductor import Conductor, Leg
+from runner.conductor import Conductor
 from runner.journal import Event
+from runner.legs import Leg
 from runner.rungs import Decision
 from runner.schedulers import make_scheduler
 from runner.search import RandomSearch
@@ -99,4 +101,4 @@ class Pool:
 def make_conductor(job: Job, past: Sequence[Event], log: Lines) -> Conductor:
     """A conductor as ``run_sweep`` makes it."""
     space = space_of(job)
-    return Conductor(job, RandomSearch(space, job.search.seed), make_scheduler(job), log, past)
+    return Conductor(job, RandomSearch(space, job.search.seed), make_scheduler(job, PASSES), log, past)

@@ -104,6 +104,16 @@ def test_no_job_file(bench: Bench) -> None:
     assert bench.refused() == "job.yaml: the job file cannot be read: No such file or directory"
 
 
+def test_a_gpu_where_there_is_none(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.shard("a.parquet", frame())
+    bench.write_job(resources="{gpu: 0.25}")
+    monkeypatch.setenv("PATH", str(bench.folder))
+    assert bench.refused() == (
+        "resources.gpu: a trial asks for 0.25 of a GPU; no GPU was found here: nvidia-smi is not installed; "
+        "write gpu: 0 to train on the cores"
+    )
+
+
 def test_missing_path(bench: Bench) -> None:
     bench.data.rmdir()
     assert bench.refused() == (

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.fidelity import Fidelity
+from jobs.params import space_of
 from jobs.report import EpochReport
 from jobs.spec import Job
 from runner.conductor import Conductor
-from runner.results import ENDED
+from runner.results import ENDED, Results
 from runner.rungs import Decision
+from runner.schedulers import make_scheduler
+from runner.search import RandomSearch
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
 from tests.runner.pool import START, Lines, Pool, make_conductor
 
@@ -249,3 +253,108 @@ def test_an_end_told_again_after_a_crash_still_ends_the_trial() -> None:
 
     assert pool.conductor.on_report(leg.trial, again) is Decision.STOP
     assert pool.conductor.finished
+
+
+# More of a GPU's memory
+
+
+def on_gpu(share: float) -> Conductor:
+    units = {"units": "{int: {min: 1, max: 1000}}"}
+    job = make_job(search={"trials": 2}, train={"max_epochs": 3}, resources={"gpu": share}, model=units)
+    return make_conductor(job, [START], Lines([START]))
+
+
+def begun(conductor: Conductor) -> tuple[str, float]:
+    leg = conductor.next_leg()
+    assert leg is not None
+    return leg.trial, leg.gpu
+
+
+@pytest.mark.parametrize(("share", "more"), [(0.25, 0.5), (0.5, 1.0), (0.75, 1.0)])
+def test_a_trial_that_runs_out_of_gpu_memory_runs_again_with_twice_the_share(
+    share: float, more: float
+) -> None:
+    conductor = on_gpu(share)
+    assert begun(conductor) == ("00000", share)
+
+    conductor.on_exhausted("00000", "ResourceExhaustedError: OOM")
+
+    trial = conductor.results.trials["00000"]
+    assert (trial.state, trial.diagnosis) == ("paused", f"ran out of GPU memory, given {more:g} of a card")
+    again = make_conductor(conductor._job, journal(conductor), Lines())  # after a crash, too
+    for each in (conductor, again):
+        assert begun(each) == ("00000", more)  # before any other
+    assert begun(conductor) == ("00001", share)
+
+
+@pytest.mark.parametrize(("share", "tries"), [(0.25, 2), (1.0, 1)])
+def test_only_then_it_fails(share: float, tries: int) -> None:
+    conductor = on_gpu(share)
+
+    for _ in range(tries):
+        begun(conductor)
+        conductor.on_exhausted("00000", "ResourceExhaustedError: OOM")
+
+    trial = conductor.results.trials["00000"]
+    assert trial.state == "failed"
+    assert trial.error == (
+        f"needs more GPU memory than {min(1, share * tries):g} of a card has; lower train.batch_size or the "
+        "network, or raise resources.gpu: ResourceExhaustedError: OOM"
+    )
+    assert begun(conductor)[0] == "00001"
+
+
+def test_trials_that_cudnn_cannot_run_are_named_on_a_gpu_only() -> None:
+    for share, said in ((0.5, "slower than by cuDNN: layer 1 is a simple_rnn"), (0.0, None)):
+        job = make_job(search={"trials": 1}, resources={"gpu": share}, model={"cell": "simple_rnn"})
+        conductor = make_conductor(job, [START], Lines([START]))
+        begun(conductor)
+
+        assert Results([START, *journal(conductor)[1:]]).trials["00000"].diagnosis == said
+
+
+# What an epoch is
+
+
+def test_where_an_epoch_is_a_part_of_a_pass_rungs_lie_within_the_first() -> None:
+    fidelity = Fidelity(100, 10)
+    job = make_job(search={"trials": 3, "scheduler": "asha"}, train={"max_epochs": 2})
+    start = START | {"fidelity": fidelity.to_json()}
+    space = space_of(job)
+    conductor = Conductor(job, RandomSearch(space, 0), make_scheduler(job, fidelity), Lines([start]), [start])
+
+    leg = conductor.next_leg()
+
+    assert leg is not None
+    assert leg.milestones == (1, 3, 9)
+    assert (leg.params.train.max_epochs, leg.params.train.epoch_windows) == (20, 100)
+    conductor.on_report(leg.trial, EpochReport(3, 0.5, 0.5, 2, {}, 1.0, None))
+    shown = conductor.results.trials[leg.trial].to_json()
+    assert (shown["epoch"], shown["epochs_trained"], shown["rung"]) == (0.2, 0.3, 0.3)
+    assert conductor.results.epochs_trained() == 0.3
+
+
+# Which models are worth keeping
+
+
+def test_a_leg_is_told_what_to_beat_by_trials_that_have_ended() -> None:
+    conductor = make_conductor(job_of("none"), [START], Lines([START]))
+    first, second = (conductor.next_leg() for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert (first.to_beat, second.to_beat, first.pauses) == (None, None, False)
+
+    conductor.on_report(first.trial, EpochReport(1, 0.5, 0.5, 1, {}, 1.0, None))
+    assert conductor.next_leg().to_beat is None  # type: ignore[union-attr]  # it may yet fail with its model
+    conductor.on_report(first.trial, EpochReport(2, 0.6, 0.5, 1, {}, 1.0, "done"))
+    conductor.on_report(second.trial, EpochReport(1, 0.7, 0.7, 1, {}, 1.0, "done"))
+
+    assert conductor.next_leg().to_beat == 0.5  # type: ignore[union-attr]
+
+
+def test_only_hyperband_pauses() -> None:
+    for scheduler in ("none", "asha", "hyperband"):
+        leg = make_conductor(job_of(scheduler), [START], Lines([START])).next_leg()
+
+        assert leg is not None
+        assert leg.pauses == (scheduler == "hyperband")

@@ -53,7 +53,16 @@ class Bench:
     panel: Path
     job: Job
 
-    def order(self, trial: str, epoch: int = 0, milestones: tuple[int, ...] = (), epochs: int = 2) -> Message:
+    def order(
+        self,
+        trial: str,
+        epoch: int = 0,
+        milestones: tuple[int, ...] = (),
+        epochs: int = 2,
+        *,
+        pauses: bool = False,
+        to_beat: float | None = None,
+    ) -> Message:
         train = self.job.train.model_copy(update={"max_epochs": epochs, "early_stopping": None})
         job = self.job.model_copy(update={"train": train})
         return {
@@ -66,6 +75,8 @@ class Bench:
             "params": resolve(job, {}).to_json(),
             "seed": 5,
             "milestones": milestones,
+            "pauses": pauses,
+            "to_beat": to_beat,
         }
 
     def hear(self) -> Message:
@@ -127,7 +138,7 @@ def test_a_leg_is_trained_reported_and_saved(bench: Bench) -> None:
     assert last["best_score"] == min(first["score"], last["score"])
     assert last["metrics"].keys() >= {"loss", "val_loss", "val_mse", "val_mae"}
     folder = bench.folder
-    assert TrainState.from_bytes(folder.read(folder.state("00001"))).progress.epoch == 2
+    assert not folder.exists(folder.state("00001"))  # nobody goes on from its end
     assert folder.models_of("00001") == [("00001", last["best_epoch"])]
     assert folder.read(folder.model("00001", last["best_epoch"]))[:2] == b"PK"
     assert not folder.exists(folder.log("00001"))  # nothing was printed
@@ -135,7 +146,7 @@ def test_a_leg_is_trained_reported_and_saved(bench: Bench) -> None:
 
 @pytest.mark.parametrize(("answer", "heard"), [("go", [2, "left"]), ("drop", ["left"])])
 def test_it_waits_at_a_milestone_for_the_answer(bench: Bench, answer: str, heard: list[Any]) -> None:
-    bench.worker.send(bench.order(f"00002-{answer}", milestones=(1,)))
+    bench.worker.send(bench.order(f"00002-{answer}", milestones=(1,), pauses=True))
     assert bench.hear()["report"]["epoch"] == 1
     assert bench.worker.receive(0.3) is None
     assert bench.folder.exists(bench.folder.state(f"00002-{answer}"))
@@ -143,6 +154,42 @@ def test_it_waits_at_a_milestone_for_the_answer(bench: Bench, answer: str, heard
     bench.worker.send({"do": answer})
 
     assert bench.hear_leg() == heard
+
+
+def test_what_is_saved_beside_the_training_is_there_when_the_leg_is_left(bench: Bench) -> None:
+    state = bench.folder.state("00009")
+    bench.worker.send(bench.order("00009", milestones=(1,), epochs=400, to_beat=0.0))
+    assert bench.hear()["report"]["epoch"] == 1
+    assert bench.worker.receive(0.3) is None
+    assert not bench.folder.exists(state)  # it may be stopped, and then nobody needs it
+
+    bench.worker.send({"do": "go"})
+    assert bench.hear()["report"]["epoch"] == 2
+    bench.worker.send({"do": "leave"})
+    *more, last = bench.hear_leg()
+
+    assert last == "left"
+    saved = TrainState.from_bytes(bench.folder.read(state))
+    assert saved.progress.epoch == (more[-1] if more else 2)
+    assert bench.folder.models_of("00009") == []  # no score beats that of 0
+
+
+def test_storage_that_takes_no_state_fails_the_trial(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "checkpoints").write_text("a file where the folder should be")
+    order = bench.order("00010", milestones=(1,), epochs=400, to_beat=0.0) | {"sweep": str(tmp_path / "a")}
+    bench.worker.send(order)
+    assert bench.hear()["report"]["epoch"] == 1
+
+    bench.worker.send({"do": "go"})
+    while (said := bench.hear())["say"] == "report" and said["report"]["epoch"] < 50:
+        pass
+    bench.worker.send({"do": "leave"})
+    while said["say"] == "report":
+        said = bench.hear()
+
+    assert said["say"] == "failed"
+    assert "checkpoints/00010/state.npz: cannot be written" in said["error"]
 
 
 def test_leave_saves_the_state_and_the_next_leg_goes_on_from_it(bench: Bench) -> None:

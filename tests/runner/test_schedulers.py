@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.fidelity import PASSES
 from runner.rungs import Decision
 from runner.schedulers import Asha, Hyperband, NoScheduler, Scheduler, make_scheduler
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
@@ -223,7 +224,7 @@ def test_without_a_scheduler_every_trial_comes_to_its_own_end(
 def test_a_job_names_its_scheduler(name: str, kind: type[Scheduler], trials: int | None) -> None:
     job = make_job(search={"scheduler": name, "factor": 3}, train={"max_epochs": 9})
 
-    scheduler = make_scheduler(job)
+    scheduler = make_scheduler(job, PASSES)
 
     assert isinstance(scheduler, kind)
     assert scheduler.trials() == trials

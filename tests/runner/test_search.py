@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jobs.fidelity import PASSES
 from jobs.params import space_of
 from jobs.space import Values
 from jobs.spec import Job
@@ -104,11 +105,11 @@ def test_the_number_of_trials_is_the_schedulers_the_jobs_or_the_spaces(
 ) -> None:
     job = make_job(model=LAYERED, search=search, train={"max_epochs": 81})
 
-    assert planned_trials(job.search.trials, space_of(job), make_scheduler(job)) == planned
+    assert planned_trials(job.search.trials, space_of(job), make_scheduler(job, PASSES)) == planned
 
 
 def test_a_job_that_searches_nothing_has_one_trial() -> None:
     job = make_job(search={"trials": 5})
 
-    assert planned_trials(5, space_of(job), make_scheduler(job)) == 1
+    assert planned_trials(5, space_of(job), make_scheduler(job, PASSES)) == 1
     assert ask(job, 0, 1) == [{}]

@@ -16,10 +16,12 @@ from ray.tune.schedulers import TrialScheduler
 from jobs.report import EpochReport
 from jobs.spec import Resources
 from runner import trials as module
+from runner.actor import LegRunner
 from runner.conductor import Conductor
 from runner.exam import Exam
+from runner.legs import LegConfig
 from runner.silence import Silence
-from runner.trials import LegConfig, LegRunner, LegScheduler, LegSource
+from runner.trials import LegScheduler, LegSource
 from tests.runner.curves import make_job
 from tests.runner.pool import START, Lines, make_conductor
 
@@ -36,7 +38,8 @@ class Virtual:
 
     started: list[Virtual]
 
-    def __init__(self, *, backend: str, threads: int) -> None:
+    def __init__(self, *, backend: str, threads: int, gpu: float = 0.0) -> None:
+        del gpu
         self.told: list[str] = []
         self.says: deque[dict[str, Any]] = deque()
         self.alive, self.how, self.pid = True, (backend, threads), os.getpid()
@@ -167,9 +170,10 @@ class Tune:
     exam: Exam = field(default_factory=lambda: Exam(lambda: None))
     ticks: int = 0
     placed: list[Any] = field(default_factory=list)
+    resources: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
-        config = LegConfig(job="", sweep="", panel="", backend="jax", resources=Resources())
+        config = LegConfig(job="", sweep="", panel="", backend="jax", resources=self.resources)
         self.source = LegSource(self.conductor, config, self.exam, self.workers, Silence())
         self.scheduler = LegScheduler(self.conductor, self.source, self.exam, self._tick, Silence())
 
@@ -285,3 +289,38 @@ def test_a_leg_that_waits_long_for_room_gets_the_next_actor(
     assert tune.say(first, report(1, "done")) == STOP
     second.status = TuneTrial.RUNNING
     assert tune.say(second, report(1, "done")) == GO_ON
+
+
+@pytest.fixture
+def on_gpu(tune: Tune) -> Tune:
+    """The same sweep, a quarter of a card for each trial."""
+    job = make_job(
+        search={"trials": 4}, resources={"gpu": 0.25}, model={"units": "{int: {min: 1, max: 1000}}"}
+    )
+    del tune  # but for what it has put in Ray's place
+    return Tune(make_conductor(job, [START], Lines([START])), resources=job.resources)
+
+
+def test_a_trial_that_needs_more_of_a_card_gets_a_tune_trial_of_its_own(on_gpu: Tune) -> None:
+    on_gpu.place()
+    first, second = on_gpu.placed
+    assert first.recur_room == {"CPU": 1, "GPU": 0.25}
+
+    assert on_gpu.say(first, {"say": "failed", "error": "OOM", "exhausted": True}) == STOP
+    assert on_gpu.say(second, report(1)) == GO_ON
+
+    assert on_gpu.place() == ["00000", "00001", "00000"]
+    third = on_gpu.placed[-1]
+    assert third.recur_room == {"CPU": 1, "GPU": 0.5}
+    assert third.config["process"]["gpu"] == 0.5
+    assert on_gpu.say(third, report(1, "done")) == STOP  # the next leg is no larger than usual
+    assert on_gpu.place()[-1] == "00002"
+    assert on_gpu.placed[-1].recur_room == {"CPU": 1, "GPU": 0.25}
+
+
+def test_a_trial_that_fails_for_another_reason_is_not_tried_again(on_gpu: Tune) -> None:
+    on_gpu.place()
+
+    assert on_gpu.say(on_gpu.placed[0], {"say": "failed", "error": "ValueError"}) == GO_ON
+
+    assert on_gpu.conductor.results.trials["00000"].state == "failed"

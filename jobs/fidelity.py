@@ -1,0 +1,84 @@
+"""What an epoch is: a pass over the training windows, or a part of one where a pass is long.
+
+In the code and in the journal an *epoch* is what a trial trains between two validations.  The job file's
+epochs are passes, and so is what is shown to people; ``Fidelity`` goes from one to the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from jobs.dimensions import Dimension
+from jobs.panel import Panel
+from jobs.params import Params, WindowParams
+from jobs.schedules import PLATEAU_PATIENCE
+from jobs.spec import Job
+from jobs.windows import count_windows, split_panel
+
+_LONG = 2  # epochs of ``search.windows`` in a pass, from where on ``auto`` counts windows
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How epochs are counted.
+
+    Attributes:
+        windows: trained on in an epoch, by every trial the same; None: all that the trial has.
+        per_pass: epochs in a pass over the windows of the trial that has most.
+    """
+
+    windows: int | None = None
+    per_pass: int = 1
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``Fidelity(**…)`` takes."""
+        return asdict(self)
+
+    def epochs(self, passes: int) -> int:
+        """So many passes."""
+        return passes * self.per_pass
+
+    def passes(self, epochs: int) -> int | float:
+        """So many epochs, as people are shown them."""
+        return epochs if self.per_pass == 1 else round(epochs / self.per_pass, 4)
+
+    def of(self, params: Params) -> Params:
+        """The same trial, its epochs counted so."""
+        train = params.train
+        return replace(
+            params,
+            train=replace(
+                train,
+                max_epochs=self.epochs(train.max_epochs),
+                patience=None if train.patience is None else self.epochs(train.patience),
+                plateau_patience=self.epochs(PLATEAU_PATIENCE),
+                epoch_windows=self.windows,
+            ),
+        )
+
+
+PASSES = Fidelity()
+
+
+def fidelity_of(job: Job, panel: Panel) -> Fidelity:
+    """What the job's ``search.resource`` means for a panel."""
+    search, most = job.search, _most_windows(job, panel)
+    if search.resource == "epochs" or (search.resource == "auto" and most < _LONG * search.windows):
+        return PASSES
+    per_pass = max(1, round(most / search.windows))
+    return Fidelity(windows=math.ceil(most / per_pass), per_pass=per_pass)
+
+
+def _most_windows(job: Job, panel: Panel) -> int:
+    """Training windows of the trial that has most."""
+    window = job.window
+    lookback, stride = min(_values(window.lookback)), min(_values(window.stride))
+    fullest = WindowParams(lookback, window.horizon, stride, window.evaluation_stride, "none")
+    return count_windows(split_panel(panel, job.data.split), fullest)["train"]
+
+
+def _values(field: int | Dimension) -> Iterable[int]:
+    return [field] if isinstance(field, int) else [int(v) for v in field.probes() if v is not None]

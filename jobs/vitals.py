@@ -1,0 +1,40 @@
+"""What an epoch found out about the trial and about itself."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+from collections.abc import Mapping
+
+from jobs.learner import Pass, Validation
+
+_KINDS = ("compile", "data", "train", "validate", "checkpoint")
+
+
+def metrics_of(loss: str, passed: Pass, found: Validation | None) -> dict[str, float]:
+    """``loss`` of training; of validation ``val_loss``, ``val_mse`` and ``val_mae``, NaN if it was lost."""
+    validation = found or Validation(math.nan, math.nan, math.nan, 0.0)
+    metrics = {"loss": passed.loss, "val_loss": validation.loss}
+    return metrics | {"val_mse": validation.mse, "val_mae": validation.mae, f"val_{loss}": validation.loss}
+
+
+def vitals_of(
+    seconds: Mapping[str, float], windows: int, passed: Pass, found: Validation | None
+) -> dict[str, float | None]:
+    """What an epoch of so many windows took and how healthy the network is, see ``EpochReport``."""
+    trained = seconds.get("train", 0.0) + seconds.get("data", 0.0)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    vitals: dict[str, float | None] = {f"{kind}_seconds": round(seconds.get(kind, 0.0), 4) for kind in _KINDS}
+    return vitals | {
+        "windows_per_second": round(windows / max(trained, 1e-9), 1),
+        "gradient_norm": finite(passed.mean_gradient),
+        "gradient_norm_max": finite(passed.largest_gradient),
+        "dead_units": found.dead_units if found else None,
+        "peak_memory_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),
+    }
+
+
+def finite(value: float) -> float | None:
+    """A number that JSON has; None for what it has not."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,55 @@
+"""What Ray Tune runs: an actor that owns a warm training process."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ray.tune import Trainable
+
+from cluster.memory import node_bytes
+from runner.owner import Limits, Owner
+from runner.process import WorkerProcess
+
+_MOST = 0.8  # of the node's memory, that all training processes together may take
+
+
+class LegRunner(Trainable):
+    """The actor: a thin shell round the owner of a warm training process."""
+
+    process = WorkerProcess
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Start the process and its first leg."""
+        start, limits = partial(self.process, **config["process"]), Limits(**config["limits"])
+        if limits.memory is None:  # its share of this node's, which may not be the driver's
+            share = config["process"]["threads"] / (os.cpu_count() or 1)
+            limits = replace(limits, memory=int(_MOST * node_bytes() * min(1.0, share)))
+        self._owner = Owner(start, limits, config["order"])
+        self._next: dict[str, Any] | None = None
+
+    def take_up(self, config: dict[str, Any]) -> None:
+        """The leg that the next step begins; the present one was decided on.
+
+        Nothing is done here: what goes wrong in a step reaches Tune.
+        """
+        self._next = config
+
+    def step(self) -> dict[str, Any]:
+        """The next thing the leg says, or a heartbeat."""
+        if self._next is not None:
+            self._owner.change(self._next["order"])
+            self._next = None
+        return {"message": json.dumps(self._owner.listen())}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take up another Tune trial's first leg in the same process."""
+        self._owner.change(new_config["order"])
+        return True
+
+    def cleanup(self) -> None:
+        """Let an open leg save and leave, then end the process."""
+        self._owner.close()

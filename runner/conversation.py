@@ -1,0 +1,91 @@
+"""The training process's end of its conversation with its owner, and what a leg says and saves."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import asdict
+from typing import IO, Any
+
+from cluster.storage import SweepFolder
+from jobs.report import EpochReport
+
+Message = dict[str, Any]
+
+
+class Line:
+    """The owner's end of the conversation: a thread reads, anyone writes."""
+
+    def __init__(self, source: IO[str], sink: IO[str]) -> None:
+        self._sink = sink
+        self.inbox: queue.Queue[Message] = queue.Queue()
+        self.leave = threading.Event()
+        threading.Thread(target=self._read, args=(source,), daemon=True).start()
+
+    def _read(self, source: IO[str]) -> None:
+        for text in source:
+            message = json.loads(text)
+            if message["do"] == "leave":
+                self.leave.set()
+            elif message["do"] == "train":  # here, so that a `leave` right behind it is not forgotten
+                self.leave.clear()
+            self.inbox.put(message)
+        os._exit(0)  # the owner is gone; whatever runs in the main thread has nobody to report to
+
+    def send(self, message: Message) -> None:
+        """Say something."""
+        self._sink.write(json.dumps(message) + "\n")
+        self._sink.flush()
+
+
+class LegHooks:
+    """Connects one leg's training with the owner and with the sweep's folder, which a thread writes to."""
+
+    def __init__(self, line: Line, folder: SweepFolder, order: Message, thread: Executor) -> None:
+        self._line, self._folder, self._thread = line, folder, thread
+        self._trial: str = order["trial"]
+        self._milestones = frozenset(order["milestones"])
+        self._saving: Future[None] | None = None
+
+    def report(self, report: EpochReport) -> bool:
+        """See ``Hooks``; at a milestone the owner answers."""
+        decisive = report.ended is None and report.epoch in self._milestones
+        if decisive or report.ended:
+            self.flush()
+        self._line.send({"say": "report", "report": asdict(report)})
+        return not decisive or bool(self._line.inbox.get()["do"] == "go")
+
+    def save(self, *, state: Callable[[], bytes] | None, model: bytes | None, epoch: int, wait: bool) -> None:
+        """See ``Hooks``."""
+        self.flush()
+        self._saving = self._thread.submit(self._write, state, model, epoch)
+        if wait:
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait until all that was saved is on storage.
+
+        Raises:
+            ClusterError: the storage does not take it.
+        """
+        saving, self._saving = self._saving, None
+        if saving is not None:
+            saving.result()
+
+    def _write(self, state: Callable[[], bytes] | None, model: bytes | None, epoch: int) -> None:
+        folder, trial = self._folder, self._trial
+        if model is not None:
+            folder.write(folder.model(trial, epoch), model)
+        if state is not None:
+            folder.write(folder.state(trial), state())
+        for owner, older in folder.models_of(trial) if model is not None else ():
+            if older != epoch:
+                folder.delete(folder.model(owner, older))
+
+    def interrupted(self) -> bool:
+        """See ``Hooks``."""
+        return self._line.leave.is_set()

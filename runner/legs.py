@@ -1,0 +1,83 @@
+"""Legs, and what an actor is told of one: the order, the process that carries it out, the room it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.params import Params
+from jobs.spec import Resources
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A stretch of training to be done.
+
+    Attributes:
+        epoch: where it begins; 0 for a fresh trial, else the trial's saved state is gone on from.
+        milestones: epochs after which it waits for a decision.
+        pauses: whether a decision may be that it goes on later.
+        to_beat: the best score of a trial that has ended; models that are worse need not be kept.
+        gpu: the share of a card that it is given.
+    """
+
+    trial: str
+    number: int
+    epoch: int
+    params: Params
+    seed: int
+    milestones: tuple[int, ...]
+    pauses: bool
+    to_beat: float | None
+    gpu: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something for an actor to do: the name of its trial, the actor's config, and the room it needs."""
+
+    trial: str
+    config: dict[str, Any]
+    room: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LegConfig:
+    """What is the same for every leg of a sweep, as the training process is told it.
+
+    Attributes:
+        job: the job file's text; its path, ``sweep``, is the folder's URI and ``panel`` a folder of the node.
+    """
+
+    job: str
+    sweep: str
+    panel: str
+    backend: str
+    resources: Resources
+
+    def of(self, leg: Leg) -> Work:
+        """A leg."""
+        order = {
+            "do": "train",
+            "trial": leg.trial,
+            "epoch": leg.epoch,
+            "params": leg.params.to_json(),
+            "seed": leg.seed,
+            "milestones": leg.milestones,
+            "pauses": leg.pauses,
+            "to_beat": leg.to_beat,
+        }
+        return self.around(leg.trial, order, leg.gpu)
+
+    def around(self, trial: str, order: dict[str, Any], gpu: float) -> Work:
+        """An order with what every order says, with the process that is to carry it out and its room."""
+        resources = self.resources
+        config = {
+            "order": order | {"job": self.job, "sweep": self.sweep, "panel": self.panel},
+            "process": {"backend": self.backend, "threads": resources.cpu, "gpu": gpu},
+            "limits": {
+                "legs": resources.trials_per_worker,
+                "memory": int(resources.memory_gb * 1e9) if resources.memory_gb else None,
+            },
+        }
+        return Work(trial, config, {"CPU": resources.cpu} | ({"GPU": gpu} if gpu else {}))

@@ -1,0 +1,105 @@
+"""Checkpoints go as soon as nobody can need them, and sooner where the disk is limited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.storage import Storage, SweepFolder
+from jobs.report import EpochReport
+from runner.conductor import Conductor
+from runner.tidy import Tidy
+from tests.runner.curves import make_job
+from tests.runner.pool import START, Lines, make_conductor
+
+SIZE = 1_000  # bytes of a state and of a model
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SweepFolder:
+    return Storage.open(str(tmp_path)).sweep("a")
+
+
+@pytest.fixture
+def conductor() -> Conductor:
+    """Three trials of Hyperband have paused at epoch 1 with scores 0.3, 0.2 and 0.1; a fourth runs."""
+    job = make_job(
+        search={"scheduler": "hyperband", "factor": 3},
+        train={"max_epochs": 9},
+        model={"units": "{int: {min: 1, max: 1000}}"},
+    )
+    found = make_conductor(job, [START], Lines([START]))
+    for score in (0.3, 0.2, 0.1):
+        leg = found.next_leg()
+        assert leg is not None
+        found.on_report(leg.trial, EpochReport(1, score, score, 1, {}, 1.0, None))
+    assert found.next_leg() is not None
+    return found
+
+
+def keep(folder: SweepFolder, *trials: str) -> None:
+    for trial in trials:
+        folder.write(folder.state(trial), bytes(SIZE))
+        folder.write(folder.model(trial, 1), bytes(SIZE))
+
+
+def standing(folder: SweepFolder) -> dict[str, int]:
+    """The trials that have a checkpoint, and how many files there are in it."""
+    return {trial: size // SIZE for trial, size in folder.checkpoint_sizes().items()}
+
+
+ALL = ("00000", "00001", "00002", "00003")
+
+
+@pytest.mark.parametrize(
+    ("limit", "left"),
+    [
+        (8, {"00000": 2, "00001": 2, "00002": 2, "00003": 2}),
+        (7, {"00001": 2, "00002": 2, "00003": 2}),
+        (5, {"00002": 2, "00003": 2}),  # the worst alone would leave six files
+        (0, {"00002": 2, "00003": 1}),
+    ],
+)
+def test_the_worst_trials_that_wait_give_up_their_checkpoints_first(
+    folder: SweepFolder, conductor: Conductor, limit: int, left: dict[str, int]
+) -> None:
+    keep(folder, *ALL)
+
+    Tidy(folder, conductor, None).make_room(limit * SIZE)
+
+    assert standing(folder) == left
+
+
+def test_a_limit_is_looked_at_now_and_then(folder: SweepFolder, conductor: Conductor) -> None:
+    tidy = Tidy(folder, conductor, 4 * SIZE)
+    keep(folder, *ALL)
+
+    tidy.tidy()
+    assert standing(folder) == {"00002": 2, "00003": 2}
+    keep(folder, *ALL)
+    tidy.tidy()
+
+    assert len(standing(folder)) == 4  # the next look comes some seconds later
+
+
+def test_what_the_decisions_left_over_goes(folder: SweepFolder, conductor: Conductor) -> None:
+    keep(folder, *ALL)
+    conductor.beaten.append("00001")
+    conductor.kept.append("00002")
+
+    Tidy(folder, conductor, None).tidy()
+
+    assert standing(folder) == {"00000": 2, "00002": 1, "00003": 2}
+
+
+def test_at_the_end_nothing_stays_of_trials_that_have_ended(
+    folder: SweepFolder, conductor: Conductor
+) -> None:
+    keep(folder, *ALL, "00099")
+    for trial in ("00003", "00001"):
+        conductor.on_failed(trial, "ValueError: no")
+
+    Tidy(folder, conductor, None).finish("00001")
+
+    assert standing(folder) == {"00000": 2, "00001": 2, "00002": 2}  # two can still go on
