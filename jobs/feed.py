@@ -13,7 +13,7 @@ import numpy as np
 
 from jobs.panel import Indices, Rows
 
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 512
 MOST_BATCHES = 32  # in one call: enough that calling costs nothing, few enough to leave soon when asked to
 _MOST_BYTES = 4 << 20  # of inputs in one call
 

@@ -24,6 +24,7 @@ from jobs.params import NetworkParams, Params
 from jobs.windows import Scaler
 
 _XLA_PAYS = 60_000  # steps of a recurrence, from where on XLA's speed outweighs its compilation
+_XLA_PAYS_EVALUATING = 8_000  # the batches are larger, and there is only half a program to compile
 _CALL_SECONDS = 0.5  # that one call may take, so that a trial leaves soon when asked to
 
 Rates = Callable[[int, int], Any]
@@ -113,17 +114,17 @@ class Learner:
         Only the work that is given decides, never what happens to be compiled already: plain graphs and XLA's
         programs differ in the last digits, and a trial must be the same wherever and whenever it runs.
         """
-        self._training = self._chosen(self._training, training)
-        self._evaluation = self._chosen(self._evaluation, validation)
+        self._training = self._chosen(self._training, training, _XLA_PAYS)
+        self._evaluation = self._chosen(self._evaluation, validation, _XLA_PAYS_EVALUATING)
         with self.clock("compile"):
             training_program(self._training, self._optimizer).prepare(self._arrays, self._given)
             evaluation_program(self._evaluation).prepare(self._arrays[0], self._given)
 
-    def _chosen(self, shape: Shape, windows: int) -> Shape:
+    def _chosen(self, shape: Shape, windows: int, pays: int) -> Shape:
         if self._gpu or keras.backend.backend() == "jax":  # there is nothing else, or nothing that is as fast
             return replace(shape, xla=not isinstance(shape.network, KernelNetwork))
         steps = batches_of(windows, shape.batch) * shape.network.lookback * len(self._layers)
-        return replace(shape, xla=steps >= _XLA_PAYS)
+        return replace(shape, xla=steps >= pays)
 
     def train(self, starts: Indices, rates: Rates, ask: Ask) -> Pass:
         """Train on the windows that begin at ``starts``, in their order.
@@ -175,7 +176,7 @@ class Learner:
         """Evaluate the windows that begin at ``starts``; ``ask`` is called after every few batches."""
         shape = self._evaluation
         program = evaluation_program(shape)
-        totals, largest = np.zeros(3), np.full(sum(layer.units for layer in self._layers), -np.inf)
+        totals, largest = np.zeros(3), -np.inf
         size = shape.batch * shape.capacity
         for begin in range(0, len(starts), size):
             piece = starts[begin : begin + size]
@@ -188,15 +189,9 @@ class Learner:
             totals, largest = totals + sums, np.maximum(largest, outputs)
             ask()
         loss, mse, mae = (totals / len(starts)).tolist()
-        return Validation(loss, mse, mae, self._dead(largest))
-
-    def _dead(self, largest: np.ndarray[Any, Any]) -> float:
-        ends = np.cumsum([layer.units for layer in self._layers])
-        outputs = np.split(largest, ends[:-1])
-        relus = [
-            each for each, layer in zip(outputs, self._layers, strict=True) if layer.activation == "relu"
-        ]
-        return float(np.mean(np.concatenate(relus) <= 0)) if relus else 0.0
+        return Validation(
+            loss, mse, mae, dead_units=float(np.mean(largest <= 0)) if np.size(largest) else 0.0
+        )
 
     @contextmanager
     def clock(self, kind: str) -> Iterator[None]:

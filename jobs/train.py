@@ -12,6 +12,7 @@ from jobs.feed import batches_of, drawn, order_of
 from jobs.keeper import Keeper
 from jobs.learner import Learner, Pass, Validation
 from jobs.models import build_forecaster
+from jobs.outlook import ALONE, Outlook
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.report import EpochReport, Hooks
@@ -28,6 +29,7 @@ class Task:
 
     Attributes:
         milestones: epochs at which the trial waits for a decision.
+        outlook: what decides how its programs are compiled.
         pauses: whether a decision may be to go on later and elsewhere.
         to_beat: the score that the sweep's best trial ended with; models that are worse are not saved.
         scaler: of the training part, if it is known already.
@@ -39,6 +41,7 @@ class Task:
     parts: Parts
     seed: int
     milestones: frozenset[int] = frozenset()
+    outlook: Outlook = ALONE
     pauses: bool = False
     to_beat: float | None = None
     scaler: Scaler | None = None
@@ -119,14 +122,13 @@ class _Trial:
         self._judge(passed, found, began)
 
     def _prepare(self) -> None:
-        """Compile for the work between the milestones round this epoch."""
-        epoch = self._progress.epoch
-        before = max((m for m in self._task.milestones if m <= epoch), default=0)
-        after = min((m for m in self._task.milestones if m > epoch), default=self._chosen.max_epochs)
-        if self._prepared != (before, after):
-            epochs = after - before
-            self._learner.expect(epochs * self._size, epochs * len(self._validation))
-            self._prepared = (before, after)
+        """Compile for the work between the rungs round this epoch."""
+        epoch, last = self._progress.epoch, self._chosen.max_epochs
+        stretch = self._task.outlook.stretch(epoch, last)
+        if self._prepared != stretch:
+            epochs = self._task.outlook.epochs(epoch, last)
+            self._learner.expect(int(epochs * self._size), int(epochs * len(self._validation)))
+            self._prepared = stretch
 
     def _rates(self, first: int, count: int) -> Any:
         chosen = self._chosen

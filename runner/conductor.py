@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import Protocol
 
 from jobs.cudnn import off_cudnn
+from jobs.outlook import alike
 from jobs.params import resolve, space_of
 from jobs.report import EpochReport
 from jobs.spec import Job
@@ -44,7 +45,9 @@ class Conductor:
     ) -> None:
         """Stand where the events in ``past`` end; new ones go to ``log``."""
         self._job, self._searcher, self._scheduler, self._log = job, searcher, scheduler, log
-        self.planned = planned_trials(job.search.trials, space_of(job), scheduler)
+        space = space_of(job)
+        self.planned = planned_trials(job.search.trials, space, scheduler)
+        self._alike = alike(space, self.planned)
         self.results = Results()
         self.stopping = False
         self.beaten: list[str] = []  # ended trials whose checkpoints nobody needs any more
@@ -160,13 +163,16 @@ class Conductor:
         self._queue.append(f"{number:05d}")
 
     def _leg(self, trial: Trial) -> Leg:
+        rungs = self._scheduler.milestones(trial.number)
         return Leg(
             trial=trial.id,
             number=trial.number,
             epoch=trial.epochs_trained,
             params=self.results.fidelity.of(resolve(self._job, trial.values)),
             seed=(self._job.search.seed * 1_000_003 + trial.number) % 2**31,
-            milestones=tuple(m for m in self._scheduler.milestones(trial.number) if m > trial.epochs_trained),
+            milestones=tuple(rung for rung in rungs if rung > trial.epochs_trained),
+            rungs=rungs,
+            alike=self._alike,
             pauses=self._scheduler.pauses,
             to_beat=self._best.score if self._best else None,
             gpu=trial.gpu or self._job.resources.gpu,

@@ -16,6 +16,8 @@ class Leg:
     Attributes:
         epoch: where it begins; 0 for a fresh trial, else the trial's saved state is gone on from.
         milestones: epochs after which it waits for a decision.
+        rungs: all epochs at which there ever is one.
+        alike: trials of the sweep that share a program, see ``jobs.outlook``.
         pauses: whether a decision may be that it goes on later.
         to_beat: the best score of a trial that has ended; models that are worse need not be kept.
         gpu: the share of a card that it is given.
@@ -27,6 +29,8 @@ class Leg:
     params: Params
     seed: int
     milestones: tuple[int, ...]
+    rungs: tuple[int, ...]
+    alike: float
     pauses: bool
     to_beat: float | None
     gpu: float
@@ -64,6 +68,8 @@ class LegConfig:
             "params": leg.params.to_json(),
             "seed": leg.seed,
             "milestones": leg.milestones,
+            "rungs": leg.rungs,
+            "alike": leg.alike,
             "pauses": leg.pauses,
             "to_beat": leg.to_beat,
         }

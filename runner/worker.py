@@ -23,6 +23,7 @@ from cluster.storage import SweepFolder
 from jobs.accelerator import announce_limit, exhausted, limit_memory
 from jobs.errors import JobError
 from jobs.jobfile import parse_job
+from jobs.outlook import Outlook
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.spec import Job
@@ -100,6 +101,7 @@ class Worker:
             parts=parts,
             seed=order["seed"],
             milestones=frozenset(order["milestones"]),
+            outlook=Outlook(tuple(order["rungs"]), order["alike"]),
             pauses=order["pauses"],
             to_beat=order["to_beat"],
             scaler=self._scalers[opened],

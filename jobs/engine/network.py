@@ -102,7 +102,7 @@ class Network:
         outputs = []
         for index, cell in enumerate(self._cells()):
             projected, *rest = self._project(backend, index, None, x, *weights[3 * index : 3 * index + 3])
-            x = self._of_interest(index, recurrence(cell, backend).forward(projected, *rest)[0])
+            x = self._of_interest(index, recurrence(cell, backend).outputs(projected, *rest)[0])
             outputs.append(x)
         return self._output(backend, None, level, x, *weights[-2:]), outputs
 

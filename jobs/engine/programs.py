@@ -156,6 +156,9 @@ class Evaluation:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         self._backend = backend(xla=shape.xla)
+        layers = shape.network.params.layers
+        self._relus = [index for index, layer in enumerate(layers) if layer.activation == "relu"]
+        self._units = sum(layers[index].units for index in self._relus)
         self._run = self._step_by_step if self._backend.eager else self._backend.program(self._program)
         self._ready = False
 
@@ -173,7 +176,7 @@ class Evaluation:
 
         Returns:
             Sums over the windows of loss, squared and absolute error, (3,) float64, and the largest output of
-            each unit of all layers, (units,).
+            each ReLU unit, (units of all ReLU layers,).
         """
         *sums, largest = self._run(weights, batches, np.int32(count), given)
         totals = [ops.convert_to_numpy(each).sum(dtype=np.float64) for each in sums]
@@ -187,12 +190,14 @@ class Evaluation:
         network = self.shape.network
         mean, deviation, targets = given["mean"], given["deviation"], network.targets
         unflat = network.unflatten(weights)
-        errors, largest = [], np.full(sum(layer.units for layer in network.params.layers), _LEAST)
+        errors, largest = [], np.full(self._units, _LEAST)
         for x, y, valid in zip(batches["x"][:count], batches["y"], batches["valid"], strict=False):
             forecast, outputs = network.apply(self._backend, unflat, (x[:valid] - mean) / deviation)
             errors.append(ops.convert_to_numpy(forecast) - (y[:valid] - mean[:targets]) / deviation[:targets])
-            units = [ops.convert_to_numpy(each).reshape(-1, each.shape[-1]).max(0) for each in outputs]
-            largest = np.maximum(largest, np.concatenate(units))
+            if self._relus:
+                relus = [ops.convert_to_numpy(outputs[i]) for i in self._relus]
+                units = [each.reshape(-1, each.shape[-1]).max(0) for each in relus]
+                largest = np.maximum(largest, np.concatenate(units))
         error = np.concatenate(errors)
         return *(ops.mean(function(error), axis=(1, 2)) for function in self._functions()), largest
 
@@ -204,12 +209,13 @@ class Evaluation:
             x, y = shape.scaled(batches, index[0], given)
             forecast, outputs = shape.network.apply(self._backend, unflat, x)
             real = shape.real(batches, index[0])
-            largest = [_largest(output, real) for output in outputs]
             sums = tuple(shape.sums(function, forecast - y, real) for function in functions)
+            if not self._relus:
+                return carry, sums
+            largest = [_largest(outputs[i], real) for i in self._relus]
             return (ops.maximum(carry[0], ops.concatenate(largest)),), sums
 
-        units = sum(layer.units for layer in shape.network.params.layers)
-        begin = (ops.full((units,), _LEAST, dtype="float32"),)
+        begin = (ops.full((self._units,), _LEAST, dtype="float32"),)
         (largest,), sums = self._backend.loop(count, shape.capacity, body, begin, 3)
         return *sums, largest
 

@@ -26,6 +26,7 @@ class Recurrence:
     """
 
     forward: Callable[..., Arrays]
+    outputs: Callable[..., Arrays]
     back: Callable[..., Arrays]
 
     def backward(self, g: Any, saved: Sequence[Any], rest: Sequence[Any]) -> Arrays:
@@ -37,12 +38,25 @@ class Recurrence:
 def recurrence(cell: Cell, backend: Backend, *, last: bool = False) -> Recurrence:
     """A cell's recurrence; with ``last`` only the last step's output (B, U) counts, else all steps' do."""
     back = backend.shared(partial(_backward, cell, backend, last))
-    return Recurrence(_shared_forward(cell, backend), back)
+    return Recurrence(_shared_forward(cell, backend), _shared_outputs(cell, backend), back)
 
 
 @lru_cache(_KEPT)
 def _shared_forward(cell: Cell, backend: Backend) -> Callable[..., Arrays]:
     return backend.shared(partial(_forward, cell, backend))
+
+
+@lru_cache(_KEPT)
+def _shared_outputs(cell: Cell, backend: Backend) -> Callable[..., Arrays]:
+    return backend.shared(partial(_outputs, cell, backend))
+
+
+def _outputs(cell: Cell, backend: Backend, x: Any, *rest: Any) -> Arrays:
+    def step(carry: Arrays, at: Arrays) -> tuple[Arrays, Arrays]:
+        carry, saved = cell.forward(carry, at[0], rest)
+        return carry, saved[:1]
+
+    return backend.scan(step, _start(cell, x), (x,), prepare=None, results=1, reverse=False)
 
 
 def _start(cell: Cell, like: Any) -> Arrays:

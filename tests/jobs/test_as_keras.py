@@ -46,7 +46,7 @@ def fitted(given: Task) -> list[dict[str, float]]:
     )
     found = []
     for epoch in range(chosen.train.max_epochs):
-        x, y = scaled(given, shuffled(windows.train, seed=given.seed, epoch=epoch))
+        x, y = scaled(given, shuffled(windows.train, seed=given.seed, number=epoch))
         history = model.fit(
             x,
             y,

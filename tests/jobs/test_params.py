@@ -135,6 +135,7 @@ def test_hyperparameters_are_all_of_them_fixed_ones_too() -> None:
         "train.loss": "mse",
         "train.quantile": 0.5,
         "train.batch_size": 64,
+        "train.precision": "float32",
         "train.max_epochs": 50,
         "train.early_stopping.patience": 5,
     }

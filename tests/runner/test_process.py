@@ -75,6 +75,8 @@ class Bench:
             "params": resolve(job, {}).to_json(),
             "seed": 5,
             "milestones": milestones,
+            "rungs": milestones,
+            "alike": 1.0,
             "pauses": pauses,
             "to_beat": to_beat,
         }
