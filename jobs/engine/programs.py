@@ -20,7 +20,8 @@ from jobs.engine.losses import loss_function
 from jobs.engine.network import Dropout, Network
 from jobs.engine.optimizers import OPTIMIZERS, Optimizer
 
-_KEPT = 16  # shapes that a worker keeps the programs of
+_KEPT = 24  # shapes that a worker keeps the programs of
+_TIDIED = 16  # new programs, after which it gives back memory
 _LEAST = -1e30  # less than any output
 Batches = dict[str, Any]
 Given = dict[str, Any]
@@ -144,7 +145,7 @@ _numbers = itertools.count(1)
 
 def _give_back_memory() -> None:
     """Once for so many new programs, give back what those that were dropped had taken: nobody else does."""
-    if next(_numbers) % _KEPT == 0:
+    if next(_numbers) % _TIDIED == 0:
         keras.utils.clear_session()  # TensorFlow keeps each kernel that it ever ran
         with suppress(OSError, AttributeError):  # only the GNU C library can be told to
             ctypes.CDLL(None).malloc_trim(0)

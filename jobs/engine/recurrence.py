@@ -22,6 +22,7 @@ class Recurrence:
     Attributes:
         forward: projected inputs (steps, B, G·U) and the cell's other weights to what its steps save, the
             outputs (steps, B, U) first.
+        outputs: the same, but for the outputs alone, which is all that an evaluation asks for.
         back: see ``backward``.
     """
 

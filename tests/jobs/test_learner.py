@@ -67,7 +67,8 @@ def test_xla_is_taken_where_there_are_many_steps_of_recurrences() -> None:
     assert chosen_for(enough // 2, 0, layers=(LayerParams("gru", 3, "tanh", 0.0),) * 2) == (True, False)
     assert chosen_for(enough // 2, 0, lookback=12) == (True, False)
     assert chosen_for(enough // 2, 0, batch_size=8) == (True, False)
-    assert chosen_for(0, 60_000 // 6 * EVALUATION_BATCH) == (False, True)
+    assert chosen_for(0, 8_004 // 6 * EVALUATION_BATCH) == (False, True)
+    assert chosen_for(0, 7_998 // 6 * EVALUATION_BATCH) == (False, False)
 
 
 @pytest.mark.usefixtures("uncompiled")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from jobs.messages import sentence as problem
 from jobs.spec import Job
 from tests.jobs.small import job, refusal
 
@@ -190,59 +189,6 @@ def test_a_search_may_give_only_what_the_field_takes(override: str, sentence: st
     assert refusal(override) == f"job.yaml: {sentence}"
 
 
-@pytest.mark.parametrize(
-    ("override", "sentence"),
-    [
-        ("data.target=[]", "data: target names no column"),
-        ("data.target=[y, y]", "data: column 'y' is listed under target and again under target"),
-        ("data.past=[x, y]", "data: column 'y' is listed under target and again under past"),
-        ("data.series=date", "data: column 'date' is listed under time and again under series"),
-        ("data.future=[x]", "data: future covariates cannot be used yet; leave data.future empty"),
-        ("data.static=x", "data: static covariates cannot be used yet; leave data.static empty"),
-        (
-            "data.split={validation: 0.6, test: 0.4}",
-            "data.split: validation and test together take 1 of every series; leave some to train on",
-        ),
-        (
-            "data.split.validation=0",
-            "data.split: validation is 0, so no trial could be scored; give it a fraction or time steps",
-        ),
-        (
-            "data.split.test=1.5",
-            "data.split.test: a number of time steps is whole; a fraction lies between 0 and 1",
-        ),
-        ("data.split.test=-1", "data.split.test: write a fraction between 0 and 1 or a number of time steps"),
-        (
-            "data.split.test=.nan",
-            "data.split.test: write a fraction between 0 and 1 or a number of time steps",
-        ),
-        ("data.split.test=true", "data.split.test: input should be a valid number, found True"),
-        ("search.min_epochs=51", "search.min_epochs=51 is above train.max_epochs=50"),
-        ("resources.gpu=2", "resources.gpu: input should be less than or equal to 1, found 2"),
-        *(
-            (
-                f"name={name}",
-                (
-                    "name: a name is letters, digits, '.', '_' and '-', begins with a letter or digit, "
-                    "and has at most 128 characters"
-                ),
-            )
-            for name in ("a/b", ".hidden", "'a b'", "a" * 129, "'..'")
-        ),
-    ],
-)
-def test_fields_that_contradict_each_other_are_refused(override: str, sentence: str) -> None:
-    assert refusal(override) == f"job.yaml: {sentence}"
-
-
-def test_hyperband_decides_the_number_of_trials_itself() -> None:
-    assert refusal("search.scheduler=hyperband", "search.trials=3") == (
-        "job.yaml: search.trials: hyperband decides the number of trials from train.max_epochs, "
-        "search.factor and search.hyperband_iterations; leave trials out"
-    )
-    assert job("search.scheduler=hyperband").search.trials is None
-
-
 def test_a_column_may_stand_alone_or_in_a_list_and_steps_stay_whole() -> None:
     read = job("data.target=y", "data.past=x", "data.split={validation: 24, test: 0.1}")
 
@@ -270,46 +216,3 @@ def test_a_job_is_equal_to_what_its_json_says() -> None:
     )
 
     assert Job.model_validate_json(read.model_dump_json()) == read
-
-
-@pytest.mark.parametrize(
-    ("section", "fields", "sentence"),
-    [
-        (
-            "train",
-            {"loss": {"choice": ["mse", "mae"]}},
-            (
-                "search.objective: val_loss cannot be compared between trials of different losses, and "
-                "train.loss is searched; write objective: val_mse or val_mae"
-            ),
-        ),
-        (
-            "window",
-            {"horizon": 1, "scale": {"choice": ["standard", "none"]}},
-            (
-                "window.scale: scores with and without scaling are in different units and cannot be "
-                "compared; leave none out of the choice"
-            ),
-        ),
-        (
-            "data",
-            {"path": "s3://KEY:SECRET@bucket/x", "time": "t", "target": "y"},
-            (
-                "data.path: no key or password stands in a URI, which is written down and shown; "
-                "put it into the environment (AWS_ACCESS_KEY_ID and the like)"
-            ),
-        ),
-    ],
-)
-def test_what_cannot_be_compared_or_shown_is_refused(
-    section: str, fields: dict[str, object], sentence: str
-) -> None:
-    raw = {
-        "name": "x",
-        "data": {"path": "p", "time": "t", "target": "y"},
-        "window": {"horizon": 1},
-        section: fields,
-    }
-    with pytest.raises(ValidationError) as error:
-        Job.model_validate(raw)
-    assert problem(error.value, Job) == sentence
