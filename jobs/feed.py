@@ -13,7 +13,7 @@ import numpy as np
 
 from jobs.panel import Indices, Rows
 
-EVALUATION_BATCH = 512
+LARGEST_EVALUATED = 1024  # windows in a batch: a step of a recurrence on fewer is mostly the calls it makes
 MOST_BATCHES = 32  # in one call: enough that calling costs nothing, few enough to leave soon when asked to
 _MOST_BYTES = 4 << 20  # of inputs in one call
 
@@ -78,6 +78,11 @@ def drawn(starts: Indices, count: int) -> Indices:
         return starts
     # Not every so manieth: with a period of the series' own that would be one hour of all days.
     return starts[np.sort(np.random.default_rng(0).choice(len(starts), count, replace=False))]
+
+
+def even_batch(windows: int) -> int:
+    """The batch that evaluates ``windows`` in as few batches as there can be, all as full as each other."""
+    return max(1, -(-windows // batches_of(windows, LARGEST_EVALUATED))) if windows else 1
 
 
 def batches_of(windows: int, batch: int) -> int:

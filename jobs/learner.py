@@ -18,7 +18,7 @@ from jobs.engine.kernels import KernelNetwork
 from jobs.engine.network import Network
 from jobs.engine.programs import Shape, evaluation_program, training_program
 from jobs.errors import JobError
-from jobs.feed import EVALUATION_BATCH, Feed, batches_of
+from jobs.feed import LARGEST_EVALUATED, Feed, batches_of
 from jobs.panel import Indices, Panel
 from jobs.params import NetworkParams, Params
 from jobs.windows import Scaler
@@ -54,7 +54,14 @@ class Learner:
     """Weights and optimizer state, and the programs that move them on."""
 
     def __init__(
-        self, params: Params, panel: Panel, scaler: Scaler | None, seed: int, *, gpu: bool = False
+        self,
+        params: Params,
+        panel: Panel,
+        scaler: Scaler | None,
+        seed: int,
+        *,
+        evaluation_batch: int = LARGEST_EVALUATED,
+        gpu: bool = False,
     ) -> None:
         """Begin with fresh weights; ``scaler`` None leaves values as they are.
 
@@ -75,7 +82,7 @@ class Learner:
         self._layers = params.network.layers
         self._optimizer = chosen.optimizer
         self._training = self._shape(network, params, chosen.batch_size)
-        self._evaluation = self._shape(network, params, EVALUATION_BATCH)
+        self._evaluation = self._shape(network, params, evaluation_batch)
         self._given = {
             "rates": np.array([layer.dropout for layer in self._layers], np.float32),
             "seed": np.int32(seed),

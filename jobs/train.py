@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jobs.checkpoint import Arrays, Progress, TrainState, model_bytes
-from jobs.feed import batches_of, drawn, order_of
+from jobs.feed import batches_of, drawn, even_batch, order_of
 from jobs.keeper import Keeper
 from jobs.learner import Learner, Pass, Validation
 from jobs.models import build_forecaster
@@ -85,7 +85,10 @@ class _Trial:
             self._validation = drawn(self._validation, max(1, self._size // _VALIDATED))
         scaled = task.params.window.scale != "none"
         self._scaler = (task.scaler or fit_scaler(task.panel, task.parts)) if scaled else None
-        self._learner = Learner(task.params, task.panel, self._scaler, task.seed, gpu=task.gpu)
+        batch = even_batch(len(self._validation))
+        self._learner = Learner(
+            task.params, task.panel, self._scaler, task.seed, evaluation_batch=batch, gpu=task.gpu
+        )
         self._keeper = Keeper(hooks, self._model, task.to_beat, pauses=task.pauses)
         self._progress = Progress()
         self._best: Arrays = []

@@ -1,6 +1,6 @@
 """How much of a sweep's time is training steps: a mixed sweep against the bare steps that it did.
 
-Run as ``python -m tests.benchmarks.efficiency [--trials 125]``; about ten minutes on two cores.
+Run as ``python -m tests.benchmarks.efficiency [--trials 160]``; about ten minutes on two cores.
 
 ``recur run`` searches 24 shapes (three cells, 1-2 layers, 16-64 units) by ASHA on 8,640 windows of lookback
 96.  Afterwards one step of each shape is timed: XLA's program, compiled before, over batches that are in
@@ -133,7 +133,7 @@ def main() -> None:
     """Run the sweep, time the steps, print the share."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.efficiency", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--trials", type=int, default=125)
+    parser.add_argument("--trials", type=int, default=160)
     parser.add_argument("--shapes", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.shapes is not None:

@@ -11,7 +11,7 @@ from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from jobs import feed as feeding
-from jobs.feed import EVALUATION_BATCH, MOST_BATCHES, Feed, batches_of, drawn, order_of, shuffled
+from jobs.feed import LARGEST_EVALUATED, MOST_BATCHES, Feed, batches_of, drawn, even_batch, order_of, shuffled
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,16 @@ def test_epochs_of_any_length_add_up_to_whole_passes(size: int, cuts: list[int])
     assert found == [start for one in passes for start in one][:first]
 
 
+@seed(5)
+@given(windows=st.integers(0, 100_000))
+def test_evaluated_windows_fill_their_batches_evenly(windows: int) -> None:
+    batch = even_batch(windows)
+
+    assert 1 <= batch <= LARGEST_EVALUATED
+    assert batches_of(windows, batch) == batches_of(windows, LARGEST_EVALUATED)
+    assert batch * batches_of(windows, batch) - windows < max(1, batches_of(windows, batch))
+
+
 def test_what_is_drawn_is_everybodys_and_keeps_its_order() -> None:
     starts = np.arange(10_000)
 
@@ -127,7 +137,7 @@ def rows_of(columns: int, lookback: int) -> Feed:
 def test_a_call_takes_many_small_batches_and_few_large_ones() -> None:
     assert rows_of(2, 8).capacity(16) == MOST_BATCHES
     assert rows_of(128, 128).capacity(16) == 4  # of 1 MiB each, 4 MiB in all
-    assert rows_of(1000, 1000).capacity(EVALUATION_BATCH) == 1  # a batch is taken however large it is
+    assert rows_of(1000, 1000).capacity(LARGEST_EVALUATED) == 1  # a batch is taken however large it is
 
 
 @seed(3)

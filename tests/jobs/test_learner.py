@@ -12,7 +12,7 @@ from jobs import learner as learning
 from jobs.dataspec import Split
 from jobs.engine.programs import Evaluation, Training, evaluation_program, training_program
 from jobs.errors import JobError
-from jobs.feed import EVALUATION_BATCH
+from jobs.feed import LARGEST_EVALUATED
 from jobs.learner import Learner
 from jobs.panel import Panel
 from jobs.params import LayerParams, Params
@@ -67,8 +67,8 @@ def test_xla_is_taken_where_there_are_many_steps_of_recurrences() -> None:
     assert chosen_for(enough // 2, 0, layers=(LayerParams("gru", 3, "tanh", 0.0),) * 2) == (True, False)
     assert chosen_for(enough // 2, 0, lookback=12) == (True, False)
     assert chosen_for(enough // 2, 0, batch_size=8) == (True, False)
-    assert chosen_for(0, 8_004 // 6 * EVALUATION_BATCH) == (False, True)
-    assert chosen_for(0, 7_998 // 6 * EVALUATION_BATCH) == (False, False)
+    assert chosen_for(0, 8_004 // 6 * LARGEST_EVALUATED) == (False, True)
+    assert chosen_for(0, 7_998 // 6 * LARGEST_EVALUATED) == (False, False)
 
 
 @pytest.mark.usefixtures("uncompiled")
