@@ -12,18 +12,23 @@ from pathlib import Path
 _MOST_BYTES = 1 << 30  # of programs; the ones used longest ago go first
 
 
-def compiled_programs() -> Path:
-    """A folder for programs of this machine's kind and these versions; made if need be, and kept small."""
+def compiled_programs(flags: str, card: str = "") -> Path:
+    """A folder for programs of this machine's kind and these versions; made if need be, and kept small.
+
+    Args:
+        flags: XLA's, which decide what it makes, though TensorFlow's own names for programs leave them out.
+        card: the GPU's name.
+    """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recur" / "programs"
-    folder = cache / _kind()
+    folder = cache / _kind(flags, card)
     folder.mkdir(parents=True, exist_ok=True)
     _prune(cache)
     return folder
 
 
-def _kind() -> str:
-    """Programs are machine code: they fit the processor's features and the versions they were made with."""
-    words = [platform.machine()]
+def _kind(flags: str, card: str) -> str:
+    """Programs are machine code: they fit the processor's features and what they were made with."""
+    words = [platform.machine(), flags, card]
     with suppress(OSError):
         cpu = Path("/proc/cpuinfo").read_text(errors="replace").split("\n\n")[0]
         words += [line for line in cpu.splitlines() if line.startswith(("flags", "Features", "model name"))]

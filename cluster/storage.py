@@ -18,7 +18,7 @@ from pyarrow import fs as pafs
 from cluster.errors import ClusterError
 from cluster.files import open_filesystem, refusing, replace_file
 
-_MODEL = re.compile(r"model-(\d{6})\.keras")
+_MODEL = re.compile(r"model-(\d{6,})\.keras")
 
 
 @dataclass(frozen=True)

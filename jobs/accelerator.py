@@ -6,7 +6,7 @@ import os
 
 from jobs.errors import JobError
 
-_EXHAUSTED = ("RESOURCE_EXHAUSTED", "ALLOC_FAILED", "OOM when allocating")
+_EXHAUSTED = ("RESOURCE_EXHAUSTED", "ALLOC_FAILED", "OUT_OF_MEMORY", "OOM when allocating")
 _INSTALL = {"tensorflow": "recur-tune[gpu]", "jax": "jax[cuda12]"}
 
 

@@ -10,7 +10,6 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,24 +90,6 @@ class TrainState:
             return cls(progress, now, best, tuple(EpochReport(**report) for report in header["reports"]))
         except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise JobError(f"a trial's saved state cannot be read ({error}); the trial starts over") from None
-
-
-def read_variables(variables: Sequence[Any]) -> Arrays:
-    """Copies of Keras variables as NumPy arrays."""
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
-
-
-def write_variables(variables: Sequence[Any], arrays: Arrays) -> None:
-    """Put arrays back into the variables they came from.
-
-    Raises:
-        JobError: the network is not the one that the arrays belong to.
-    """
-    shapes = [tuple(variable.shape) for variable in variables]
-    if shapes != [array.shape for array in arrays]:
-        raise JobError("a trial's saved state belongs to another network; the trial starts over")
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
 
 
 def model_bytes(model: Any) -> bytes:

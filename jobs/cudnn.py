@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.dimensions import Dimension
 from jobs.params import NetworkParams
-from jobs.spec import Job, Layer
+from jobs.spec import Job
 
 
 def off_cudnn(network: NetworkParams, backend: str) -> str | None:
@@ -27,15 +27,27 @@ def choices_off_cudnn(job: Job) -> list[str]:
     """What of a job's choices makes networks that cuDNN has no kernels for, by field."""
     model, found = job.model, []
     lacking = {"simple_rnn", "gru"} if job.backend == "jax" else {"simple_rnn"}
-    sections: list[tuple[str, Layer]] = [("model", Layer(cell=model.cell, activation=model.activation))]
-    if isinstance(model.layers, tuple):
-        sections += [(f"model.layers.{index}", layer) for index, layer in enumerate(model.layers)]
-    for name, layer in sections:
-        found += [f"{name}.cell: {cell}" for cell in _values(layer.cell) if cell in lacking]
-        found += [f"{name}.activation: {each}" for each in _values(layer.activation) if each != "tanh"]
-    if "gru" not in lacking and False in _values(model.reset_after):
+    layers = dict(enumerate(model.layers)) if isinstance(model.layers, tuple) else {}
+    for name in ("cell", "activation"):
+        own = {f"model.layers.{index}.{name}": getattr(layer, name) for index, layer in layers.items()}
+        if not own or None in own.values():  # some layer takes the model's
+            own[f"model.{name}"] = getattr(model, name)
+        for field, value in own.items():
+            wrong = [v for v in _values(value) if (v in lacking if name == "cell" else v != "tanh")]
+            found += [f"{field}: {each}" for each in wrong]
+    if "gru" not in lacking and "gru" in _cells(job) and False in _values(model.reset_after):
         found.append("model.reset_after: false")
     return found
+
+
+def _cells(job: Job) -> set[object]:
+    """Every cell that some layer may have."""
+    model = job.model
+    if not isinstance(model.layers, tuple):
+        return set(_values(model.cell))
+    return {
+        cell for layer in model.layers for cell in _values(model.cell if layer.cell is None else layer.cell)
+    }
 
 
 def _values(field: object) -> list[object]:

@@ -62,14 +62,25 @@ def shuffled(starts: Indices, *, seed: int, number: int) -> Indices:
     return np.random.default_rng([seed, number]).permutation(starts)
 
 
-def order_of(starts: Indices, *, seed: int, first: int, count: int) -> Indices:
-    """``count`` windows from the ``first`` on, of an endless row of passes, each with an order of its own."""
-    size, end = len(starts), first + count
-    pieces = [
-        shuffled(starts, seed=seed, number=number)[max(first - number * size, 0) : end - number * size]
-        for number in range(first // size, -(-end // size))
-    ]
-    return np.concatenate(pieces)
+class Passes:
+    """An endless row of passes over the same windows, each in an order of its own."""
+
+    def __init__(self, starts: Indices, seed: int) -> None:
+        """Over the windows that begin at ``starts``."""
+        self._starts, self._seed = starts, seed
+        self._latest: tuple[int, Indices] | None = None  # a pass may be asked for part by part
+
+    def order(self, first: int, count: int) -> Indices:
+        """``count`` windows from the ``first`` of all on."""
+        size, end = len(self._starts), first + count
+        numbers = range(first // size, -(-end // size))
+        pieces = [self._pass(n)[max(first - n * size, 0) : end - n * size] for n in numbers]
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def _pass(self, number: int) -> Indices:
+        if self._latest is None or self._latest[0] != number:
+            self._latest = number, shuffled(self._starts, seed=self._seed, number=number)
+        return self._latest[1]
 
 
 def drawn(starts: Indices, count: int) -> Indices:
@@ -82,7 +93,7 @@ def drawn(starts: Indices, count: int) -> Indices:
 
 def even_batch(windows: int) -> int:
     """The batch that evaluates ``windows`` in as few batches as there can be, all as full as each other."""
-    return max(1, -(-windows // batches_of(windows, LARGEST_EVALUATED))) if windows else 1
+    return -(-windows // batches_of(windows, LARGEST_EVALUATED)) if windows else 1
 
 
 def batches_of(windows: int, batch: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from jobs.checkpoint import TrainState
@@ -29,10 +29,10 @@ class Keeper:
         self._saved_at = time.monotonic()
         self.state: TrainState | None = None
 
-    def restore(self, state: TrainState) -> None:
-        """Go on from a state that was saved."""
-        self.state = state
-        self._saved, self._saved_best = state.progress.epoch, state.progress.best_epoch
+    def restore(self, state: TrainState, models: Container[int]) -> None:
+        """Go on from a state that was saved; ``models`` are the epochs whose models are on storage."""
+        self.state, best = state, state.progress.best_epoch
+        self._saved, self._saved_best = state.progress.epoch, best if best in models else 0
 
     def before(self, *, milestone: bool, ended: bool) -> None:
         """Save what must be on storage when an epoch's report is heard.

@@ -16,7 +16,7 @@ from jobs.checkpoint import Arrays
 from jobs.cudnn import off_cudnn
 from jobs.engine.kernels import KernelNetwork
 from jobs.engine.network import Network
-from jobs.engine.programs import Shape, evaluation_program, training_program
+from jobs.engine.programs import Shape, evaluation_program, fresh_state, training_program
 from jobs.errors import JobError
 from jobs.feed import LARGEST_EVALUATED, Feed, batches_of
 from jobs.panel import Indices, Panel
@@ -90,7 +90,7 @@ class Learner:
             "mean": (scaler.mean if scaler else np.zeros(columns)).astype(np.float32),
             "deviation": (scaler.deviation if scaler else np.ones(columns)).astype(np.float32),
         }
-        fresh = training_program(self._training, self._optimizer).fresh()
+        fresh = fresh_state(network, self._optimizer)
         self._arrays: list[Any] = [network.initial(seed), *fresh]
         self._at_once = self._training.capacity
         self.seconds: dict[str, float] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jobs.checkpoint import Arrays, Progress, TrainState, model_bytes
-from jobs.feed import batches_of, drawn, even_batch, order_of
+from jobs.feed import Passes, batches_of, drawn, even_batch
 from jobs.keeper import Keeper
 from jobs.learner import Learner, Pass, Validation
 from jobs.models import build_forecaster
@@ -20,7 +20,7 @@ from jobs.schedules import PLATEAU_FACTOR, constant, cosine, plateaus
 from jobs.vitals import finite, metrics_of, vitals_of
 from jobs.windows import Parts, Scaler, fit_scaler, make_windows
 
-_VALIDATED = 4  # an epoch that is no whole pass trains on so many times the windows that it is validated on
+_VALIDATED = 4  # where windows are counted, an epoch trains on so many times those that it is validated on
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Task:
         outlook: what decides how its programs are compiled.
         pauses: whether a decision may be to go on later and elsewhere.
         to_beat: the score that the sweep's best trial ended with; models that are worse are not saved.
+        models: epochs of the trial whose models are on storage.
         scaler: of the training part, if it is known already.
         gpu: train on the GPU.
     """
@@ -44,6 +45,7 @@ class Task:
     outlook: Outlook = ALONE
     pauses: bool = False
     to_beat: float | None = None
+    models: frozenset[int] = frozenset()
     scaler: Scaler | None = None
     gpu: bool = False
 
@@ -78,8 +80,8 @@ class _Trial:
         self._task, self._hooks = task, hooks
         self._chosen = task.params.train
         windows = make_windows(task.parts, task.params.window)
-        self._windows, self._validation = windows.train, windows.validation
-        self._size = len(self._windows)
+        self._passes, self._validation = Passes(windows.train, task.seed), windows.validation
+        self._size = len(windows.train)
         if self._chosen.epoch_windows is not None:
             self._size = self._chosen.epoch_windows
             self._validation = drawn(self._validation, max(1, self._size // _VALIDATED))
@@ -102,7 +104,7 @@ class _Trial:
         """
         self._learner.arrays = state.now
         self._progress, self._best = state.progress, state.best
-        self._keeper.restore(state)
+        self._keeper.restore(state, self._task.models)
         for report in state.reports:
             if report.epoch > known_epochs:
                 self._tell(report)
@@ -115,9 +117,7 @@ class _Trial:
         """
         began = time.perf_counter()
         self._prepare()
-        order = order_of(
-            self._windows, seed=self._task.seed, first=self._progress.epoch * self._size, count=self._size
-        )
+        order = self._passes.order(self._progress.epoch * self._size, self._size)
         passed = self._learner.train(order, self._rates, self._leave_if_asked)
         found = None
         if math.isfinite(passed.loss):

@@ -82,9 +82,10 @@ class LegHooks:
             folder.write(folder.model(trial, epoch), model)
         if state is not None:
             folder.write(folder.state(trial), state())
-        for owner, older in folder.models_of(trial) if model is not None else ():
-            if older != epoch:
-                folder.delete(folder.model(owner, older))
+        # The model before it stays: of this one the journal may not know yet.
+        older = [found for _, found in folder.models_of(trial) if found != epoch] if model is not None else []
+        for each in older[:-1]:
+            folder.delete(folder.model(trial, each))
 
     def interrupted(self) -> bool:
         """See ``Hooks``."""

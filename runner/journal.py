@@ -12,7 +12,7 @@ trial      ``trial``, ``number``, ``values``: a configuration was chosen; on GPU
            there without cuDNN's kernels
 leg        ``trial``, ``epoch``: training began, or went on, after that epoch
 result     ``trial``, ``epoch``, ``score``, ``best_score``, ``best_epoch``, ``metrics``, ``seconds``,
-           ``ended``, ``rung``: whether the scheduler decides after it
+           ``ended``, ``vitals``, ``rung``: whether the scheduler decides after it
 pause      ``trial``: waits for the scheduler, or for the sweep to be resumed
 grow       ``trial``, ``gpu``, ``error``: ran out of GPU memory, will run again with that share of a card
 end        ``trial``, ``state``, ``error``

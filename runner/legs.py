@@ -50,7 +50,9 @@ class LegConfig:
     """What is the same for every leg of a sweep, as the training process is told it.
 
     Attributes:
-        job: the job file's text; its path, ``sweep``, is the folder's URI and ``panel`` a folder of the node.
+        job: the job file's text.
+        sweep: the URI of the sweep's folder.
+        panel: the folder of the panel on the driver's node.
     """
 
     job: str

@@ -13,6 +13,8 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
+from cluster.errors import ClusterError
+from cluster.gpus import find_gpus
 from cluster.programs import compiled_programs
 
 Message = dict[str, Any]
@@ -99,22 +101,31 @@ def environment(backend: str, threads: int, gpu: float = 0.0) -> dict[str, str]:
     With a share of a ``gpu`` the process sees the one that Ray gave its owner, and sees to its share itself.
     """
     count = str(threads)
-    programs = compiled_programs()
     xla = "--xla_backend_optimization_level=1"  # compiles a fifth faster, and what it makes runs faster too
     if backend == "jax" and threads == 1:
         xla += " --xla_cpu_multi_thread_eigen=false"
     if backend == "tensorflow" and version("tensorflow").startswith(_KNOWS_EMITTERS):
         xla += " --xla_cpu_use_fusion_emitters=false"  # compiles a third faster, and what it makes is as fast
+    xla = f"{xla} {os.environ.get('XLA_FLAGS', '')}".strip()
+    programs = compiled_programs(xla, _card() if gpu else "")
     cache = f"--tf_xla_persistent_cache_directory={programs}"
     return os.environ | {
         "KERAS_BACKEND": backend,
         "TF_NUM_INTRAOP_THREADS": count,
         "TF_NUM_INTEROP_THREADS": count,
         "OMP_NUM_THREADS": count,
-        "XLA_FLAGS": f"{xla} {os.environ.get('XLA_FLAGS', '')}".strip(),
+        "XLA_FLAGS": xla,
         "TF_XLA_FLAGS": f"{cache} {os.environ.get('TF_XLA_FLAGS', '')}".strip(),
         "JAX_COMPILATION_CACHE_DIR": str(programs),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         **({GPU_SHARE: f"{gpu:g}"} if gpu else {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}),
     }
+
+
+def _card() -> str:
+    """The name of this process's GPU; nothing where it cannot be told, which the process itself will say."""
+    try:
+        return find_gpus()[0].name
+    except ClusterError:
+        return ""

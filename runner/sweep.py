@@ -195,15 +195,20 @@ class _Sweep:
         found = best_model(self.folder, conductor.results) if conductor.complete else None
         if found is None:
             return None
-        params = resolve(self.job, found.trial.values).to_json()
-        return {"do": "score", "params": params, "model": self.folder.model(found.trial.id, found.epoch)}
+        return {
+            "do": "score",
+            "params": resolve(self.job, found.trial.values).to_json(),
+            "model": self.folder.model(found.trial.id, found.epoch),
+            "gpu": found.trial.gpu or self.job.resources.gpu,
+        }
 
     def _publish(self, conductor: Conductor, scores: Scores, *, done: bool) -> None:
         results = conductor.results
         found = best_model(self.folder, results)
         if found is not None:
             publish_best(self.folder, self.job, Panel.load(self.panel), found, scores)
-            Tidy(self.folder, conductor, None).finish(found.trial.id)
+            if done:
+                Tidy(self.folder, conductor, None).finish(found.trial.id, found.epoch)
         elif done and results.best():
             raise ClusterError(
                 f"{self.folder.uri} holds no model, though trials have ended; "
@@ -212,8 +217,9 @@ class _Sweep:
 
 
 def _recorded(past: list[Event]) -> Fidelity | None:
-    """What an epoch was when the sweep began, whatever its data have become since."""
-    return next((Fidelity(**event["fidelity"]) for event in past if "fidelity" in event), None)
+    """What an epoch was when the sweep began, whatever its data are now; a pass, in old journals."""
+    starts = (event for event in past if event["event"] == "start")
+    return next((Fidelity(**event.get("fidelity", {})) for event in starts), None)
 
 
 def _room(ray: Session, resources: Resources) -> int:

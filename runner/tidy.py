@@ -7,7 +7,7 @@ import time
 
 from cluster.storage import SweepFolder
 from runner.conductor import Conductor
-from runner.results import ENDED, Trial
+from runner.results import Trial
 
 _LOOK_SECONDS = 5.0  # between two looks at how much the checkpoints take
 
@@ -18,15 +18,20 @@ class Tidy:
     def __init__(self, folder: SweepFolder, conductor: Conductor, limit: float | None) -> None:
         """Keep them below ``limit`` bytes; None for any number."""
         self._folder, self._conductor, self._limit = folder, conductor, limit
+        self._champion: str | None = None  # the best trial that has ended whose model was seen on storage
         self._looked = -math.inf
 
     def tidy(self) -> None:
         """Delete what the last decisions left over; now and then, see to the limit."""
         folder, conductor = self._folder, self._conductor
+        if conductor.kept and folder.models_of(conductor.kept[-1]):
+            self._champion = conductor.kept[-1]
         while conductor.kept:
             folder.delete(folder.state(conductor.kept.pop()))
         while conductor.beaten:
-            folder.delete(folder.checkpoint(conductor.beaten.pop()))
+            loser = conductor.beaten.pop()
+            if loser != self._champion:  # the only model, if the trial that beat it has left none
+                folder.delete(folder.checkpoint(loser))
         if self._limit is not None and time.monotonic() - self._looked > _LOOK_SECONDS:
             self.make_room(self._limit)
             self._looked = time.monotonic()
@@ -35,33 +40,27 @@ class Tidy:
         """Give up what trials would go on from, the worst trial's first, until the rest is within ``limit``.
 
         A trial that has lost its state and is needed again is trained again, from its beginning and to the
-        same result.  Of one that runs, the model stays, for it will not write it again; the best trial keeps
-        everything.
+        same result.  Models stay, for any of them may yet be the best.
         """
-        sizes = self._folder.checkpoint_sizes()
+        sizes, trials = self._folder.checkpoint_sizes(), self._conductor.results.trials
         excess = sum(sizes.values()) - limit
-        victims = sorted((t for name in sizes if (t := self._may_go(name))), key=_worth)
-        for trial in victims:
+        for trial in sorted((trials[name] for name in sizes if name in trials), key=_worth):
             if excess <= 0:
                 return
-            running = trial.state == "running"
-            given_up = self._folder.state(trial.id) if running else self._folder.checkpoint(trial.id)
-            excess -= self._folder.size(given_up) if running else sizes[trial.id]
-            self._folder.delete(given_up)
+            state = self._folder.state(trial.id)
+            excess -= self._folder.size(state)
+            self._folder.delete(state)
 
-    def _may_go(self, name: str) -> Trial | None:
-        results = self._conductor.results
-        trial, best = results.trials.get(name), results.best()
-        return None if trial is None or trial.state in ENDED or (best and trial.id == best.id) else trial
-
-    def finish(self, best: str | None) -> None:
-        """Delete what stands there of trials that have ended, but for the ``best``; crashes leave such."""
+    def finish(self, best: str, epoch: int) -> None:
+        """When all is done, leave nothing but the ``best`` trial's model of that epoch."""
         for name in self._folder.checkpoint_sizes():
-            trial = self._conductor.results.trials.get(name)
-            if name != best and (trial is None or trial.state in ENDED):
+            if name != best:
                 self._folder.delete(self._folder.checkpoint(name))
+        for _, older in self._folder.models_of(best):
+            if older != epoch:
+                self._folder.delete(self._folder.model(best, older))
 
 
 def _worth(trial: Trial) -> tuple[bool, float]:
-    """Sorts trials from the one whose checkpoint is needed least."""
+    """Sorts trials from the one whose state is needed least."""
     return trial.state == "running", -math.inf if trial.score is None else -trial.score

@@ -93,7 +93,7 @@ class LegSource(SearchAlgorithm):
         if self._conductor.running < self._workers and (leg := self._conductor.next_leg()):
             return self._config.of(leg)
         if self._conductor.finished and (order := self._exam.take()):
-            return self._config.around(self._exam.NAME, order, self._config.resources.gpu)
+            return self._config.around(self._exam.NAME, order, order["gpu"])
         return None
 
     def is_finished(self) -> bool:

@@ -104,6 +104,7 @@ class Worker:
             outlook=Outlook(tuple(order["rungs"]), order["alike"]),
             pauses=order["pauses"],
             to_beat=order["to_beat"],
+            models=frozenset(epoch for _, epoch in folder.models_of(order["trial"]) if order["epoch"]),
             scaler=self._scalers[opened],
             gpu=self._gpu,
         )
@@ -144,8 +145,8 @@ class Worker:
             raise
         finally:
             self._log(None)
-            if not local.stat().st_size:
-                local.unlink()
+            if not local.exists() or not local.stat().st_size:
+                local.unlink(missing_ok=True)  # a leg of the same trial that was left may have removed it
             elif folder.storage.local is None:
                 folder.write(log, local.read_bytes())
 

@@ -18,7 +18,7 @@ from keras import ops
 from jobs.engine.backend import Arrays, backend
 from jobs.engine.losses import loss_function
 from jobs.engine.network import Dropout, Network
-from jobs.engine.optimizers import OPTIMIZERS, Optimizer
+from jobs.engine.optimizers import OPTIMIZERS
 
 _KEPT = 24  # shapes that a worker keeps the programs of
 _TIDIED = 16  # new programs, after which it gives back memory
@@ -77,15 +77,10 @@ class Training:
 
     def __init__(self, shape: Shape, optimizer: str) -> None:
         self.shape = shape
-        self._optimizer: Optimizer = OPTIMIZERS[optimizer]
+        self.optimizer = optimizer
         self._backend = backend(xla=shape.xla)
         self._run = self._backend.program(self._program)
         self._ready = False
-
-    def fresh(self) -> list[Any]:
-        """The optimizer's state before the first step: the number of steps, then its slots, (size,) each."""
-        size = self.shape.network.size
-        return [np.float32(0), *(np.full(size, value, np.float32) for value in self._optimizer.slots)]
 
     def prepare(self, arrays: list[Any], given: Given) -> float:
         """Compile, unless that has been done; the seconds it took."""
@@ -133,7 +128,9 @@ class Training:
             value, gradient = shape.network.loss_and_gradient(self._backend, weights, x, dropout, loss)
             norm = ops.sqrt(ops.sum(ops.square(gradient)))
             gradient = gradient * ops.minimum(1.0, given["clip"] / norm)
-            after = self._optimizer.apply(weights, gradient, tuple(state), given["learning_rates"][i])
+            after = OPTIMIZERS[self.optimizer].apply(
+                weights, gradient, tuple(state), given["learning_rates"][i]
+            )
             return (after[0], *after[1]), (value, norm)
 
         carry, found = self._backend.loop(count, shape.capacity, body, tuple(arrays), 2)
@@ -225,6 +222,11 @@ def _largest(output: Any, real: Any) -> Any:
     """Each unit's largest output over all steps and the ``real`` windows."""
     found = ops.where(ops.expand_dims(real, -1), ops.cast(output, "float32"), _LEAST)
     return ops.max(ops.reshape(found, (-1, output.shape[-1])), axis=0)
+
+
+def fresh_state(network: Network, optimizer: str) -> list[Any]:
+    """An optimizer's state before the first step: the number of steps, then its slots, (size,) each."""
+    return [np.float32(0), *(np.full(network.size, v, np.float32) for v in OPTIMIZERS[optimizer].slots)]
 
 
 @lru_cache(_KEPT)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from jobs.checkpoint import Progress, TrainState, load_model, model_bytes, read_variables, write_variables
+from jobs.checkpoint import Progress, TrainState, load_model, model_bytes
 from jobs.errors import JobError
 from jobs.report import EpochReport
 
@@ -101,27 +101,6 @@ def dense(units: int) -> keras.Model:
     keras.utils.set_random_seed(units)
     values = keras.Input((4, 3))
     return keras.Model(values, keras.layers.Dense(units)(values))
-
-
-def test_variables_are_copied_out_and_put_back() -> None:
-    model = dense(2)
-    before = read_variables(model.variables)
-
-    write_variables(model.variables, [array + 1 for array in before])
-
-    for now, then in zip(read_variables(model.variables), before, strict=True):
-        np.testing.assert_array_equal(now, then + 1)
-
-
-def test_variables_of_another_network_are_refused_and_change_nothing() -> None:
-    model, before = dense(2), read_variables(dense(2).variables)
-    for arrays in (read_variables(dense(5).variables), before[:1]):
-        with pytest.raises(JobError) as error:
-            write_variables(model.variables, arrays)
-        assert str(error.value) == "a trial's saved state belongs to another network; the trial starts over"
-
-    for now, then in zip(read_variables(model.variables), before, strict=True):
-        np.testing.assert_array_equal(now, then)
 
 
 def test_a_model_comes_back_from_its_bytes() -> None:

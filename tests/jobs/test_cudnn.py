@@ -46,6 +46,9 @@ def test_a_network_that_cudnn_has_no_kernels_for_says_why(
             ("model.layers=[{cell: lstm}, {cell: {choice: [gru, simple_rnn]}, activation: relu}]",),
             ["model.layers.1.cell: simple_rnn", "model.layers.1.activation: relu"],
         ),
+        (("model.layers=[{cell: lstm}, {cell: lstm}]", "backend=jax", "model.reset_after=false"), []),
+        (("model.layers=[{cell: lstm}, {}]", "model.reset_after=false"), ["model.reset_after: false"]),
+        (("model.cell=lstm", "model.reset_after=false"), []),
         (("model.output_activation=relu", "model.units={int: {min: 1, max: 9}}"), []),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from jobs import feed as feeding
-from jobs.feed import LARGEST_EVALUATED, MOST_BATCHES, Feed, batches_of, drawn, even_batch, order_of, shuffled
+from jobs.feed import LARGEST_EVALUATED, MOST_BATCHES, Feed, Passes, batches_of, drawn, even_batch, shuffled
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,9 @@ def test_the_order_depends_on_seed_and_pass_alone(case: Case) -> None:
 def test_epochs_of_any_length_add_up_to_whole_passes(size: int, cuts: list[int]) -> None:
     starts, first = np.arange(size) * 10, 0
     found: list[int] = []
+    endless = Passes(starts, 3)
     for count in cuts:
-        found += order_of(starts, seed=3, first=first, count=count).tolist()
+        found += endless.order(first, count).tolist()
         first += count
 
     passes = [shuffled(starts, seed=3, number=number).tolist() for number in range(-(-first // size))]

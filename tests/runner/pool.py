@@ -87,7 +87,7 @@ class Pool:
         report = curve.report(epoch)
         if epoch > working.told:
             self.trained.append((trial, epoch))
-            if report.ended or epoch in working.leg.milestones:
+            if epoch in working.leg.milestones and not report.ended:  # nobody goes on from an end
                 self.saved[trial] = epoch
         if self.conductor.on_report(trial, report) is not Decision.CONTINUE:
             return False

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jobs.engine.network import Network
-from jobs.engine.programs import Shape, Training
+from jobs.engine.programs import Shape, Training, fresh_state
 from jobs.params import LayerParams, NetworkParams
 from tests.jobs.engine.test_network import with_keras
 
@@ -68,7 +68,7 @@ def weights(seed: int = 3) -> Any:
 
 
 def begun(program: Training) -> list[Any]:
-    return [weights(), *program.fresh()]
+    return [weights(), *fresh_state(program.shape.network, program.optimizer)]
 
 
 def arrays(found: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.engine.programs import evaluation_program, training_program
+from jobs.engine.programs import evaluation_program, fresh_state, training_program
 from jobs.params import LayerParams
 from tests.jobs.engine.programs import (
     KINDS,
@@ -86,7 +86,7 @@ def test_windows_that_are_none_do_no_harm_however_far_from_the_data_zero_is() ->
     few["x"][0, :3, :, 2] = 1e24
     begin = chosen.network.initial(1)
 
-    after, losses, norms = program([begin, *program.fresh()], few, 1, given_mean)
+    after, losses, norms = program([begin, *fresh_state(program.shape.network, "adam")], few, 1, given_mean)
     sums, _ = evaluation(begin, few, 1, of_a_trial(given_mean))
 
     for each in (*arrays(after), losses, norms, sums):

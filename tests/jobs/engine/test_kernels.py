@@ -11,7 +11,7 @@ import pytest
 from jobs import learner as learning
 from jobs.engine.kernels import KernelNetwork
 from jobs.engine.network import Network
-from jobs.engine.programs import Evaluation, Shape, Training
+from jobs.engine.programs import Evaluation, Shape, Training, fresh_state
 from jobs.learner import Learner
 from jobs.params import LayerParams, NetworkParams
 from tests.jobs.small import panel, params
@@ -45,7 +45,7 @@ def outcome(network: Network, rate: float = 0.0) -> list[np.ndarray[Any, Any]]:
         "mean": np.zeros(3, np.float32),
         "deviation": np.ones(3, np.float32),
     }
-    arrays = [network.initial(3), *training.fresh()]
+    arrays = [network.initial(3), *fresh_state(network, "adam")]
     schedule = {"learning_rates": np.full(CALLS, 0.01, np.float32), "step": 0}
     after, losses, norms = training(arrays, batches(), CALLS, given | schedule)
     sums, largest = Evaluation(shape)(after[0], batches(), CALLS, given)
