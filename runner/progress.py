@@ -18,7 +18,7 @@ from rich.text import Text
 from jobs.spec import Job
 from runner.conductor import Conductor
 from runner.results import Trial
-from runner.show import clock, differing, fitting, number, short, value
+from runner.show import clock, differing, epochs, fitting, number, short, value
 
 _LINE_SECONDS = 10.0
 _BEST_ROWS = 5
@@ -66,7 +66,7 @@ class LineProgress:
         self._phase, self._last = phase, now
         results = conductor.results
         best = results.best()
-        done = f"{results.ended}/{conductor.planned} trials, {results.epochs_trained()} epochs"
+        done = f"{results.ended}/{conductor.planned} trials, {epochs(results.epochs_trained())} epochs"
         found = f", best {number(best.score)} (trial {best.id})" if best else ""
         click.echo(f"[{clock(now - self._began)}] {phase}: {done}{found}", err=True)
 
@@ -132,7 +132,7 @@ class LiveProgress:
             phase,
             ProgressBar(total=conductor.planned, completed=results.ended, width=10),
             f"{results.ended}/{conductor.planned} trials",
-            f"{results.epochs_trained()} epochs",
+            f"{epochs(results.epochs_trained())} epochs",
             elapsed + (f", about {left} left" if left else ""),
         )
         return line
@@ -155,10 +155,10 @@ class LiveProgress:
             last = trial.history[-1][1] if trial.history else None
             table.add_row(
                 trial.id,
-                f"{trial.passes(trial.epochs_trained)}/{self._job.train.max_epochs}",
+                f"{trial.passes(trial.epochs_trained):.4g}/{self._job.train.max_epochs}",
                 number(last),
                 number(trial.score),
-                str(trial.passes(trial.epoch) or "-"),
+                epochs(trial.passes(trial.epoch)),
                 *(value(trial.values.get(name)) for name in names),
             )
         return table

@@ -20,7 +20,7 @@ from jobs.spec import Job
 from runner.errors import Interrupted, WorkFailedError
 from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
 from runner.results import Results
-from runner.show import best_json, clock, print_best, print_json, status_json
+from runner.show import best_json, clock, epochs, print_best, print_json, status_json
 
 if TYPE_CHECKING:
     from runner.sweep import Place
@@ -170,10 +170,8 @@ def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> 
         return
     size = space_of(spec).size()
     tried = f"{len(results.trials)} of {size:,.0f}" if size < float("inf") else f"{len(results.trials)}"
-    click.echo(
-        f"{folder.name}: {results.state}, {tried} configurations tried, {results.epochs_trained()} epochs, "
-        f"{clock(results.seconds)}\n"
-    )
+    trained = f"{epochs(results.epochs_trained())} epochs, {clock(results.seconds)}"
+    click.echo(f"{folder.name}: {results.state}, {tried} configurations tried, {trained}\n")
     print_best(folder, spec, results, top=5)
 
 

@@ -75,12 +75,19 @@ def print_status(folder: SweepFolder, results: Results) -> None:
     counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in facts["trials"].items() if n)
     planned = f" of {results.planned} planned" if results.planned else ""
     click.echo(f"{folder.name}: {facts['state']}, {counts or 'no trials yet'}{planned}")
-    trained = f"{facts['epochs_trained']} epochs in {clock(results.seconds)}"
+    trained = f"{epochs(facts['epochs_trained'])} epochs in {clock(results.seconds)}"
     click.echo(f"best score {number(facts['best_score'])}, {trained}")
     failures = results.failures()
     if failures:
         click.echo(f"{len(failures)} failed, the last: {failures[-1].id}: {failures[-1].error}")
     click.echo(f"folder {folder.uri}")
+
+
+def epochs(count: float | None) -> str:
+    """A number of epochs, which has decimals where an epoch is a part of a pass."""
+    if isinstance(count, float):
+        return f"{round(count, 2):g}"
+    return "-" if count is None else str(count)
 
 
 def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Table:
@@ -98,8 +105,8 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
             trial.id,
             trial.state.replace("_", " "),
             number(trial.score),
-            str(trial.passes(trial.epoch) or "-"),
-            str(trial.passes(trial.epochs_trained)),
+            epochs(trial.passes(trial.epoch)),
+            epochs(trial.passes(trial.epochs_trained)),
             f"{trial.seconds:.1f}",
             *(value(trial.values.get(name)) for name in names),
             *([trial.diagnosis or ""] if ailing else []),

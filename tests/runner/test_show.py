@@ -6,7 +6,7 @@ import pytest
 
 from cluster.storage import Storage
 from runner.results import Results
-from runner.show import clock, differing, number, print_trials, short, status_json, value
+from runner.show import clock, differing, epochs, number, print_trials, short, status_json, value
 from tests.runner.events import end, finish, start, trained, trial
 
 
@@ -24,6 +24,13 @@ from tests.runner.events import end, finish, start, trained, trial
 )
 def test_a_length_of_time(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(None, "-"), (0, "0"), (12345, "12345"), (0.3333, "0.33"), (4.0, "4")]
+)
+def test_a_number_of_epochs(count: float | None, shown: str) -> None:
+    assert epochs(count) == shown
 
 
 @pytest.mark.parametrize(
