@@ -30,6 +30,7 @@ class LegRunner(Trainable):
             limits = replace(limits, memory=int(_MOST * node_bytes() * min(1.0, share)))
         self._owner = Owner(start, limits, config["order"])
         self._next: dict[str, Any] | None = None
+        self._leaves = False
 
     def take_up(self, config: dict[str, Any]) -> None:
         """The leg that the next step begins; the present one was decided on.
@@ -38,8 +39,15 @@ class LegRunner(Trainable):
         """
         self._next = config
 
+    def leave(self) -> None:
+        """Have the leg save and leave, and hear it to its end; the next step begins it."""
+        self._leaves = True
+
     def step(self) -> dict[str, Any]:
         """The next thing the leg says, or a heartbeat."""
+        if self._leaves:
+            self._owner.leave()
+            self._leaves = False
         if self._next is not None:
             self._owner.change(self._next["order"])
             self._next = None

@@ -66,7 +66,7 @@ class Owner:
                 self._waits = report["epoch"] in self._milestones and not report["ended"]
                 self._open = not report["ended"]
                 self._weigh(report["epoch"])
-            case "failed" | "died" | "scored":
+            case "failed" | "died" | "scored" | "left":
                 self._open = self._owed = False
         return message
 
@@ -81,6 +81,12 @@ class Owner:
         self._spare = self._spare or self._start()
         if self._open and not self._waits:
             self.change(self._order | {"epoch": epoch})
+
+    def leave(self) -> None:
+        """Have an open leg save and leave; that it has is the last thing it says."""
+        if self._open:
+            self._worker.send({"do": "leave"})  # at a milestone it is an answer, too
+            self._waits = False
 
     def change(self, order: Message) -> None:
         """Leave the leg that was decided on and begin the next, in the same process unless it is worn out."""

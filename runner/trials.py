@@ -27,6 +27,7 @@ from runner.legs import LegConfig, Work
 from runner.rungs import Decision
 from runner.silence import Silence
 
+_LEAVING = 3.0  # seconds a leg has to save, leave and say so, when the sweep is being stopped
 _UNPLACED = 10.0  # seconds that a leg waits for room before it gets the next actor that is free
 
 
@@ -113,17 +114,18 @@ class LegScheduler(TrialScheduler):
         super().__init__()
         self._conductor, self._source, self._exam = conductor, source, exam
         self._tick, self._silence = tick, silence
+        self._leaving: dict[str, float] = {}  # Tune trials that were asked to leave, and when
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Pass a message on; the Tune trial goes on with this leg or the next, or ends if there is none."""
         del tune_controller
-        go_on = self._hear(trial.recur_trial, json.loads(result["message"])) or self._source.go_on(trial)
+        go_on = self._hear(trial, json.loads(result["message"])) or self._source.go_on(trial)
         self._silence.hear(trial.trial_id, ends=not go_on)
         self._tick()
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)
 
-    def _hear(self, trial: str, message: dict[str, Any]) -> bool:
-        conductor = self._conductor
+    def _hear(self, tune_trial: TuneTrial, message: dict[str, Any]) -> bool:
+        conductor, trial = self._conductor, tune_trial.recur_trial
         if trial == self._exam.NAME:
             if self._exam.hear(message) and conductor.stopping:
                 self._exam.give_up()
@@ -135,10 +137,18 @@ class LegScheduler(TrialScheduler):
             case "failed" | "died":
                 self._end(trial, message)
                 return False
-        if conductor.stopping:
-            conductor.on_suspended(trial)
-            return False
-        return True
+        return self._leaves(tune_trial, message) if conductor.stopping else True
+
+    def _leaves(self, trial: TuneTrial, message: dict[str, Any]) -> bool:
+        """Whether there is more to hear of a leg that is to save and leave: it may be epochs ahead of us."""
+        if trial.trial_id not in self._leaving:
+            self._leaving[trial.trial_id] = time.monotonic()
+            trial.temporary_state.ray_actor.leave.remote()
+        late = time.monotonic() - self._leaving[trial.trial_id] > _LEAVING
+        if message["say"] != "left" and not late:
+            return True
+        self._conductor.on_suspended(trial.recur_trial)
+        return False
 
     def _end(self, trial: str, message: dict[str, Any]) -> None:
         """The leg, and perhaps the trial, did not go well."""

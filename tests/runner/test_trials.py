@@ -152,6 +152,14 @@ class Actor:
     """The handle of an actor: what it was told to take up."""
 
     taken: list[str] = field(default_factory=list)
+    left: int = 0
+
+    @property
+    def leave(self) -> Any:
+        def remote() -> None:
+            self.left += 1
+
+        return SimpleNamespace(remote=remote)
 
     @property
     def take_up(self) -> Actor:
@@ -254,11 +262,31 @@ def test_it_ends_when_the_sweep_is_being_stopped(tune: Tune) -> None:
     tune.place()
     tune.conductor.stop()
 
-    assert tune.say(tune.placed[0], report(2)) == STOP
-    assert tune.say(tune.placed[1], report(1, "done")) == STOP
+    first, second = tune.placed
+    assert tune.say(first, report(2)) == GO_ON
+    assert tune.say(first, report(4)) == GO_ON  # it was ahead, and what it says is heard
+    assert tune.say(second, report(1, "done")) == STOP
+    assert tune.say(first, {"say": "left"}) == STOP
 
+    assert first.temporary_state.ray_actor.left == 1
     assert tune.conductor.finished
     assert tune.conductor.results.counts()["paused"] == 1
+    assert tune.conductor.results.trials["00000"].epochs_trained == 4
+
+
+def test_a_leg_that_does_not_leave_is_not_waited_for_long(
+    tune: Tune, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    tune.place()
+    tune.conductor.stop()
+    assert tune.say(tune.placed[0], {"say": "heartbeat"}) == GO_ON
+
+    now[0] = 3.1
+
+    assert tune.say(tune.placed[0], {"say": "heartbeat"}) == STOP
+    assert tune.conductor.results.trials["00000"].state == "paused"
 
 
 def test_an_actor_that_is_gone_loses_the_leg_it_had_last(tune: Tune) -> None:
