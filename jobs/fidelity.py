@@ -18,6 +18,7 @@ from jobs.schedules import PLATEAU_PATIENCE
 from jobs.spec import Job
 from jobs.windows import count_windows, split_panel
 
+_VALIDATED = 4  # windows trained on for each that is validated on, where windows are counted
 _LONG = 2  # epochs of ``search.windows`` in a pass, from where on ``auto`` counts windows
 
 
@@ -32,6 +33,11 @@ class Fidelity:
 
     windows: int | None = None
     per_pass: int = 1
+
+    @property
+    def validation(self) -> int | None:
+        """Windows that an epoch is validated on, of those that there are; None: on all."""
+        return None if self.windows is None else max(1, self.windows // _VALIDATED)
 
     def to_json(self) -> dict[str, Any]:
         """What ``Fidelity(**…)`` takes."""
@@ -56,6 +62,7 @@ class Fidelity:
                 patience=None if train.patience is None else self.epochs(train.patience),
                 plateau_patience=self.epochs(PLATEAU_PATIENCE),
                 epoch_windows=self.windows,
+                validation_windows=self.validation,
             ),
         )
 

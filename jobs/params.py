@@ -53,6 +53,7 @@ class TrainParams:
     Attributes:
         max_epochs, patience, plateau_patience: in epochs; ``patience`` None means no early stopping.
         epoch_windows: of an epoch; None: all that there are, so that an epoch is a pass.
+        validation_windows: that an epoch is validated on; None: all that there are.
     """
 
     optimizer: str
@@ -69,6 +70,7 @@ class TrainParams:
     precision: str = "float32"
     plateau_patience: int = PLATEAU_PATIENCE
     epoch_windows: int | None = None
+    validation_windows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,6 @@ from jobs.schedules import PLATEAU_FACTOR, constant, cosine, plateaus
 from jobs.vitals import finite, metrics_of, vitals_of
 from jobs.windows import Parts, Scaler, fit_scaler, make_windows
 
-_VALIDATED = 4  # where windows are counted, an epoch trains on so many times those that it is validated on
-
 
 @dataclass(frozen=True)
 class Task:
@@ -81,10 +79,9 @@ class _Trial:
         self._chosen = task.params.train
         windows = make_windows(task.parts, task.params.window)
         self._passes, self._validation = Passes(windows.train, task.seed), windows.validation
-        self._size = len(windows.train)
-        if self._chosen.epoch_windows is not None:
-            self._size = self._chosen.epoch_windows
-            self._validation = drawn(self._validation, max(1, self._size // _VALIDATED))
+        self._size = self._chosen.epoch_windows or len(windows.train)
+        if self._chosen.validation_windows is not None:
+            self._validation = drawn(self._validation, self._chosen.validation_windows)
         scaled = task.params.window.scale != "none"
         self._scaler = (task.scaler or fit_scaler(task.panel, task.parts)) if scaled else None
         batch = even_batch(len(self._validation))

@@ -23,13 +23,16 @@ class LegRunner(Trainable):
     process = WorkerProcess
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Start the process and its first leg."""
+        """Start the process; its first leg begins with the first step.
+
+        Not here: Tune throws a starting actor away, and uses another, when one falls free meanwhile.
+        """
         start, limits = partial(self.process, **config["process"]), Limits(**config["limits"])
         if limits.memory is None:  # its share of this node's, which may not be the driver's
             share = config["process"]["threads"] / (os.cpu_count() or 1)
             limits = replace(limits, memory=int(_MOST * node_bytes() * min(1.0, share)))
-        self._owner = Owner(start, limits, config["order"])
-        self._next: dict[str, Any] | None = None
+        self._owner = Owner(start, limits)
+        self._next: dict[str, Any] | None = config
         self._leaves = False
 
     def take_up(self, config: dict[str, Any]) -> None:
@@ -45,17 +48,17 @@ class LegRunner(Trainable):
 
     def step(self) -> dict[str, Any]:
         """The next thing the leg says, or a heartbeat."""
-        if self._leaves:
-            self._owner.leave()
-            self._leaves = False
         if self._next is not None:
             self._owner.change(self._next["order"])
             self._next = None
+        if self._leaves:
+            self._owner.leave()
+            self._leaves = False
         return {"message": json.dumps(self._owner.listen())}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take up another Tune trial's first leg in the same process."""
-        self._owner.change(new_config["order"])
+        self._next = new_config
         return True
 
     def cleanup(self) -> None:

@@ -57,7 +57,8 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     click.echo("windows     " + ", ".join(f"{count:,} {part}" for part, count in counts.items()))
     if fidelity.windows is not None:
         parts = f"{fidelity.per_pass} to a pass" if fidelity.per_pass > 1 else "a pass"
-        click.echo(f"validation  after every {fidelity.windows:,} training windows, {parts}")
+        some = f"on {min(fidelity.validation or 0, counts['validation']):,} of its windows"
+        click.echo(f"validation  {some}, after every {fidelity.windows:,} training windows, {parts}")
     for choice in choices_off_cudnn(job) if job.resources.gpu else ():
         click.echo(f"slow on GPU {choice}: cuDNN has no kernel for it, so such trials take XLA's slower way")
     click.echo(f"would write {folder.uri}\n")

@@ -32,13 +32,13 @@ class Limits:
 class Owner:
     """Owns one training process at a time."""
 
-    def __init__(self, start: Callable[[], WorkerProcess], limits: Limits, order: Message) -> None:
-        """Start the process and its first leg."""
+    def __init__(self, start: Callable[[], WorkerProcess], limits: Limits) -> None:
+        """Start the process."""
         self._start, self._limits = start, limits
         self._worker: WorkerProcess = start()
         self._spare: WorkerProcess | None = None
         self._legs = 0
-        self._begin(order)
+        self._open = self._owed = self._waits = False
 
     def _begin(self, order: Message) -> None:
         if self._spare is not None or not self._worker.alive:

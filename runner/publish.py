@@ -65,6 +65,7 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
         "sweep": folder.name,
         "trial_id": trial.id,
         "epoch": trial.passes(found.epoch),
+        "fidelity": trial.fidelity.to_json(),
         "seed": job.search.seed,
         "data_fingerprint": panel.fingerprint(),
         "versions": versions(),

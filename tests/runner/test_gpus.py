@@ -80,10 +80,14 @@ def test_a_backend_that_sees_no_card_is_named(monkeypatch: pytest.MonkeyPatch, t
     assert "pip install 'recur-tune[gpu]'" in found.stderr
 
 
+@pytest.mark.parametrize("here", [True, False])
 def test_a_dry_run_names_the_choices_that_are_slow_on_a_card(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    here: bool,  # noqa: FBT001
 ) -> None:
-    pretend(monkeypatch, tmp_path, CARDS)
+    """Also where there is none: jobs for GPUs are written elsewhere too."""
+    pretend(monkeypatch, tmp_path, CARDS if here else "", 0 if here else 9)
     options = (
         "--dry-run",
         "--set=model={cell: {choice: [gru, simple_rnn]}, activation: {choice: [tanh, relu]}}",
@@ -92,6 +96,8 @@ def test_a_dry_run_names_the_choices_that_are_slow_on_a_card(
     on_cores, on_card = (recur(tmp_path, *options, f"--set=resources={{gpu: {gpu}}}") for gpu in (0, 1))
 
     assert "cuDNN" not in on_cores.stdout
+    assert on_card.returncode == 0
+    assert ("a trial asks for 1 of a GPU; no GPU was found here: nvidia-smi says" in on_card.stderr) != here
     assert [line for line in on_card.stdout.splitlines() if "cuDNN" in line] == [
         f"slow on GPU {choice}: cuDNN has no kernel for it, so such trials take XLA's slower way"
         for choice in ("model.cell: simple_rnn", "model.activation: relu")

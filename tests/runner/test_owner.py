@@ -18,7 +18,9 @@ def _none_started() -> None:
 
 
 def owned(limits: Limits) -> Owner:
-    return Owner(lambda: Virtual(backend="jax", threads=1), limits, order("a"))  # type: ignore[arg-type, return-value]
+    owner = Owner(lambda: Virtual(backend="jax", threads=1), limits)  # type: ignore[arg-type, return-value]
+    owner.change(order("a"))
+    return owner
 
 
 def order(trial: str, *milestones: int) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def test_what_is_published_is_read_back(folder: SweepFolder) -> None:
     manifest = read_manifest(folder)
     assert folder.files("best") == sorted([*FILES, "manifest.json"])
     assert read_best(folder, "model.keras") == b"model of 00000"
-    assert list(manifest) == ["sweep", "trial_id", "epoch", "seed", "data_fingerprint", "versions", "files"]
+    named = ["sweep", "trial_id", "epoch", "fidelity", "seed", "data_fingerprint", "versions", "files"]
+    assert list(manifest) == named
     assert (manifest["sweep"], manifest["trial_id"], manifest["seed"]) == ("a", "00000", 7)
     assert manifest["data_fingerprint"] == panel().fingerprint()
     assert {"python", "keras", "tensorflow", "ray"} <= set(manifest["versions"])

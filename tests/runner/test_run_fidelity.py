@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,8 @@ def test_people_are_shown_passes_everywhere(parts: Recur) -> None:
     assert table.loc[best["trial_id"], "epoch"] == best["epoch"]
     assert best["test"] is not None  # it is the published one
     assert json.loads((sweep / "best/metrics.json").read_text())["epoch"] == best["epoch"]
+    fidelity = json.loads((sweep / "best/manifest.json").read_text())["fidelity"]
+    assert fidelity == next(event["fidelity"] for event in journal(sweep) if event["event"] == "start")
     total = parts.json("status", "small")["epochs_trained"]
     assert total == pytest.approx(sum(trial["epochs_trained"] for trial in trials), abs=0.01)
     assert best["hyperparameters"]["train.max_epochs"] == 2
@@ -60,8 +63,11 @@ def test_a_dry_run_says_so(parts: Recur, write_job: JobWriter) -> None:
     said = parts("run", job, "--dry-run", "--set", WINDOWS).stdout
 
     (line,) = (line for line in said.splitlines() if line.startswith("validation"))
-    assert line.startswith("validation  after every ")
-    assert line.endswith(" to a pass")
+    found = re.fullmatch(
+        r"validation  on (\d+) of its windows, after every (\d+) training windows, \d+ to a pass", line
+    )
+    assert found is not None
+    assert int(found[1]) == int(found[2]) // 4
     assert "validation  " not in parts("run", job, "--dry-run").stdout
 
 

@@ -75,13 +75,33 @@ def order(trial: str, *milestones: int) -> dict[str, Any]:
 def runner() -> LegRunner:
     """In the middle of leg ``a``, which has a decision after epoch 1."""
     Virtual.started = []
-    return Runner(order("a", 1))
+    return begun("a")
+
+
+def begun(trial: str) -> LegRunner:
+    """In the middle of this leg, which has a decision after epoch 1."""
+    runner = Runner(order(trial, 1))
+    assert heard(runner) == ["heartbeat"]
+    return runner
 
 
 def heard(runner: LegRunner, *says: dict[str, Any]) -> list[str]:
     """What steps bring when the process says this."""
     Virtual.started[-1].says.extend(says)
-    return [json.loads(runner.step()["message"])["say"] for _ in says]
+    return [json.loads(runner.step()["message"])["say"] for _ in says or [None]]
+
+
+def test_an_actor_that_starts_begins_no_leg_before_its_first_step() -> None:
+    """Tune may have another actor, that has fallen free meanwhile, train the leg instead."""
+    Virtual.started = []
+    runner = Runner(order("a"))
+    (process,) = Virtual.started
+    assert process.told == []
+
+    runner.leave()
+    heard(runner)
+
+    assert process.told == ["traina", "leave"]
 
 
 def test_a_leg_that_has_ended_is_followed_by_the_next_in_the_same_process(runner: LegRunner) -> None:
@@ -101,7 +121,7 @@ def test_a_milestone_is_answered_by_the_next_step_or_the_next_leg(runner: LegRun
     process = Virtual.started[-1]
     assert heard(runner, report(1), report(2)) == ["report", "report"]
     assert process.told == ["traina", "go"]
-    runner = Runner(order("c", 1))
+    runner = begun("c")
     process = Virtual.started[-1]
     heard(runner, report(1))
 
@@ -140,9 +160,9 @@ def test_a_process_that_does_not_leave_is_replaced(runner: LegRunner) -> None:
 
 def test_another_tune_trials_leg_is_begun_likewise(runner: LegRunner) -> None:
     heard(runner, report(1, "done"))
-    Virtual.started[-1].says.append({"say": "left"})
 
     assert runner.reset_config(order("b"))
+    heard(runner, {"say": "left"})
 
     assert Virtual.started[-1].told == ["traina", "trainb"]
 
