@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from cluster.cache import cache_folder
 
 _MOST_BYTES = 1 << 30  # of programs; the ones used longest ago go first
 
@@ -19,7 +20,7 @@ def compiled_programs(flags: str, card: str = "") -> Path:
         flags: XLA's, which decide what it makes, though TensorFlow's own names for programs leave them out.
         card: the GPU's name.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recur" / "programs"
+    cache = cache_folder("programs")
     folder = cache / _kind(flags, card)
     folder.mkdir(parents=True, exist_ok=True)
     _prune(cache)

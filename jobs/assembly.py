@@ -5,21 +5,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 
 from jobs.errors import JobError, reason
 from jobs.npyfile import BLOCK, NpyFile, let_go
-from jobs.panel import Indices, Rows
-from jobs.runs import Flags, Numbers, Runs
+from jobs.panel import Indices
+from jobs.pieces import Piece
+from jobs.runs import Flags, Runs, order_by_time
 
 _GROUP = 1 << 20  # rows that are ordered at a time
-_SHORT = 32  # rows; runs below take memory that counts, so that there had better be fewer of them
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Assembly:
         self._runs: list[Runs] = []
         self._open = ExitStack()
         self.count = 0
-        with self._refusing():
+        with writing(self._folder):
             self._arrived.mkdir(parents=True)
             self._rows, self._times = self._files(self._arrived)
 
@@ -73,31 +72,22 @@ class Assembly:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._refusing():
+        with writing(self._folder):
             self._open.close()
 
-    def add(self, rows: Rows, times: Indices, ids: pa.Array | None) -> None:
-        """Add (rows, columns) values with their (rows,) times and series' ids, None where there is one.
+    def add(self, piece: Piece) -> None:
+        """Add the next rows.
 
         Raises:
             JobError: there is no room for them.
         """
-        if not len(rows):
-            return
-        series = self._numbers(ids, len(rows))
-        runs = Runs.find(series, times, self.count)
-        short = len(runs.series) * _SHORT > len(rows)
-        if short and len(runs.series) > len(np.unique(runs.series)):
-            # Sorted, they are fewer.  Long ones are left alone: joined, they would overlap with what lies
-            # between them.
-            order = np.lexsort((times, series))
-            rows, times, series = rows[order], times[order], series[order]
-            runs = Runs.find(series, times, self.count)
-        self._runs.append(runs)
-        self.count += len(rows)
-        with self._refusing():
-            self._rows.append(rows)
-            self._times.append(times)
+        numbers = np.asarray([self._ids.setdefault(name, len(self._ids)) for name in piece.names], np.int32)
+        runs = piece.runs
+        self._runs.append(replace(runs, series=numbers[runs.series], begin=runs.begin + self.count))
+        self.count += len(piece.rows)
+        with writing(self._folder):
+            self._rows.append(piece.rows)
+            self._times.append(piece.times)
 
     def finish(self) -> tuple[tuple[str | int | None, ...], Duplicates | None]:
         """Leave ``rows.npy``, ``times.npy`` and ``offsets.npy`` in the folder, as in a panel.
@@ -116,7 +106,7 @@ class Assembly:
         lengths = np.bincount(runs.series, weights=runs.length).astype(np.int64)
         apart = runs.apart()
         found = []
-        with self._refusing():
+        with writing(self._folder):
             self._open.close()
             np.save(self._folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]))
             if in_order and apart.all():
@@ -129,16 +119,6 @@ class Assembly:
             return tuple(ids), None
         row, rank, time = found[0][1:]
         return tuple(ids), Duplicates(sum(count for count, *_ in found), row, ids[rank], time)
-
-    def _numbers(self, ids: pa.Array | None, count: int) -> Numbers:
-        """A number for each row's series, in the order in which the series came first."""
-        if ids is None:
-            self._ids.setdefault(None, 0)
-            return np.zeros(count, np.int32)
-        coded = ids.dictionary_encode()
-        names = coded.dictionary.to_pylist()
-        numbers = [self._ids.setdefault(name, len(self._ids)) for name in names]
-        return np.asarray(numbers, np.int32)[coded.indices.to_numpy()]
 
     def _ranked(self, ids: list[str | int | None]) -> Runs:
         """All runs in the order in which they came, their series numbered as in ``ids``."""
@@ -177,24 +157,27 @@ class Assembly:
         rows = self._open.enter_context(NpyFile(folder / "rows.npy", np.float32, self._columns))
         return rows, self._open.enter_context(NpyFile(folder / "times.npy", np.int64))
 
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise JobError(
-                f"{self._folder}: the data's temporary copy cannot be written there ({reason(error)}); "
-                "make room on that disk, or set TMPDIR to a folder on a larger one"
-            ) from None
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the disk says while a panel is written into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise JobError(
+            f"{folder}: the panel cannot be written there ({reason(error)}); "
+            "make room on that disk, or set RECUR_CACHE to a folder on a larger one"
+        ) from None
 
 
 def _by_time(runs: Runs, index: Indices, times: Indices) -> tuple[Indices, list[tuple[int, int, int, int]]]:
     """The rows of ``index``, which have these times, by series and time; and the duplicates, if any."""
     series = np.repeat(runs.series, runs.length)
-    order = np.lexsort((index, times, series))
-    index, times = index[order], times[order]
-    same = np.flatnonzero((np.diff(times) == 0) & (np.diff(series) == 0)) + 1
+    order = order_by_time(series, times)
+    same = np.flatnonzero((np.diff(times[order]) == 0) & (np.diff(series[order]) == 0)) + 1
     if not len(same):
-        return index, []
+        return index[order], []
+    order = np.lexsort((index, times, series))  # for the later of two to be the one too many
+    index, times, series = index[order], times[order], series[order]
     first = int(same[0])
     return index, [(len(same), int(index[first]), int(series[first]), int(times[first]))]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, field_validator, model_serializer, model_validator
 
 from jobs.searchable import Positive, Section, without_secrets
+from jobs.where import Where
 
 
 class Split(Section):
@@ -58,6 +59,7 @@ class Data(Section):
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    where: Where = ()  # conditions that the rows which are read fulfil
     split: Split = Split()
     season: Positive | None = None  # steps in a season, for the naive baseline; None: from the frequency
 

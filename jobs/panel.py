@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.npyfile import blocks
+from jobs.spacing import Spacing
 
 Rows = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -37,6 +38,8 @@ class Panel:
         offsets: (series + 1,), int64: series ``i`` has the rows ``offsets[i]:offsets[i + 1]``.
         series: the series' ids in that order; one ``None`` where there is no id column.
         time_type: the time column's Arrow type, to write forecasts with.
+        spacing: what there is between the times, if it is known already.
+        folder: where the files lie that it is mapped from.
     """
 
     columns: tuple[str, ...]
@@ -46,6 +49,8 @@ class Panel:
     offsets: Indices
     series: tuple[str | int | None, ...]
     time_type: str
+    spacing: Spacing | None = None
+    folder: Path | None = None
 
     def lengths(self) -> Indices:
         """Steps of each series, (series,)."""
@@ -53,29 +58,15 @@ class Panel:
 
     def step(self) -> int:
         """The most common distance between neighbouring times, in their unit."""
-        counts = self._distances
-        return min(counts, key=lambda distance: (-counts[distance], distance)) if counts else 1
+        return self._spacing.step
 
     def gaps(self) -> int:
         """How many neighbouring times are further apart than one step (calendar months excepted)."""
-        step = self.step()
-        slack = step // 8 if self.time_type != "int64" and step >= 28 * _DAY else 0
-        return sum(count for distance, count in self._distances.items() if distance > step + slack)
+        return self._spacing.gaps
 
     @cached_property
-    def _distances(self) -> dict[int, int]:
-        """How often neighbouring times of one series are so far apart."""
-        counts: dict[int, int] = {}
-        begin = 0
-        for times in blocks(self.times, overlap=1):
-            distances = np.diff(times)
-            between = np.searchsorted(self.offsets, [begin + 1, begin + len(distances) + 1])
-            inside = np.ones(len(distances), dtype=bool)
-            inside[self.offsets[slice(*between)] - begin - 1] = False
-            for distance, count in zip(*np.unique(distances[inside], return_counts=True), strict=True):
-                counts[int(distance)] = counts.get(int(distance), 0) + int(count)
-            begin += len(distances)
-        return counts
+    def _spacing(self) -> Spacing:
+        return self.spacing or Spacing.of(self.times, self.offsets, self.time_type)
 
     def season(self) -> int:
         """Steps in one season by the calendar: a day of hours, a week of days, a year of months; else 1."""
@@ -115,7 +106,8 @@ class Panel:
 
     def seal(self, folder: Path) -> None:
         """Mark the folder's arrays as this panel, whole: ``panel.json`` comes last."""
-        (folder / "panel.json").write_text(json.dumps(self._header()))
+        known = {"spacing": asdict(self._spacing)}
+        (folder / "panel.json").write_text(json.dumps(self._header() | known))
 
     @classmethod
     def load(cls, folder: Path) -> Panel:
@@ -126,6 +118,8 @@ class Panel:
             targets=header["targets"],
             series=tuple(header["series"]),
             time_type=header["time_type"],
+            spacing=Spacing(**header["spacing"]),
+            folder=folder,
             **map_arrays(folder),
         )
 

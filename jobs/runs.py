@@ -16,6 +16,19 @@ Numbers = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
 
+def order_by_time(series: Numbers, times: Indices) -> Indices:
+    """The order by series and, within one, by time; of rows that are alike in both, any.
+
+    NumPy sorts times fastest when it need not be stable, and 16 bits at a time by their digits, which is
+    several times as fast as ``np.lexsort``.
+    """
+    order = np.arange(len(times)) if (times[1:] >= times[:-1]).all() else np.argsort(times)
+    for shift in range(0, max(1, int(series.max(initial=0)).bit_length()), 16):
+        digits = (series >> shift).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    return order
+
+
 @dataclass(frozen=True)
 class Runs:
     """Stretches of neighbouring rows of one series with rising times; (runs,) each.
@@ -34,13 +47,13 @@ class Runs:
     last: Indices
 
     @classmethod
-    def find(cls, series: Numbers, times: Indices, begin: int) -> Runs:
-        """The runs of neighbouring rows with these series and times, the first of which is row ``begin``."""
+    def find(cls, series: Numbers, times: Indices) -> Runs:
+        """The runs of neighbouring rows with these series and times."""
         breaks = (np.diff(series) != 0) | (np.diff(times) <= 0)
         starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
         ends = np.append(starts[1:], len(series))
         length = (ends - starts).astype(np.int32)
-        return cls(series[starts], begin + starts, length, times[starts], times[ends - 1])
+        return cls(series[starts], starts, length, times[starts], times[ends - 1])
 
     @classmethod
     def together(cls, parts: list[Runs]) -> Runs:

@@ -23,17 +23,27 @@ def numeric(found: pa.DataType) -> bool:
     )
 
 
-def read_values(shard: str, name: str, column: pa.ChunkedArray) -> Any:
+def text(found: pa.DataType) -> bool:
+    """Whether a column holds texts, be it as a dictionary."""
+    kinds = pa.types
+    found = found.value_type if kinds.is_dictionary(found) else found
+    return bool(kinds.is_string(found) or kinds.is_large_string(found))
+
+
+def read_values(shard: str, name: str, column: pa.Array) -> Any:
     """A numeric column as finite float32.
 
     Raises:
         JobError: a value is missing, infinite or too large.
     """
-    values = column.cast(pa.float64(), safe=False).to_numpy()
+    if not pa.types.is_floating(column.type):
+        column = column.cast(pa.float64(), safe=False)
+    values = column.to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    bad = np.flatnonzero(~np.isfinite(narrow))
-    if len(bad):
+        narrow = values.astype(np.float32, copy=False)
+    finite = np.isfinite(narrow)
+    if not finite.all():
+        bad = np.flatnonzero(~finite)
         raise JobError(
             f"shard {shard}: column {name!r} has {len(bad)} missing, NaN or infinite values, "
             f"the first in row {bad[0]} ({values[bad[0]]}); fill or drop them"
@@ -42,20 +52,22 @@ def read_values(shard: str, name: str, column: pa.ChunkedArray) -> Any:
 
 
 def read_ids(shard: str, ids: Any, name: str) -> pa.Array:
-    """A column of series ids as int64 or string.
+    """A column of series ids as int64, string or a dictionary of strings.
 
     Raises:
         JobError: it is of another type, or an id is missing.
     """
-    if pa.types.is_dictionary(ids.type):
+    kinds = pa.types
+    if kinds.is_dictionary(ids.type) and not kinds.is_string(ids.type.value_type):
         ids = ids.dictionary_decode()
-    if not (
-        pa.types.is_integer(ids.type) or pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)
-    ):
-        raise JobError(f"shard {shard}: column {name!r} is {ids.type}; a series id is a string or an integer")
+    kind = ids.type.value_type if kinds.is_dictionary(ids.type) else ids.type
+    if not (kinds.is_integer(kind) or kinds.is_string(kind) or kinds.is_large_string(kind)):
+        raise JobError(f"shard {shard}: column {name!r} is {kind}; a series id is a string or an integer")
     if ids.null_count:
         raise JobError(f"shard {shard}: column {name!r} has {ids.null_count} rows without a series id")
-    return _whole(shard, ids, name) if pa.types.is_integer(ids.type) else ids.cast(pa.string())
+    if kinds.is_integer(kind):
+        return _whole(shard, ids, name)
+    return ids.cast(pa.string()) if kinds.is_large_string(kind) else ids
 
 
 def _whole(shard: str, column: Any, name: str) -> Any:
@@ -65,7 +77,7 @@ def _whole(shard: str, column: Any, name: str) -> Any:
         raise JobError(f"shard {shard}: column {name!r} has whole numbers of {2**63} and above") from None
 
 
-def read_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
+def read_times(shard: str, column: pa.Array, name: str) -> Indices:
     """A time column as nanoseconds since 1970 in UTC, or as the whole numbers it holds.
 
     Raises:
@@ -87,7 +99,7 @@ def read_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
     raise JobError(f"shard {shard}: column {name!r} is {kind}; a time is a timestamp, a date or an integer")
 
 
-def _parsed_times(shard: str, column: pa.ChunkedArray, name: str) -> Indices:
+def _parsed_times(shard: str, column: pa.Array, name: str) -> Indices:
     text = column.to_pandas()
     stamps = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
     bad = np.flatnonzero(stamps.isna())

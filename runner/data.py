@@ -4,50 +4,63 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cluster.cache import kept
 from cluster.files import open_filesystem
-from cluster.scratch import scratch_folder
+from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.searchable import Section
-from jobs.shards import Columns, read_panel
+from jobs.shards import build_panel
+from jobs.source import Columns, Source
 from jobs.spec import Job
 from jobs.windows import check_windows
 
 
-def open_job_panel(job: Job, folder: Path) -> Panel:
-    """Map the job's panel from ``folder``, reading the shards into it first where there is none.
+def open_job_panel(job: Job) -> Panel:
+    """The job's panel, mapped from this node's cache.
 
     Raises:
         JobError: names the shard, column or field at fault, or the windows and the split do not fit, or
             there is no room for the panel.
-        ClusterError: the path's storage cannot be opened.
+        ClusterError: the path's storage, or the cache, cannot be opened.
     """
-    if (folder / "panel.json").exists():
-        return Panel.load(folder)
     data = job.data
-    panel = open_panel(data.path, Columns(data.time, data.series, data.target, data.past), folder)
+    panel = open_panel(data.path, Columns(data.time, data.series, data.target, data.past, data.where))
     check_windows(job, panel)
     return panel
 
 
-def read_job_panel(job: Job) -> Panel:
-    """The job's panel for this process alone: its files have no names any more.
+def open_panel(uri: str, columns: Columns) -> Panel:
+    """The panel of the shards under a path or URI, mapped from this node's cache.
 
-    Raises:
-        JobError, ClusterError: as ``open_job_panel``; or temporary files cannot be made.
-    """
-    with scratch_folder(None) as scratch:
-        return open_job_panel(job, scratch / "panel")
-
-
-def open_panel(uri: str, columns: Columns, folder: Path) -> Panel:
-    """Read the shards under a path or URI into ``folder`` and map them from there.
+    The shards are read only where they, or what is read of them, are other than before.
 
     Raises:
         JobError: names the shard or column at fault, or there is no room for the panel.
-        ClusterError: the storage cannot be opened.
+        ClusterError: the storage, or the cache, cannot be opened.
     """
     filesystem, path = open_filesystem(uri)
-    return read_panel(filesystem, path, columns, folder)
+    source = Source.find(filesystem, path, columns)
+    while True:
+        folder = kept("panels", source.key(), lambda made: build_panel(source, made))
+        try:
+            return Panel.load(folder)
+        except FileNotFoundError:
+            continue  # another process has made room in the cache meanwhile
+
+
+def map_job_panel(job: Job, folder: Path) -> Panel:
+    """The panel that the driver has opened, in a process that may run on another node.
+
+    Raises:
+        JobError: as ``open_job_panel``; or the data has changed since the driver read it.
+        ClusterError: as ``open_job_panel``.
+    """
+    if (folder / "panel.json").exists():
+        return Panel.load(folder)
+    panel = open_job_panel(job)
+    if panel.folder is None or panel.folder.name != folder.name:
+        raise JobError(f"{job.data.path}: the data has changed since the sweep began; run it again")
+    return panel
 
 
 def changed_fields(old: Section, new: Section, prefix: str = "") -> list[str]:

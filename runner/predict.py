@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cluster.files import open_filesystem
-from cluster.scratch import scratch_folder
+from jobs.dataspec import Data
 from jobs.errors import JobError
 from runner.launch import find_sweep, read_spec
 from runner.publish import read_best
@@ -31,7 +31,7 @@ def predict_command(*, sweep: str, storage: str | None, source: str, out: str, a
     if not out.partition("?")[0].endswith(".parquet"):
         raise JobError(f"--out {out}: forecasts are written as a .parquet file")
     start_keras(job.backend)
-    table, series = _forecast(model, signature, source)
+    table, series = _forecast(model, signature, job.data, source)
     _write(table, out)
     if as_json:
         print_json({"sweep": folder.name, "out": out, "series": series, "rows": table.num_rows})
@@ -40,20 +40,20 @@ def predict_command(*, sweep: str, storage: str | None, source: str, out: str, a
         click.echo(f"{table.num_rows} rows, {horizon} steps ahead of {series} series, written to {out}")
 
 
-def _forecast(model_data: bytes, signature: dict[str, Any], source: str) -> tuple[Any, int]:
+def _forecast(model_data: bytes, signature: dict[str, Any], data: Data, source: str) -> tuple[Any, int]:
     import pyarrow as pa
 
     from jobs.checkpoint import load_model
     from jobs.forecast import forecast_panel
-    from jobs.shards import Columns
+    from jobs.source import Columns
     from runner.data import open_panel
 
     inputs, outputs = signature["inputs"][0], signature["outputs"][0]
     targets = tuple(outputs["columns"])
     past = tuple(inputs["columns"][len(targets) :])
-    columns = Columns(signature["time"], signature["series"], targets, past)
-    with scratch_folder(None) as scratch:  # a mapped panel outlives its files
-        panel = open_panel(source, columns, scratch / "panel")
+    where = tuple(each for each in data.where if each[0] != data.time)  # what is forecast from is newer
+    columns = Columns(signature["time"], signature["series"], targets, past, where)
+    panel = open_panel(source, columns)
     if panel.frequency() != signature["frequency"]:
         raise JobError(
             f"--data {source}: its times are {panel.frequency()} apart, the model's "

@@ -11,7 +11,6 @@ import click
 
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
-from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
 from jobs.errors import JobError
 from jobs.panel import Panel
@@ -53,24 +52,23 @@ def run_command(
     count = parse_workers(workers)
     check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
-    with scratch_folder(None) as scratch:
-        panel = open_job_panel(spec, scratch / "panel")
-        standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
-        if dry_run:
-            from runner.dry_run import print_dry_run
+    panel = open_job_panel(spec)
+    standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
+    if dry_run:
+        from runner.dry_run import print_dry_run
 
-            place.check_writable()
-            print_dry_run(spec, panel, standing.folder, as_json=as_json)
-            return
-        finished = standing.results.state == "done"
-        if finished:
-            warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
-            results = standing.results
-        else:
-            _note_gaps(spec, panel)
-            _note_small_space(spec)
-            claim(standing, spec, fresh=fresh)
-            results = _sweep(spec, standing, scratch / "panel", Place(count, address))
+        place.check_writable()
+        print_dry_run(spec, panel, standing.folder, as_json=as_json)
+        return
+    finished = standing.results.state == "done"
+    if finished:
+        warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
+        results = standing.results
+    else:
+        _note_gaps(spec, panel)
+        _note_small_space(spec)
+        claim(standing, spec, fresh=fresh)
+        results = _sweep(spec, standing, panel, Place(count, address))
     show(standing.folder, spec, results, as_json=as_json)
     if not (finished or as_json):
         _next_steps(standing.folder)
@@ -125,7 +123,7 @@ def parse_workers(workers: str) -> int | None:
     return int(workers)
 
 
-def _sweep(spec: Job, standing: Standing, panel: Path, place: Place) -> Results:
+def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place) -> Results:
     from runner.progress import make_progress
     from runner.sweep import run_sweep
 

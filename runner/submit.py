@@ -11,7 +11,7 @@ from cluster.backends import Submission, backend_for
 from cluster.clusterfile import Cluster, LocalCluster, load_cluster
 from cluster.errors import ClusterError
 from jobs.jobfile import dump_job
-from runner.data import read_job_panel
+from runner.data import open_job_panel
 from runner.launch import check_standing, open_storage, read_job, typed
 from runner.show import print_json
 
@@ -36,7 +36,7 @@ def submit_command(
     spec = read_job(job, overrides, name=name, trials=trials)
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere data and storage may be in sight of the cluster only
-        read_job_panel(spec)
+        open_job_panel(spec)
         standing = check_standing(place.sweep(spec.name), spec, fresh=False)
         if standing.results.state == "done":
             raise ClusterError(

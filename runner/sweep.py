@@ -60,13 +60,13 @@ class Place:
     address: str | None = None
 
 
-def run_sweep(job: Job, folder: SweepFolder, panel: Path, place: Place, watch: Watch) -> Results:
+def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: Watch) -> Results:
     """Run or resume a sweep until it is finished.
 
     Args:
         job: what to search.
         folder: where everything found is kept.
-        panel: the folder from which this node's processes map the job's panel.
+        panel: the job's, mapped from this node's cache.
         place: where to run.
         watch: is told of every phase and event.
 
@@ -89,7 +89,7 @@ class _Sweep:
 
     job: Job
     folder: SweepFolder
-    panel: Path
+    panel: Panel
     place: Place
     watch: Watch
     scratch: Path
@@ -99,7 +99,7 @@ class _Sweep:
         past = read_journal(self.folder)
         journal = Journal(self.folder, tick=lease.renew)
         try:
-            fidelity = _recorded(past) or fidelity_of(self.job, Panel.load(self.panel))
+            fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
             space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
             start: Event = {
                 "event": "start",
@@ -173,7 +173,7 @@ class _Sweep:
         config = LegConfig(
             job=dump_job(self.job),
             sweep=self.folder.uri,
-            panel=str(self.panel),
+            panel=str(self.panel.folder),
             backend=self.job.backend,
             resources=self.job.resources,
         )
@@ -206,7 +206,7 @@ class _Sweep:
         results = conductor.results
         found = best_model(self.folder, results)
         if found is not None:
-            publish_best(self.folder, self.job, Panel.load(self.panel), found, scores)
+            publish_best(self.folder, self.job, self.panel, found, scores)
             if done:
                 Tidy(self.folder, conductor, None).finish(found.trial.id, found.epoch)
         elif done and results.best():

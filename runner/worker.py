@@ -29,7 +29,7 @@ from jobs.params import Params
 from jobs.spec import Job
 from jobs.windows import Scaler, fit_scaler, split_panel
 from runner.conversation import LegHooks, Line, Message
-from runner.data import open_job_panel
+from runner.data import map_job_panel
 from runner.process import GPU_SHARE
 
 
@@ -79,14 +79,8 @@ class Worker:
         if text not in self._jobs:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
         if panel not in self._panels:
-            self._panels = {panel: self._open_panel(self._jobs[text], Path(panel))}
+            self._panels = {panel: map_job_panel(self._jobs[text], Path(panel))}
         return self._jobs[text], self._panels[panel], SweepFolder.from_uri(order["sweep"])
-
-    def _open_panel(self, job: Job, folder: Path) -> Panel:
-        """The driver's panel; on another node, one of this process's own, gone with it."""
-        if not folder.exists():
-            folder = self._held.enter_context(scratch_folder(None)) / "panel"
-        return open_job_panel(job, folder)
 
     def _train(self, order: Message) -> None:
         from jobs.train import Task, train

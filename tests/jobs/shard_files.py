@@ -14,7 +14,8 @@ from pyarrow import fs as pafs
 
 from jobs.errors import JobError
 from jobs.panel import Panel
-from jobs.shards import Columns, read_panel
+from jobs.shards import build_panel
+from jobs.source import Columns, Source
 
 LOCAL = pafs.LocalFileSystem()
 ONE = Columns(time="t", series=None, target=("y",), past=())
@@ -37,7 +38,8 @@ def good(path: Path, **changes: Any) -> Path:
 def read(path: Path | str, columns: Columns = ONE) -> Panel:
     """The panel of these shards, which outlives the files that it is mapped from."""
     with tempfile.TemporaryDirectory() as folder:
-        return read_panel(LOCAL, str(path), columns, Path(folder) / "panel")
+        build_panel(Source.find(LOCAL, str(path), columns), Path(folder) / "panel")
+        return Panel.load(Path(folder) / "panel")
 
 
 def refusal(path: Path | str, columns: Columns = ONE) -> str:

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jobs import assembly, npyfile, shards
+from jobs import assembly, npyfile, pieces, scan
 from jobs.assembly import Assembly
+from jobs.errors import JobError
 from jobs.panel import Panel
-from jobs.shards import Columns, read_panel
-from tests.jobs.shard_files import HOURS, LOCAL, good, read, refusal, write
+from jobs.shards import build_panel
+from jobs.source import Columns, Source
+from tests.jobs.shard_files import HOURS, LOCAL, ONE, good, read, refusal, write
 
 COLUMNS = Columns("t", "id", ("y",), ("x",))
 SERIES, LENGTH = 7, 60
@@ -22,9 +24,9 @@ SERIES, LENGTH = 7, 60
 @pytest.fixture(params=[0, 32])
 def small_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that is done a piece at a time takes several, which are left as they are or sorted first."""
-    monkeypatch.setattr(assembly, "_SHORT", request.param)
+    monkeypatch.setattr(pieces, "_SHORT", request.param)
     for module, name, rows in (
-        (shards, "_PIECE", 13),
+        (scan, "_PIECE", 13),
         (npyfile, "BLOCK", 11),
         (assembly, "BLOCK", 11),
         (assembly, "_GROUP", 50),
@@ -92,7 +94,8 @@ def test_rows_that_come_in_order_are_not_copied(tmp_path: Path, monkeypatch: pyt
     rows = frame([LENGTH] * SERIES)
     write_shards(tmp_path / "data", rows, 4)
 
-    panel = read_panel(LOCAL, str(tmp_path / "data"), COLUMNS, tmp_path / "panel")
+    build_panel(Source.find(LOCAL, str(tmp_path / "data"), COLUMNS), tmp_path / "panel")
+    panel = Panel.load(tmp_path / "panel")
 
     np.testing.assert_array_equal(panel.rows[:, 0], rows["y"])
     names = {path.name for path in (tmp_path / "panel").iterdir()}
@@ -137,11 +140,11 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     shard = good(tmp_path / "a.parquet", t=HOURS)
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(shards.JobError) as refused:
-        read_panel(LOCAL, str(shard), Columns("t", None, ("y",), ()), tmp_path / "file" / "panel")
+    with pytest.raises(JobError) as refused:
+        build_panel(Source.find(LOCAL, str(shard), ONE), tmp_path / "file" / "panel")
     assert str(refused.value) == (
-        f"{tmp_path}/file/panel: the data's temporary copy cannot be written there (Not a directory); "
-        "make room on that disk, or set TMPDIR to a folder on a larger one"
+        f"{tmp_path}/file/panel: the panel cannot be written there (Not a directory); "
+        "make room on that disk, or set RECUR_CACHE to a folder on a larger one"
     )
 
 
@@ -150,7 +153,8 @@ def test_no_more_than_a_piece_is_in_memory(
     tmp_path: Path, order: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As far as NumPy knows; what Arrow reads is a piece too, but not traced."""
-    monkeypatch.setattr(shards, "_PIECE", 1 << 13)
+    monkeypatch.setattr(scan, "_PIECE", 1 << 13)
+    monkeypatch.setattr(scan, "_AHEAD", 2)
     monkeypatch.setattr(npyfile, "BLOCK", 1 << 12)
     monkeypatch.setattr(assembly, "BLOCK", 1 << 12)
     monkeypatch.setattr(assembly, "_GROUP", 1 << 14)
@@ -160,7 +164,8 @@ def test_no_more_than_a_piece_is_in_memory(
 
     tracemalloc.start()
     try:
-        panel = read_panel(LOCAL, str(tmp_path / "data"), COLUMNS, tmp_path / "panel")
+        build_panel(Source.find(LOCAL, str(tmp_path / "data"), COLUMNS), tmp_path / "panel")
+        panel = Panel.load(tmp_path / "panel")
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

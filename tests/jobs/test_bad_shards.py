@@ -9,30 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from jobs.shards import Columns
+from jobs.source import Columns
 from tests.jobs.shard_files import HOURS, MANY, good, refusal, write
-
-# Places
-
-
-def test_a_place_where_nothing_is(tmp_path: Path) -> None:
-    missing = tmp_path / "no"
-
-    assert refusal(missing) == (
-        f"data.path: {missing} does not exist; give a Parquet file, a folder of them or a glob"
-    )
-    assert refusal(f"{missing}/*.parquet") == f"data.path: no file matches {missing}/*.parquet"
-
-
-def test_a_folder_without_parquet_files(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("t,y\n")
-    (tmp_path / "b.txt").write_text("")
-
-    assert refusal(tmp_path) == (
-        f"data.path: no Parquet files (*.parquet) in {tmp_path}, which holds 2 other files; "
-        "for CSV run: recur data import"
-    )
-
 
 # Files
 

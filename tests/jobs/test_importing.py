@@ -17,7 +17,7 @@ from hypothesis import given, settings
 
 from jobs.csvfiles import BLOCK
 from jobs.importing import ImportSummary, import_csv
-from jobs.shards import Columns
+from jobs.source import Columns
 from tests.jobs.csvs import GOOD, LOCAL, imported, write
 from tests.jobs.shard_files import read
 

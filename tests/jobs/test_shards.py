@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 
+from jobs import scan
 from jobs.panel import Panel
-from jobs.shards import Columns, find_shards
-from tests.jobs.shard_files import HOURS, LOCAL, MANY, ONE, good, read, write
+from jobs.scan import Scan
+from jobs.source import Columns, Source
+from tests.jobs.shard_files import HOURS, LOCAL, MANY, ONE, good, read, refusal, write
 
 # The same rows, spread in any way
 
@@ -182,43 +184,79 @@ def test_columns_are_read_by_name_and_others_are_left_alone(tmp_path: Path) -> N
     assert (panel.columns, panel.targets) == (("x", "y"), 2)
 
 
-# Places
-
-
-def test_a_file_a_folder_and_a_glob_name_their_shards(tmp_path: Path) -> None:
-    for name in ("a.parquet", "deep/er/b.parq", "deep/c.pq", "deep/notes.txt", "x[1]/d.parquet"):
-        good(tmp_path / name)
-
-    def found(path: str) -> list[str]:
-        return [name.removeprefix(f"{tmp_path}/") for name in find_shards(LOCAL, f"{tmp_path}/{path}")]
-
-    every = ["a.parquet", "deep/c.pq", "deep/er/b.parq", "x[1]/d.parquet"]
-    assert (found(""), found("deep"), found("deep/")) == (every, every[1:3], every[1:3])
-    assert (found("a.parquet"), found("deep/notes.txt")) == (["a.parquet"], ["deep/notes.txt"])
-    assert (found("*.parquet"), found("deep/*/b.*")) == (["a.parquet"], ["deep/er/b.parq"])
-    assert found("**/*.parquet") == ["a.parquet", "x[1]/d.parquet"]
-    assert (found("x[1]"), found("deep/?.pq")) == (["x[1]/d.parquet"], ["deep/c.pq"])
-
-
-def test_a_sweep_stored_beside_the_data_is_none_of_it(tmp_path: Path) -> None:
-    for name in ("a.parquet", "sweeps/mine/trials.parquet", "sweeps.parquet"):
-        good(tmp_path / name)
-    (tmp_path / "sweeps/mine/spec.yaml").write_text("name: mine")
-
-    found = [name.removeprefix(f"{tmp_path}/") for name in find_shards(LOCAL, str(tmp_path))]
-    assert found == ["a.parquet", "sweeps.parquet"]
-
-
-def test_hidden_and_unfinished_files_are_not_read(tmp_path: Path) -> None:
-    good(tmp_path / "a.parquet")
-    for name in (".b.parquet", "_c.parquet", "_temporary/0/d.parquet", ".tmp/e.parquet"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("half")
-
-    assert find_shards(LOCAL, str(tmp_path)) == [f"{tmp_path}/a.parquet"]
+# Partitions, row groups and filters
 
 
 def test_a_single_file_is_a_panel_as_its_folder_is(tmp_path: Path) -> None:
     shard = good(tmp_path / "a.parquet")
 
     assert read(shard, ONE).fingerprint() == read(tmp_path, ONE).fingerprint()
+
+
+def test_folders_names_are_columns(tmp_path: Path) -> None:
+    """As Hive, Spark and pandas write them."""
+    for store in ("b", "a"):
+        for year in (2024, 2023):
+            times = [f"{year}-01-01", f"{year}-01-02"]
+            write(tmp_path / f"store={store}/year={year}/0.parquet", t=times, y=[year, year + 1.0])
+
+    panel = read(tmp_path, Columns("t", "store", ("y",), ("year",)))
+
+    assert panel.series == ("a", "b")
+    assert panel.rows.tolist() == [[2023, 2023], [2024, 2023], [2024, 2024], [2025, 2024]] * 2
+
+
+def test_folders_names_that_are_whole_numbers_are_ids(tmp_path: Path) -> None:
+    for store in (10, 9):
+        good(tmp_path / f"store={store}/0.parquet")
+
+    assert read(tmp_path, Columns("t", "store", ("y",), ())).series == (9, 10)
+
+
+def test_a_column_of_the_file_goes_before_one_of_its_path(tmp_path: Path) -> None:
+    good(tmp_path / "id=9/0.parquet", id=["a", "a", "b"])
+
+    assert read(tmp_path, MANY).series == ("a", "b")
+
+
+def test_row_groups_of_large_shards_are_read_beside_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "_LARGE", 500)
+    table = pa.table({"t": range(1000), "y": [float(number) for number in range(1000)]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=37)
+    (fragment,) = Scan.of(Source.find(LOCAL, str(tmp_path), ONE)).dataset.get_fragments()
+    parts = list(Scan._parts(fragment, 1000))
+
+    assert len(parts) > 3
+    assert [group.id for part in parts for group in part.row_groups] == list(range(28))
+    assert read(tmp_path).rows[:, 0].tolist() == list(range(1000))
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(frame=frames(), low=st.integers(-(10**8), 10**8), data=st.data())
+def test_only_the_rows_that_are_asked_for_are_read(
+    frame: pd.DataFrame, low: int, data: st.DataObject
+) -> None:
+    ids = tuple(data.draw(st.lists(st.sampled_from(frame["id"].tolist()), min_size=1)))
+    moment = pd.Timestamp(low * 7_000_000_123)
+    wanted = frame[frame["id"].isin(ids) & (frame["t"] >= moment) & (frame["x"] != 0)]
+    where = (("id", "in", ids), ("t", ">=", str(moment)), ("x", "!=", 0))
+    columns = Columns("t", "id", ("y",), (), where)
+    with tempfile.TemporaryDirectory() as folder:
+        pq.write_table(pa.Table.from_pandas(frame), Path(folder) / "a.parquet", row_group_size=3)
+        if wanted.empty:
+            assert refusal(folder, columns).endswith("the data has no rows; none fulfils data.where")
+            return
+        panel = read(folder, columns)
+
+    np.testing.assert_array_equal(panel.rows[:, 0], obvious(wanted).rows[:, 0])
+    assert panel.series == obvious(wanted).series
+
+
+def test_a_condition_on_a_folders_name_leaves_shards_unread(tmp_path: Path) -> None:
+    good(tmp_path / "store=1/a.parquet")
+    (tmp_path / "store=2").mkdir()
+    (tmp_path / "store=2/b.parquet").write_text("not one")
+
+    assert len(read(tmp_path, Columns("t", None, ("y",), (), (("store", "=", 1),))).rows) == 3

@@ -18,6 +18,7 @@ DEFAULTS = {
         "past": [],
         "future": [],
         "static": [],
+        "where": [],
         "split": {"validation": 0.2, "test": 0.2},
         "season": None,
     },

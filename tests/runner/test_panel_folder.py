@@ -1,32 +1,35 @@
-"""The panel's temporary folder: where it has no room, and gone however the command ends."""
+"""The panel's folder in the cache: where it has no room, whole or not there, and another for other data."""
 
 from __future__ import annotations
 
-import json
+import os
 import resource
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
-from cluster import scratch
-from jobs import shards
+from jobs.assembly import Assembly
+from jobs.dataspec import Data
+from jobs.errors import JobError
+from jobs.jobfile import load_job
 from runner import predict
 from runner.cli import exit_code
+from runner.data import map_job_panel, open_job_panel
 from tests.runner.command import JobWriter
 
 
 @pytest.fixture
-def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for this test's temporary files alone."""
-    folder = tmp_path / "temp"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    monkeypatch.setattr(scratch, "_LONGEST", 4096)  # no sockets here
-    return folder
+def panels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of this test's own; its folder of panels."""
+    monkeypatch.setenv("RECUR_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "panels"
 
 
 @contextmanager
@@ -44,7 +47,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("command", ["run", "submit"])
 def test_a_disk_without_room_is_one_sentence_and_nothing_is_left(
     tmp_path: Path,
-    temp: Path,
+    panels: Path,
     write_job: JobWriter,
     capsys: pytest.CaptureFixture[str],
     command: str,
@@ -56,56 +59,93 @@ def test_a_disk_without_room_is_one_sentence_and_nothing_is_left(
 
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")
-    assert err.startswith(f"Error: {temp}/recur-")
+    assert err.startswith(f"Error: {panels}/")
     assert err.endswith(
-        "/panel: the data's temporary copy cannot be written there (File too large); "
-        "make room on that disk, or set TMPDIR to a folder on a larger one\n"
+        ".partial: the panel cannot be written there (File too large); "
+        "make room on that disk, or set RECUR_CACHE to a folder on a larger one\n"
     )
-    assert not list(temp.iterdir())
+    assert not list(panels.iterdir())
     assert not (tmp_path / "sweeps").exists()
 
 
 def test_ctrl_c_while_the_shards_are_read_leaves_nothing(
     tmp_path: Path,
-    temp: Path,
+    panels: Path,
     write_job: JobWriter,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    usual, seen = shards._part, []
+    usual, seen = Assembly.add, []
 
-    def second_time(*arguments: Any) -> Any:
-        seen.append([path.name for path in temp.rglob("*.npy")])
+    def second_time(assembly: Assembly, piece: Any) -> None:
+        seen.append([path.name for path in panels.rglob("*.npy")])
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return usual(*arguments)
+        usual(assembly, piece)
 
-    monkeypatch.setattr(shards, "_part", second_time)
+    monkeypatch.setattr(Assembly, "add", second_time)
 
     assert exit_code(["run", str(write_job(tmp_path)), "--storage", str(tmp_path / "sweeps")]) == 130
     assert capsys.readouterr().err.strip() == "Stopped."
     assert sorted(seen[1]) == ["rows.npy", "times.npy"]
-    assert not list(temp.iterdir())
+    assert not list(panels.iterdir())
     assert not (tmp_path / "sweeps").exists()
 
 
-def test_a_dry_run_leaves_nothing(
-    tmp_path: Path, temp: Path, write_job: JobWriter, capsys: pytest.CaptureFixture[str]
+def dry_run(job: Path, storage: Path, *options: str) -> int:
+    return exit_code(["run", str(job), "--storage", str(storage), "--dry-run", "--json", *options])
+
+
+def test_a_panel_is_read_once_and_mapped_from_then_on(
+    tmp_path: Path, panels: Path, write_job: JobWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = write_job(tmp_path)
+    assert dry_run(job, tmp_path / "sweeps") == 0
+    assert [sorted(file.name for file in panel.iterdir()) for panel in panels.iterdir()] == [
+        ["offsets.npy", "panel.json", "rows.npy", "times.npy"]
+    ]
 
-    assert exit_code(["run", str(job), "--storage", str(tmp_path / "sweeps"), "--dry-run", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["windows"] == {"train": 83, "validation": 57, "test": 57}
-    assert not list(temp.iterdir())
+    monkeypatch.setattr("runner.data.build_panel", lambda *_: pytest.fail("it is there already"))
+
+    assert dry_run(job, tmp_path / "sweeps", "--set", "train.max_epochs=2") == 0
 
 
-def test_a_prediction_reads_its_panel_from_files_without_names(
-    temp: Path, panel_folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", ["columns", "rows", "touched", "more"])
+def test_other_data_are_another_panel(
+    tmp_path: Path,
+    panels: Path,
+    panel_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
 ) -> None:
-    panels = []
+    data = tmp_path / "data"
+    shutil.copytree(panel_folder, data)
+    job = JobWriter(data)(tmp_path)
+    assert dry_run(job, tmp_path / "sweeps") == 0
+    options = {"columns": ["--set=data.past=[]"], "rows": ["--set=data.where=[[driver, '>', -9]]"]}
+    shard = min(data.glob("*.parquet"))
+    if change == "touched":
+        os.utime(shard, ns=(1, 1))
+    if change == "more":
+        table = pq.read_table(shard)
+        later = pc.add(table["time"], pa.scalar(900 * 86_400 * 10**9, pa.duration("ns")))
+        pq.write_table(
+            table.set_column(table.schema.get_field_index("time"), "time", later), data / "z.parquet"
+        )
+
+    assert dry_run(job, tmp_path / "sweeps", *options.get(change, [])) == 0
+
+    capsys.readouterr()
+    assert len(list(panels.iterdir())) == 2
+
+
+def test_a_prediction_reads_its_panel_from_the_cache(
+    panels: Path, panel_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
 
     def forecast(model: object, panel: Any, **options: object) -> Any:
-        panels.append((panel, list(temp.iterdir()), model, options))
+        found.append((panel, model, options))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jobs.forecast.forecast_panel", forecast)
@@ -117,10 +157,29 @@ def test_a_prediction_reads_its_panel_from_files_without_names(
         "series": None,
         "frequency": "1h",
     }
+    where = (("driver", ">", -9), ("time", "<", "1999-01-01"))
+    data = Data(path="x", time="time", target=("target",), where=where)
     with pytest.raises(KeyboardInterrupt):
-        predict._forecast(b"model", signature, str(panel_folder))
+        predict._forecast(b"model", signature, data, str(panel_folder))
 
-    panel, left, *_ = panels[0]
-    assert left == []
-    assert panel.rows.shape == (300, 2)
-    assert panel.rows.any()
+    panel = found[0][0]
+    assert panel.folder.parent == panels
+    assert panel.rows.shape == (300, 2)  # forecasts begin where the newest data end
+
+
+def test_a_worker_elsewhere_reads_the_same_panel_or_refuses(
+    tmp_path: Path, panels: Path, panel_folder: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(panel_folder, data)
+    job = load_job(JobWriter(data)(tmp_path))
+    drivers = open_job_panel(job)
+    assert drivers.folder is not None
+    elsewhere = Path("/nowhere") / drivers.folder.name
+    assert map_job_panel(job, elsewhere).folder == drivers.folder
+
+    os.utime(min(data.glob("*.parquet")), ns=(1, 1))
+
+    with pytest.raises(JobError, match="the data has changed since the sweep began; run it again"):
+        map_job_panel(job, elsewhere)
+    assert len(list(panels.iterdir())) == 2

@@ -22,7 +22,7 @@ from jobs.jobfile import dump_job, load_job
 from jobs.params import resolve
 from jobs.sample import sample_panel
 from jobs.spec import Job
-from runner.data import read_job_panel
+from runner.data import open_job_panel
 from runner.process import Message, WorkerProcess
 
 PATIENCE = 60.0  # seconds in which a loaded machine says its next word
@@ -97,7 +97,7 @@ class Bench:
 def make_bench(root: Path, worker: WorkerProcess) -> Bench:
     sample_panel(str(root / "data"), pafs.LocalFileSystem(), length=240, shards=2)
     job = load_job(root / "data" / "job.yaml", SMALL)
-    read_job_panel(job).save(root / "panel")
+    open_job_panel(job).save(root / "panel")
     return Bench(worker, Storage.open(str(root / "sweeps")).sweep("a"), root / "panel", job)
 
 

@@ -1,0 +1,75 @@
+"""What a panel is made of: shards as they were when they were listed, and which rows and columns of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+from pyarrow import fs as pafs
+
+from jobs.errors import JobError
+from jobs.listing import Listing, find_shards
+from jobs.where import Condition
+
+_LAYOUT = 1  # of a panel's files, and of how they are made
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns are read, and as what; and which rows."""
+
+    time: str
+    series: str | None
+    target: tuple[str, ...]
+    past: tuple[str, ...]
+    where: tuple[Condition, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The numeric columns in the order of the panel."""
+        return (*self.target, *self.past)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that say which row it is."""
+        return (self.time,) if self.series is None else (self.series, self.time)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Shards as they were when they were listed, and what is read of them."""
+
+    filesystem: pafs.FileSystem
+    path: str
+    listing: Listing
+    columns: Columns
+
+    @classmethod
+    def find(cls, filesystem: pafs.FileSystem, path: str, columns: Columns) -> Source:
+        """What ``path`` names.
+
+        Raises:
+            JobError: nothing is there, or nothing that is a Parquet file.
+        """
+        return cls(filesystem, path, find_shards(filesystem, path), columns)
+
+    def key(self) -> str:
+        """A name for the panel: another one as soon as a shard is another, or is read in another way."""
+        shards = [[shard.path, shard.size, shard.modified] for shard in self.listing.shards]
+        read = [_LAYOUT, self.filesystem.type_name, asdict(self.columns), shards]
+        return hashlib.sha256(json.dumps(read).encode()).hexdigest()[:32]
+
+    def check_unchanged(self) -> None:
+        """See that every shard is still the one that was listed.
+
+        Raises:
+            JobError: names the first that is not.
+        """
+        now = {shard.path: shard for shard in find_shards(self.filesystem, self.path).shards}
+        for shard in self.listing.shards:
+            if now.get(shard.path) != shard:
+                what = "changed" if shard.path in now else "vanished"
+                raise JobError(
+                    f"shard {shard.path}: {what} while it was read; run again when it stays as it is"
+                )
