@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cached_property
 
 from pyarrow import fs as pafs
 
@@ -28,7 +29,7 @@ class Listing:
     base: str
     shards: tuple[Shard, ...]
 
-    @property
+    @cached_property
     def paths(self) -> list[str]:
         """Where they are."""
         return [shard.path for shard in self.shards]
