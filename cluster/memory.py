@@ -9,11 +9,11 @@ from pathlib import Path
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
-def resident_bytes(pid: int) -> int:
-    """What a process has in memory, shared pages included; 0 where the system does not say."""
+def private_bytes(pid: int) -> int:
+    """What a process has in memory, without pages of mapped files; 0 where the system does not say."""
     with suppress(OSError, ValueError, IndexError):
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+        return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 

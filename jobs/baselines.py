@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from jobs.npyfile import blocks
+from jobs.npyfile import BLOCK, let_go
 from jobs.panel import Indices, Panel, Rows
 from jobs.windows import Parts
 
@@ -31,12 +31,25 @@ def seasonal_naive(panel: Panel, origins: Indices, *, horizon: int, season: int)
 
 
 def naive_error(panel: Panel, parts: Parts, season: int) -> npt.NDArray[np.float64]:
-    """In-sample MAE of the seasonal naive forecast over each series' training part, (series, targets)."""
-    errors = np.zeros((len(panel.offsets) - 1, panel.targets))
-    for index, (begin, stop) in enumerate(zip(parts.train, parts.validation, strict=True)):
-        lag = season if stop - begin > season else 1
-        for values in blocks(panel.rows[begin:stop, : panel.targets], overlap=lag):
-            later = values[lag:].astype(np.float64)
-            errors[index] += np.abs(later - values[: len(later)]).sum(axis=0)
-        errors[index] /= max(stop - begin - lag, 1)
-    return errors
+    """In-sample MAE of the seasonal naive forecast over each series' training part, (series, targets).
+
+    A training part that is no longer than a season is forecast by the step before.
+    """
+    begins, stops = parts.train, parts.validation
+    lags = np.where(stops - begins > season, season, 1)
+    errors = np.zeros((len(begins), panel.targets))
+    for begin in range(0, len(panel.rows), BLOCK):
+        end = min(begin + BLOCK, len(panel.rows))
+        some = slice(np.searchsorted(panel.offsets, begin, "right") - 1, np.searchsorted(panel.offsets, end))
+        lengths = np.minimum(panel.offsets[1:][some], end) - np.maximum(panel.offsets[:-1][some], begin)
+        series = np.repeat(np.arange(some.start, some.stop), lengths)
+        rows = np.arange(begin, end)
+        known = (rows >= begins[series] + lags[series]) & (rows < stops[series])
+        rows, series = rows[known], series[known]
+        later = panel.rows[rows, : panel.targets].astype(np.float64)
+        away = np.abs(later - panel.rows[rows - lags[series], : panel.targets])
+        for target in range(panel.targets):
+            sums = np.bincount(series - some.start, away[:, target], some.stop - some.start)
+            errors[some, target] += sums
+        let_go(panel.rows)
+    return errors / np.maximum(stops - begins - lags, 1)[:, None]

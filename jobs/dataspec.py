@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_serializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from jobs.searchable import Positive, Section, without_secrets
 from jobs.where import Where
@@ -49,6 +57,24 @@ class Split(Section):
         }
 
 
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?B)")
+
+
+def _bytes(value: Any) -> Any:
+    match = _SIZE.fullmatch(value.strip().upper()) if isinstance(value, str) else None
+    if match:
+        value = int(float(match[1]) * _UNITS[match[2]])
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"a size is a number of bytes, or one with a unit such as 500MB or 2GB; found {value!r}"
+        )
+    return value
+
+
+Size = Annotated[int, BeforeValidator(_bytes)]
+
+
 class Data(Section):
     """Which series to forecast, and from what."""
 
@@ -59,6 +85,7 @@ class Data(Section):
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    memory: Size | None = None  # of the panel, that a process keeps at most; null: a quarter of the node's
     where: Where = ()  # conditions that the rows which are read fulfil
     split: Split = Split()
     season: Positive | None = None  # steps in a season, for the naive baseline; None: from the frequency

@@ -9,13 +9,16 @@ import pandas as pd
 
 from jobs.baselines import naive_error, seasonal_naive
 from jobs.errors import JobError
+from jobs.feed import drawn
 from jobs.metrics import Metrics
 from jobs.panel import Indices, Panel, Rows
 from jobs.params import WindowParams
-from jobs.windows import Parts, fit_scaler, make_windows, named
+from jobs.scaling import scaler_of
+from jobs.windows import Parts, make_windows, named
 
 _BATCH = 1024
 _CHUNK = 8 * _BATCH  # windows that are scored at a time
+MOST_SCORED = 1 << 20  # windows
 _DAY = 86_400_000_000_000  # nanoseconds
 
 
@@ -29,21 +32,27 @@ def predict_windows(model: Any, rows: Rows, starts: Indices, lookback: int) -> R
 def score_test(
     model: Any, panel: Panel, parts: Parts, window: WindowParams, season: int
 ) -> dict[str, dict[str, float]] | None:
-    """Metrics on the test part, of the model and of the seasonal naive baseline; None without a test part."""
-    starts = make_windows(parts, window).test
+    """Metrics on the test part, of the model and of the seasonal naive baseline; None without a test part.
+
+    Where it has more than ``MOST_SCORED`` windows, on as many of them, drawn evenly.
+    """
+    starts = drawn(make_windows(parts, window).test, MOST_SCORED)
     if not len(starts):
         return None
     scaled = window.scale != "none"
-    deviation = fit_scaler(panel, parts).deviation[: panel.targets] if scaled else np.ones(panel.targets)
+    deviation = scaler_of(panel, parts).deviation[: panel.targets] if scaled else np.ones(panel.targets)
     naive_errors = naive_error(panel, parts, season)
     scores = {"model": Metrics(deviation), "seasonal_naive": Metrics(deviation)}
-    for chunk in np.split(starts, range(_CHUNK, len(starts), _CHUNK)):
+    for begin in range(0, len(starts), _CHUNK):
+        chunk = starts[begin : begin + _CHUNK]
         origins = chunk + window.lookback
         actual = panel.rows[origins[:, None] + np.arange(window.horizon)][:, :, : panel.targets]
         scale = naive_errors[np.searchsorted(panel.offsets, origins, side="right") - 1]
         scores["model"].add(actual, predict_windows(model, panel.rows, chunk, window.lookback), scale)
         naive = seasonal_naive(panel, origins, horizon=window.horizon, season=season)
         scores["seasonal_naive"].add(actual, naive, scale)
+        if panel.pages is not None:
+            panel.pages.ease()
     return {name: metrics.means() for name, metrics in scores.items()}
 
 

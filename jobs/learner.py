@@ -18,10 +18,10 @@ from jobs.engine.kernels import KernelNetwork
 from jobs.engine.network import Network
 from jobs.engine.programs import Shape, evaluation_program, fresh_state, training_program
 from jobs.errors import JobError
-from jobs.feed import LARGEST_EVALUATED, Feed, batches_of
+from jobs.feed import LARGEST_EVALUATED, Feed, Order, batches_of
 from jobs.panel import Indices, Panel
 from jobs.params import NetworkParams, Params
-from jobs.windows import Scaler
+from jobs.scaling import Scaler
 
 _XLA_PAYS = 60_000  # steps of a recurrence, from where on XLA's speed outweighs its compilation
 _XLA_PAYS_EVALUATING = 8_000  # the batches are larger, and there is only half a program to compile
@@ -78,7 +78,7 @@ class Learner:
             dtype="bfloat16" if chosen.precision == "mixed_bfloat16" else "float32",
         )
         self._gpu = gpu
-        self._feed = Feed(panel.rows, window.lookback, window.horizon, panel.targets)
+        self._feed = Feed(panel.rows, window.lookback, window.horizon, panel.targets, panel.pages)
         self._layers = params.network.layers
         self._optimizer = chosen.optimizer
         self._training = self._shape(network, params, chosen.batch_size)
@@ -133,11 +133,11 @@ class Learner:
         steps = batches_of(windows, shape.batch) * shape.network.lookback * len(self._layers)
         return replace(shape, xla=steps >= pays)
 
-    def train(self, starts: Indices, rates: Rates, ask: Ask) -> Pass:
+    def train(self, starts: Order, rates: Rates, ask: Ask) -> Pass:
         """Train on the windows that begin at ``starts``, in their order.
 
         Args:
-            starts: (windows,).
+            starts: (windows,), sliced as it is needed.
             rates: (number of the first step, steps) to the learning rates of these steps.
             ask: called after every few batches; may raise to leave.
 
@@ -169,7 +169,7 @@ class Learner:
         """Steps that the optimizer has done."""
         return int(self._arrays[1])
 
-    def _pieces(self, starts: Indices, batch: int) -> Iterator[Indices]:
+    def _pieces(self, starts: Order, batch: int) -> Iterator[Indices]:
         begin = 0
         while begin < len(starts):
             end = begin + batch * self._at_once
@@ -179,7 +179,7 @@ class Learner:
     def _pace(self, seconds: float) -> None:
         self._at_once = max(1, min(self._training.capacity, int(_CALL_SECONDS / max(seconds, 1e-9))))
 
-    def evaluate(self, starts: Indices, ask: Ask) -> Validation:
+    def evaluate(self, starts: Order, ask: Ask) -> Validation:
         """Evaluate the windows that begin at ``starts``; ``ask`` is called after every few batches."""
         shape = self._evaluation
         program = evaluation_program(shape)

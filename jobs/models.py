@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from jobs.params import LayerParams, NetworkParams, Params
-from jobs.windows import Scaler
+from jobs.scaling import Scaler
 
 
 def recurrent_layer(

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.npyfile import blocks
+from jobs.pages import Pages
 from jobs.spacing import Spacing
 
 Rows = npt.NDArray[np.float32]
@@ -39,6 +40,7 @@ class Panel:
         series: the series' ids in that order; one ``None`` where there is no id column.
         time_type: the time column's Arrow type, to write forecasts with.
         spacing: what there is between the times, if it is known already.
+        pages: keeps what a process has in memory of the rows in bounds.
         folder: where the files lie that it is mapped from.
     """
 
@@ -50,6 +52,7 @@ class Panel:
     series: tuple[str | int | None, ...]
     time_type: str
     spacing: Spacing | None = None
+    pages: Pages | None = None
     folder: Path | None = None
 
     def lengths(self) -> Indices:
@@ -113,6 +116,7 @@ class Panel:
     def load(cls, folder: Path) -> Panel:
         """Map a saved panel; its pages are shared by every process of the node that does so."""
         header = json.loads((folder / "panel.json").read_text())
+        arrays = map_arrays(folder)
         return cls(
             columns=tuple(header["columns"]),
             targets=header["targets"],
@@ -120,7 +124,9 @@ class Panel:
             time_type=header["time_type"],
             spacing=Spacing(**header["spacing"]),
             folder=folder,
-            **map_arrays(folder),
+            rows=arrays["rows"],
+            times=arrays["times"],
+            offsets=arrays["offsets"],
         )
 
     def _header(self) -> dict[str, object]:
@@ -134,10 +140,8 @@ class Panel:
 
 def map_arrays(folder: Path) -> dict[str, npt.NDArray[Any]]:
     """The ``rows``, ``times`` and ``offsets`` that lie in a folder."""
-    # A copy-on-write mapping is shared until it is written to and, unlike a read-only one, can be handed to
-    # TensorFlow and JAX as it is; times never are.
     return {
-        "rows": np.load(folder / "rows.npy", mmap_mode="c"),
+        "rows": np.load(folder / "rows.npy", mmap_mode="r"),
         "times": np.load(folder / "times.npy", mmap_mode="r"),
         "offsets": np.load(folder / "offsets.npy"),
     }

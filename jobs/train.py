@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jobs.checkpoint import Arrays, Progress, TrainState, model_bytes
-from jobs.feed import Passes, batches_of, drawn, even_batch
+from jobs.feed import Order, Passes, batches_of, drawn, even_batch
 from jobs.keeper import Keeper
 from jobs.learner import Learner, Pass, Validation
 from jobs.models import build_forecaster
@@ -16,9 +16,10 @@ from jobs.outlook import ALONE, Outlook
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.report import EpochReport, Hooks
+from jobs.scaling import Scaler, scaler_of
 from jobs.schedules import PLATEAU_FACTOR, constant, cosine, plateaus
 from jobs.vitals import finite, metrics_of, vitals_of
-from jobs.windows import Parts, Scaler, fit_scaler, make_windows
+from jobs.windows import Parts, make_windows
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,13 @@ class _Trial:
         self._task, self._hooks = task, hooks
         self._chosen = task.params.train
         windows = make_windows(task.parts, task.params.window)
-        self._passes, self._validation = Passes(windows.train, task.seed), windows.validation
+        self._passes = Passes(windows.train, task.seed)
+        self._validation: Order = windows.validation
         self._size = self._chosen.epoch_windows or len(windows.train)
         if self._chosen.validation_windows is not None:
-            self._validation = drawn(self._validation, self._chosen.validation_windows)
+            self._validation = drawn(windows.validation, self._chosen.validation_windows)
         scaled = task.params.window.scale != "none"
-        self._scaler = (task.scaler or fit_scaler(task.panel, task.parts)) if scaled else None
+        self._scaler = (task.scaler or scaler_of(task.panel, task.parts)) if scaled else None
         batch = even_batch(len(self._validation))
         self._learner = Learner(
             task.params, task.panel, self._scaler, task.seed, evaluation_batch=batch, gpu=task.gpu

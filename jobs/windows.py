@@ -6,21 +6,16 @@ inside their part; their inputs may begin up to one lookback before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from jobs.dataspec import Split
 from jobs.dimensions import Dimension
 from jobs.errors import JobError
-from jobs.npyfile import blocks
 from jobs.panel import Indices, Panel
 from jobs.params import WindowParams
 from jobs.spec import Job
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,20 +29,38 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Windows:
-    """First rows of the windows of each part, (windows,) int64, in the order of the panel."""
+class Starts:
+    """First rows of a part's windows: a sequence of which nothing is held but where each series begins.
 
-    train: Indices
-    validation: Indices
-    test: Indices
+    Attributes:
+        first: row of each series' first window, (series,).
+        before: how many windows all earlier series have, (series + 1,).
+        stride: rows between two windows of a series.
+    """
+
+    first: Indices
+    before: Indices
+    stride: int
+
+    def __len__(self) -> int:
+        return int(self.before[-1])
+
+    def at(self, numbers: Indices) -> Indices:
+        """The first rows of the windows with these numbers."""
+        series = np.searchsorted(self.before, numbers, side="right") - 1
+        return self.first[series] + (numbers - self.before[series]) * self.stride
+
+    def __getitem__(self, part: slice) -> Indices:
+        return self.at(np.arange(*part.indices(len(self))))
 
 
 @dataclass(frozen=True)
-class Scaler:
-    """Mean and standard deviation of each column over the training part, (columns,) float64."""
+class Windows:
+    """The windows of each part, in the order of the panel."""
 
-    mean: FloatArray
-    deviation: FloatArray
+    train: Starts
+    validation: Starts
+    test: Starts
 
 
 def split_panel(panel: Panel, split: Split) -> Parts:
@@ -68,12 +81,12 @@ def _steps(lengths: Indices, part: float) -> Indices:
 
 def make_windows(parts: Parts, window: WindowParams) -> Windows:
     """All windows of all series."""
-    return Windows(**{name: ranges.rows() for name, ranges in _ranges(parts, window).items()})
+    return Windows(**{name: ranges.starts() for name, ranges in _ranges(parts, window).items()})
 
 
 def count_windows(parts: Parts, window: WindowParams) -> dict[str, int]:
-    """How many windows each part has, without making them."""
-    return {name: int(ranges.counts().sum()) for name, ranges in _ranges(parts, window).items()}
+    """How many windows each part has."""
+    return {name: len(ranges.starts()) for name, ranges in _ranges(parts, window).items()}
 
 
 @dataclass(frozen=True)
@@ -84,19 +97,10 @@ class _Ranges:
     last: Indices
     stride: int
 
-    def counts(self) -> Indices:
-        return np.maximum((self.last - self.first) // self.stride + 1, 0)
-
-    def rows(self) -> Indices:
-        """All of them, without a Python loop over series and in no more memory than they take."""
-        counts = self.counts()
-        some = counts > 0
-        first, counts = self.first[some], counts[some]
-        rows = np.full(counts.sum(), self.stride, np.int64)
-        begins = np.cumsum(counts) - counts  # where in ``rows`` each series begins: a jump, not a stride
-        before = np.concatenate([[0], first[:-1] + (counts[:-1] - 1) * self.stride])[: len(first)]
-        rows[begins] = first - before
-        return np.cumsum(rows, out=rows)
+    def starts(self) -> Starts:
+        """The same, numbered."""
+        counts = np.maximum((self.last - self.first) // self.stride + 1, 0)
+        return Starts(self.first, np.concatenate([[0], np.cumsum(counts)]), self.stride)
 
 
 def _ranges(parts: Parts, window: WindowParams) -> dict[str, _Ranges]:
@@ -109,26 +113,6 @@ def _ranges(parts: Parts, window: WindowParams) -> dict[str, _Ranges]:
         ),
         "test": _Ranges(np.maximum(parts.test - lookback, parts.train), parts.end - size, stride),
     }
-
-
-def fit_scaler(panel: Panel, parts: Parts) -> Scaler:
-    """Mean and deviation over the training part of all series; a constant column keeps deviation 1."""
-    count = int((parts.validation - parts.train).sum())
-    total = sum((rows.sum(axis=0) for rows in _training_rows(panel, parts)), np.zeros(len(panel.columns)))
-    mean = total / max(count, 1)
-    squares = np.zeros(len(panel.columns))
-    for rows in _training_rows(panel, parts):
-        squares += np.square(rows - mean).sum(axis=0)
-    deviation = np.sqrt(squares / max(count, 1))
-    deviation[deviation == 0] = 1.0
-    return Scaler(mean, deviation)
-
-
-def _training_rows(panel: Panel, parts: Parts) -> Iterator[FloatArray]:
-    """The training part as float64, in pieces whose size does not depend on how long a series is."""
-    for begin, stop in zip(parts.train, parts.validation, strict=True):
-        for block in blocks(panel.rows[begin:stop]):
-            yield block.astype(np.float64)
 
 
 def check_windows(job: Job, panel: Panel) -> None:

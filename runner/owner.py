@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cluster.memory import resident_bytes
+from cluster.memory import private_bytes
 from runner.process import Message, WorkerProcess
 from runner.silence import HEARTBEAT
 
@@ -76,7 +76,7 @@ class Owner:
         Its first leg is left to it: what is too large by itself would be so in a fresh process too.
         """
         limit = self._limits.memory
-        if limit is None or self._legs < 2 or resident_bytes(self._worker.pid) <= limit:
+        if limit is None or self._legs < 2 or private_bytes(self._worker.pid) <= limit:
             return
         self._spare = self._spare or self._start()
         if self._open and not self._waits:

@@ -14,23 +14,29 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
+from cluster.memory import node_bytes
 from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
 from jobs.accelerator import announce_limit, exhausted, limit_memory
 from jobs.errors import JobError
 from jobs.jobfile import parse_job
 from jobs.outlook import Outlook
+from jobs.pages import Pages
 from jobs.panel import Panel
 from jobs.params import Params
+from jobs.scaling import Scaler, scaler_of
 from jobs.spec import Job
-from jobs.windows import Scaler, fit_scaler, split_panel
+from jobs.windows import split_panel
 from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
 from runner.process import GPU_SHARE
+
+_KEPT = 0.25  # of the node's memory, that a panel may take
 
 
 class Worker:
@@ -79,7 +85,7 @@ class Worker:
         if text not in self._jobs:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
         if panel not in self._panels:
-            self._panels = {panel: map_job_panel(self._jobs[text], Path(panel))}
+            self._panels = {panel: _bounded(self._jobs[text], Path(panel))}
         return self._jobs[text], self._panels[panel], SweepFolder.from_uri(order["sweep"])
 
     def _train(self, order: Message) -> None:
@@ -88,7 +94,7 @@ class Worker:
         job, panel, folder = self._open(order)
         parts, opened = split_panel(panel, job.data.split), order["panel"]
         if opened not in self._scalers:
-            self._scalers = {opened: fit_scaler(panel, parts)}
+            self._scalers = {opened: scaler_of(panel, parts)}
         task = Task(
             params=Params.from_json(order["params"]),
             panel=panel,
@@ -154,6 +160,12 @@ class Worker:
         parts = split_panel(panel, job.data.split)
         season = job.data.season or panel.season()
         self._line.send({"say": "scored", "scores": score_test(model, panel, parts, params.window, season)})
+
+
+def _bounded(job: Job, folder: Path) -> Panel:
+    """The job's panel, of which this process keeps no more than it may."""
+    panel = map_job_panel(job, folder)
+    return replace(panel, pages=Pages(panel.rows, job.data.memory or int(_KEPT * node_bytes())))
 
 
 def _log_switch() -> Callable[[Path | None], None]:

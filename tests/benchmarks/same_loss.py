@@ -45,8 +45,9 @@ def losses(cell: str, seed: int, epochs: int) -> tuple[float, float]:
     import keras
 
     from jobs.dataspec import Split
+    from jobs.scaling import fit_scaler
     from jobs.train import Task, train
-    from jobs.windows import fit_scaler, make_windows, split_panel
+    from jobs.windows import make_windows, split_panel
 
     panel = make_panel(4000)
     params = make_params(cell, 1, UNITS, lookback=LOOKBACK, epochs=epochs)
@@ -56,7 +57,7 @@ def losses(cell: str, seed: int, epochs: int) -> tuple[float, float]:
     scaler, windows = fit_scaler(panel, parts), make_windows(parts, params.window)
     rows = ((panel.rows - scaler.mean) / scaler.deviation).astype(np.float32)
     x, y = (
-        [rows[starts[:, None] + steps] for starts in (windows.train, windows.validation)]
+        [rows[starts[:, None] + steps] for starts in (windows.train[:], windows.validation[:])]
         for steps in (np.arange(LOOKBACK), np.arange(LOOKBACK, LOOKBACK + HORIZON))
     )
     keras.utils.set_random_seed(seed)

@@ -19,9 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
-from cluster.memory import resident_bytes
 from runner.process import environment
 from tests.benchmarks._panel import make_panel, make_params
 
@@ -100,8 +100,12 @@ def memory(trials: int) -> dict[str, float]:
         params = make_params(cell, layers, units, lookback=24, epochs=2)
         train(Task(params, panel, parts, number), _All())
         if number + 1 in (10, trials):
-            found[f"after {number + 1} trials"] = resident_bytes(os.getpid()) / 1e6
+            found[f"after {number + 1} trials"] = _resident() / 1e6
     return found
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _child(what: str, argument: int, backend: str, cache: str) -> dict[str, float]:

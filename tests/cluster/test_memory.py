@@ -6,19 +6,19 @@ import os
 
 import numpy as np
 
-from cluster.memory import node_bytes, resident_bytes
+from cluster.memory import node_bytes, private_bytes
 
 
 def test_a_processs_memory_grows_with_what_it_holds() -> None:
-    before = resident_bytes(os.getpid())
+    before = private_bytes(os.getpid())
     held = np.ones(64 << 20, np.uint8)
 
-    assert resident_bytes(os.getpid()) - before > 0.9 * held.nbytes
+    assert private_bytes(os.getpid()) - before > 0.9 * held.nbytes
 
 
 def test_a_process_that_is_not_there_has_none() -> None:
-    assert resident_bytes(2**30) == 0
+    assert private_bytes(2**30) == 0
 
 
 def test_the_node_has_more_than_this_process_takes() -> None:
-    assert resident_bytes(os.getpid()) < node_bytes() < 1 << 50
+    assert private_bytes(os.getpid()) < node_bytes() < 1 << 50

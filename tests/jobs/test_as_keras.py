@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from jobs.engine.network import Network
-from jobs.feed import shuffled
+from jobs.feed import Passes
 from jobs.models import build_network
 from jobs.params import LayerParams
+from jobs.scaling import fit_scaler
 from jobs.train import Task
-from jobs.windows import fit_scaler, make_windows
+from jobs.windows import make_windows
 from tests.jobs.listener import task, trained
 from tests.jobs.small import params
 
@@ -44,16 +45,16 @@ def fitted(given: Task) -> list[dict[str, float]]:
     model.compile(
         keras.optimizers.Adam(chosen.train.learning_rate), loss="mse", metrics=["mae"], run_eagerly=True
     )
-    found = []
+    found, passes = [], Passes(windows.train, given.seed)
     for epoch in range(chosen.train.max_epochs):
-        x, y = scaled(given, shuffled(windows.train, seed=given.seed, number=epoch))
+        x, y = scaled(given, passes.between(epoch * len(windows.train), (epoch + 1) * len(windows.train)))
         history = model.fit(
             x,
             y,
             batch_size=chosen.train.batch_size,
             shuffle=False,
             verbose=0,
-            validation_data=scaled(given, windows.validation),
+            validation_data=scaled(given, windows.validation[:]),
         )
         found.append({name: values[0] for name, values in history.history.items()})
     return found

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, seed
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from jobs import feed as feeding
-from jobs.feed import LARGEST_EVALUATED, MOST_BATCHES, Feed, Passes, batches_of, drawn, even_batch, shuffled
+from jobs.feed import LARGEST_EVALUATED, MOST_BATCHES, Feed, Passes, batches_of, drawn, even_batch
+from jobs.windows import Starts
 
 
 @dataclass(frozen=True)
@@ -69,34 +71,80 @@ def test_what_is_gathered_is_nobody_elses(case: Case) -> None:
     np.testing.assert_array_equal(case.feed.rows, before)
 
 
-def test_each_pass_is_a_permutation_of_all_windows(case: Case) -> None:
-    found = [shuffled(case.starts, seed=1, number=number).tolist() for number in range(4)]
-
-    assert [sorted(one) for one in found] == [case.starts.tolist()] * 4
-    assert len({tuple(one) for one in found}) == 4
-    assert case.starts.tolist() not in found
+def numbered(count: int, stride: int = 10) -> Starts:
+    """That many windows of one series."""
+    return Starts(np.array([7]), np.array([0, count]), stride)
 
 
-def test_the_order_depends_on_seed_and_pass_alone(case: Case) -> None:
-    found = shuffled(case.starts, seed=1, number=2).tolist()
+@pytest.fixture(params=[(1 << 10, 1 << 20), (4, 12), (1, 1), (5, 5)])
+def pools(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All windows in one pool, and pools of several blocks and of one."""
+    for name, size in zip(("BLOCK", "POOL"), request.param, strict=True):
+        monkeypatch.setattr(feeding, name, size)
 
-    assert shuffled(case.starts, seed=1, number=2).tolist() == found
-    assert shuffled(case.starts, seed=2, number=1).tolist() != found
-    assert shuffled(case.starts, seed=2, number=2).tolist() != found
+
+@pytest.mark.usefixtures("pools")
+@pytest.mark.parametrize("count", [1, 11, 12, 37, 48])
+def test_each_pass_is_a_permutation_of_all_windows(count: int) -> None:
+    starts = numbered(count)
+    found = [Passes(starts, 1).between(n * count, (n + 1) * count).tolist() for n in range(4)]
+
+    assert [sorted(one) for one in found] == [starts[:].tolist()] * 4
+    if count > 11:
+        assert len({tuple(one) for one in found}) == 4
+        assert starts[:].tolist() not in found
 
 
+@pytest.mark.usefixtures("pools")
+def test_the_order_depends_on_seed_and_pass_alone() -> None:
+    def found(seed: int, number: int) -> list[int]:
+        return Passes(numbered(37), seed).between(number * 37, (number + 1) * 37).tolist()
+
+    assert found(1, 2) == found(1, 2)
+    assert found(2, 1) != found(1, 2)
+    assert found(2, 2) != found(1, 2)
+
+
+@pytest.mark.usefixtures("pools")
 @seed(4)
-@given(size=st.integers(1, 12), cuts=st.lists(st.integers(1, 30), min_size=1, max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(size=st.integers(1, 40), cuts=st.lists(st.integers(1, 30), min_size=1, max_size=6))
 def test_epochs_of_any_length_add_up_to_whole_passes(size: int, cuts: list[int]) -> None:
-    starts, first = np.arange(size) * 10, 0
-    found: list[int] = []
-    endless = Passes(starts, 3)
+    first, found = 0, list[int]()
+    endless = Passes(numbered(size), 3)
     for count in cuts:
-        found += endless.order(first, count).tolist()
+        order = endless.order(first, count)
+        assert len(order) == count
+        found += [start for begin in range(0, count, 7) for start in order[begin : begin + 7].tolist()]
         first += count
 
-    passes = [shuffled(starts, seed=3, number=number).tolist() for number in range(-(-first // size))]
-    assert found == [start for one in passes for start in one][:first]
+    assert found == Passes(numbered(size), 3).between(0, first).tolist()
+
+
+def test_neighbours_are_drawn_into_a_pool_together_and_far_ones_too() -> None:
+    """So that what is in use of the panel at a time is bounded, and a pool is like the whole."""
+    count = 40 * feeding.POOL // 10
+    found = Passes(numbered(count, 1), 3).between(0, feeding.POOL) - 7
+
+    blocks = np.unique(found // feeding.BLOCK)
+    assert len(blocks) == feeding.POOL // feeding.BLOCK
+    assert len(np.unique(found)) == feeding.POOL
+    assert abs(found.mean() / count - 0.5) < 0.03
+    assert np.corrcoef(found[1:], found[:-1])[0, 1] < 0.01
+
+
+def test_what_is_shuffled_takes_a_pools_memory() -> None:
+    endless = Passes(numbered(10**9, 1), 3)
+
+    tracemalloc.start()
+    try:
+        order = endless.order(5 * 10**8, 10**8)
+        assert len(order[10**7 : 10**7 + 64]) == 64
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 100e6
 
 
 @seed(5)
@@ -110,11 +158,11 @@ def test_evaluated_windows_fill_their_batches_evenly(windows: int) -> None:
 
 
 def test_what_is_drawn_is_everybodys_and_keeps_its_order() -> None:
-    starts = np.arange(10_000)
+    starts = numbered(10_000, 1)
 
-    found = drawn(starts, 1_000)
+    found = drawn(starts, 1_000)[:]
 
-    assert drawn(starts, 1_000).tolist() == found.tolist() == sorted(set(found.tolist()))
+    assert drawn(starts, 1_000)[:].tolist() == found.tolist() == sorted(set(found.tolist()))
     assert len(found) == 1_000
     hours = np.bincount(found % 24, minlength=24)
     assert hours.min() > 20  # every hour of the day is there, about 42 times

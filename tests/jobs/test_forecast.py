@@ -16,7 +16,8 @@ from jobs.errors import JobError
 from jobs.forecast import forecast_panel, predict_windows, score_test
 from jobs.panel import Panel
 from jobs.params import WindowParams
-from jobs.windows import fit_scaler, split_panel
+from jobs.scaling import fit_scaler
+from jobs.windows import split_panel
 from tests.jobs.small import panel
 
 LOOKBACK, HORIZON = 4, 3
@@ -191,6 +192,21 @@ def test_mase_is_relative_to_each_series_own_training_part() -> None:
         ratios.append(np.abs(actual - found.rows[origin - HORIZON : origin, 0]).mean() / scale)
     assert scores is not None
     assert scores["model"]["mase"] == pytest.approx(np.mean(ratios), rel=1e-6)
+
+
+def test_of_very_many_windows_some_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = panel(4000)
+    parts = split_panel(found, Split())
+    given = last_values(), found, parts, WindowParams(LOOKBACK, HORIZON, 1, 1, "none")
+    every = score_test(*given, season=2)
+    monkeypatch.setattr(forecast_module, "MOST_SCORED", 200)
+
+    some = score_test(*given, season=2)
+
+    assert every is not None
+    assert some is not None
+    assert some["model"] == pytest.approx(every["model"], rel=0.2)
+    assert some != every
 
 
 def test_without_a_test_part_there_is_no_score() -> None:

@@ -17,7 +17,7 @@ import pytest
 from jobs.checkpoint import model_bytes
 from jobs.models import build_forecaster, build_network
 from jobs.params import LayerParams
-from jobs.windows import Scaler
+from jobs.scaling import Scaler
 from tests.jobs.small import params
 
 SCALER = Scaler(np.array([20.0, -3.0, 1e4]), np.array([5.0, 0.25, 30.0]))

@@ -91,36 +91,14 @@ def test_a_saved_panel_is_mapped_back_the_same(tmp_path: Path) -> None:
     found = Panel.load(tmp_path / "deep" / "panel")
 
     assert (found.folder, found.spacing) == (tmp_path / "deep" / "panel", first._spacing)
-    for field in fields(Panel)[:-2]:
+    for field in fields(Panel)[:-3]:
         assert np.array_equal(getattr(found, field.name), getattr(first, field.name)), field.name
     assert isinstance(found.rows, np.memmap)
     assert found.fingerprint() == first.fingerprint()
 
 
-def test_a_mapped_panel_may_be_written_to_without_changing_the_file(tmp_path: Path) -> None:
+def test_a_mapped_panel_cannot_be_written_to(tmp_path: Path) -> None:
     panel(5).save(tmp_path)
-    found = Panel.load(tmp_path)
 
-    found.rows[0] = -1  # what TensorFlow and JAX ask to be able to do
-
-    assert Panel.load(tmp_path).fingerprint() == panel(5).fingerprint()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"columns": ("c0", "other")},
-        {"targets": 2},
-        {"series": ("s0", "s2")},
-        {"series": (0, 1)},
-        {"time_type": "int64"},
-        {"offsets": np.array([0, 4, 9])},
-        {"times": panel(5, 4).times + 1},
-        {"rows": np.nextafter(panel(5, 4).rows, np.float32(0))},
-    ],
-)
-def test_panels_that_differ_in_anything_have_other_fingerprints(change: dict[str, Any]) -> None:
-    first = panel(5, 4)
-
-    assert replace(first, **change).fingerprint() != first.fingerprint()
-    assert replace(first).fingerprint() == first.fingerprint()
+    with pytest.raises(ValueError, match="read-only"):
+        Panel.load(tmp_path).rows[0] = -1

@@ -18,6 +18,7 @@ DEFAULTS = {
         "past": [],
         "future": [],
         "static": [],
+        "memory": None,
         "where": [],
         "split": {"validation": 0.2, "test": 0.2},
         "season": None,
@@ -217,3 +218,19 @@ def test_a_job_is_equal_to_what_its_json_says() -> None:
     )
 
     assert Job.model_validate_json(read.model_dump_json()) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [(1000, 1000), ("1GB", 10**9), ("1.5 mb", 1_500_000), ("2TB", 2 * 10**12), ("7B", 7)]
+)
+def test_a_size_is_bytes_or_has_a_unit(written: object, size: int) -> None:
+    assert job(f"data.memory={written}").data.memory == size
+
+
+@pytest.mark.parametrize("written", ["0", "-1", "1.5", "GB", "1 GiB", "true", "[1]", "much"])
+def test_what_is_no_size(written: str) -> None:
+    sentence = (
+        "job.yaml: data.memory: a size is a number of bytes, or one with a unit such as 500MB or 2GB; found "
+    )
+
+    assert refusal(f"data.memory={written}").startswith(sentence)

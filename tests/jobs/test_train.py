@@ -14,8 +14,9 @@ from jobs.checkpoint import TrainState, load_model
 from jobs.errors import JobError
 from jobs.forecast import predict_windows
 from jobs.params import Params
+from jobs.scaling import fit_scaler
 from jobs.train import Task
-from jobs.windows import fit_scaler, make_windows
+from jobs.windows import make_windows
 from tests.jobs.listener import Listener, task, trained
 from tests.jobs.small import params
 
@@ -44,7 +45,7 @@ def stopped() -> Listener:
 def validation_error(model: Any, given: Task) -> float:
     """The served model's mean squared error on the validation part, in units of the training deviation."""
     window, rows = given.params.window, given.panel.rows
-    starts = make_windows(given.parts, window).validation
+    starts = make_windows(given.parts, window).validation[:]
     forecast = predict_windows(model, rows, starts, window.lookback)
     actual = np.stack([rows[start + 6 : start + 8, :1] for start in starts])
     return float(np.mean(((forecast - actual) / fit_scaler(given.panel, given.parts).deviation[0]) ** 2))

@@ -66,7 +66,7 @@ def test_a_process_that_grew_too_large_hands_its_leg_over_at_the_next_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     size = {"bytes": 50}
-    monkeypatch.setattr(module, "resident_bytes", lambda pid: size["bytes"] * (pid == os.getpid()))
+    monkeypatch.setattr(module, "private_bytes", lambda pid: size["bytes"] * (pid == os.getpid()))
     owner = owned(Limits(memory=100))
     end(owner, 0, "b")
     say(owner, 0, report(1))
@@ -83,7 +83,7 @@ def test_a_process_that_grew_too_large_hands_its_leg_over_at_the_next_report(
 
 
 def test_what_is_too_large_from_its_first_leg_on_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "resident_bytes", lambda _: 101)
+    monkeypatch.setattr(module, "private_bytes", lambda _: 101)
     owner = owned(Limits(memory=100))
 
     say(owner, 0, report(1), report(2))
@@ -92,7 +92,7 @@ def test_what_is_too_large_from_its_first_leg_on_is_left_alone(monkeypatch: pyte
 
 
 def test_a_leg_that_waits_at_a_milestone_is_not_torn_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "resident_bytes", lambda _: 101)
+    monkeypatch.setattr(module, "private_bytes", lambda _: 101)
     owner = owned(Limits(memory=100))
     say(owner, 0, report(1, "done"))
     Virtual.started[0].says.append({"say": "left"})

@@ -17,7 +17,7 @@ from jobs.engine.network import Network
 from jobs.engine.on_tensorflow import PLAIN, XLA
 from jobs.models import build_forecaster, build_network
 from jobs.params import LayerParams, NetworkParams
-from jobs.windows import Scaler
+from jobs.scaling import Scaler
 from tests.jobs.engine.nets import DROPPING, HORIZON, NETS, TARGETS, loss_and_gradient
 from tests.jobs.small import params
 
