@@ -30,7 +30,9 @@ def write_shards(
                 if not room:
                     shard.close()
                     path = f"{folder}/part-{shards:05d}.parquet"
-                    writer = pq.ParquetWriter(path, schema, filesystem=fs, compression="zstd")
+                    writer = pq.ParquetWriter(
+                        path, schema, filesystem=fs, compression="zstd", write_page_checksum=True
+                    )
                     shard.enter_context(writer)
                     shards, room = shards + 1, next(sizes)
                 part = table.slice(start, room)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +17,7 @@ from pyarrow import fs as pafs
 from jobs.errors import JobError
 from jobs.pieces import Piece
 from jobs.pipeline import in_order
+from jobs.shardfile import whole_file
 from jobs.shardvalues import numeric, read_ids, read_time_type, read_times, read_values, text
 from jobs.source import Columns, Source
 from jobs.where import row_filter
@@ -47,7 +46,7 @@ class Scan:
             JobError: it cannot be read or lacks a column, or a condition does not fit it.
         """
         filesystem, columns, paths = source.filesystem, source.columns, source.listing.paths
-        with _whole_file(paths[0]):
+        with whole_file(filesystem, paths[0]):
             first = ds.ParquetFileFormat().make_fragment(paths[0], filesystem).physical_schema
             names = (name for name in first.names if name == columns.series)
             texts = {name for name in names if text(first.field(name).type)}
@@ -56,6 +55,7 @@ class Scan:
                 default_fragment_scan_options=ds.ParquetFragmentScanOptions(
                     use_buffered_stream=isinstance(filesystem, pafs.LocalFileSystem),
                     buffer_size=_BUFFER,
+                    page_checksum_verification=True,  # of pages that have one, as those that we write
                     pre_buffer=not isinstance(filesystem, pafs.LocalFileSystem),
                 ),
             )
@@ -81,13 +81,12 @@ class Scan:
         )
         return in_order(parts, workers=workers, ahead=_AHEAD)
 
-    @staticmethod
-    def _parts(fragment: ds.ParquetFileFragment, size: int) -> Iterator[ds.ParquetFileFragment]:
+    def _parts(self, fragment: ds.ParquetFileFragment, size: int) -> Iterator[ds.ParquetFileFragment]:
         """A large shard in parts of several row groups, a small one as it is."""
         if size <= _LARGE:
             yield fragment
             return
-        with _whole_file(fragment.path):
+        with whole_file(self.source.filesystem, fragment.path):
             groups = fragment.row_groups
         begin, gathered = 0, 0
         for number, group in enumerate(groups):
@@ -98,7 +97,7 @@ class Scan:
 
     def _read(self, number: int, fragment: ds.ParquetFileFragment) -> Iterator[tuple[int, Piece]]:
         columns, shard = self.source.columns, fragment.path
-        with _whole_file(shard):
+        with whole_file(self.source.filesystem, shard):
             schema = fragment.physical_schema
         self.check_schema(shard, schema)
         for batch in self._batches(fragment, [*columns.keys, *columns.numbers]):
@@ -118,7 +117,7 @@ class Scan:
             batch_readahead=1,
             use_threads=False,  # the shards beside each other take all the cores that there are
         )
-        with _whole_file(fragment.path):
+        with whole_file(self.source.filesystem, fragment.path):
             for batch in scanner.to_batches():
                 if batch.num_rows:
                     yield batch
@@ -176,22 +175,6 @@ def _dataset(source: Source, file_format: ds.ParquetFileFormat, first: pa.Schema
     *_, said = factory(ds.HivePartitioning.discover()).inspect_schemas()
     new = pa.schema([field for field in said if field.name not in first.names])
     return factory(ds.HivePartitioning(new)).finish()
-
-
-@contextmanager
-def _whole_file(shard: str) -> Iterator[None]:
-    """Turn what Arrow says of a file that it cannot read into a sentence."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise JobError(
-            f"shard {shard}: vanished while it was read; run again when it stays as it is"
-        ) from None
-    except (pa.ArrowException, OSError) as error:
-        reason = re.sub(r"^Could not open Parquet input source '.*?': ", "", str(error).splitlines()[0])[:160]
-        raise JobError(
-            f"shard {shard}: not a whole Parquet file ({reason}); write it again or take it away"
-        ) from None
 
 
 def _piece(shard: str, batch: pa.RecordBatch, columns: Columns) -> Piece:

@@ -225,8 +225,9 @@ def test_row_groups_of_large_shards_are_read_beside_each_other(
     monkeypatch.setattr(scan, "_LARGE", 500)
     table = pa.table({"t": range(1000), "y": [float(number) for number in range(1000)]})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=37)
-    (fragment,) = Scan.of(Source.find(LOCAL, str(tmp_path), ONE)).dataset.get_fragments()
-    parts = list(Scan._parts(fragment, 1000))
+    found = Scan.of(Source.find(LOCAL, str(tmp_path), ONE))
+    (fragment,) = found.dataset.get_fragments()
+    parts = list(found._parts(fragment, 1000))
 
     assert len(parts) > 3
     assert [group.id for part in parts for group in part.row_groups] == list(range(28))

@@ -1,0 +1,106 @@
+"""Shards and sweeps on S3, on a real server program, over a way that fails as networks do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import fs as pafs
+
+from cluster.files import open_filesystem
+from jobs.errors import JobError
+from jobs.panel import Panel
+from jobs.sample import sample_panel
+from jobs.source import Columns
+from runner.cli import exit_code
+from runner.data import open_panel
+from tests.runner.command import JobWriter
+from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
+
+COLUMNS = Columns("time", "series", ("target",), ("driver",))
+SHAPE = {"series": 5, "length": 2000, "shards": 6}
+FAULTS: dict[str, Callable[[int], str]] = {
+    "every third request fails": lambda number: "500" if number % 3 == 0 else "ok",
+    "slow": lambda _: "slow",
+    "dropped now and then": lambda number: "drop" if number % 4 == 1 else "ok",
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    with pytest.MonkeyPatch.context() as patch, s3_server() as port:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        filesystem, path = open_filesystem(uri(port, "data"))
+        sample_panel(path, filesystem, **SHAPE)
+        yield port
+
+
+@pytest.fixture(autouse=True)
+def _cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of the data yet."""
+    monkeypatch.setenv("RECUR_CACHE", str(tmp_path / "cache"))
+
+
+def local(folder: Path) -> Panel:
+    sample_panel(str(folder / "data"), pafs.LocalFileSystem(), **SHAPE)
+    return open_panel(str(folder / "data"), COLUMNS)
+
+
+@pytest.mark.parametrize("way", ["good", *FAULTS])
+def test_a_panel_from_s3_is_that_of_a_local_folder(server: int, tmp_path: Path, way: str) -> None:
+    faults = Faults(FAULTS.get(way, lambda _: "ok"))
+    with faulty_way(server, faults) as port:
+        panel = open_panel(uri(port, "data"), COLUMNS)
+
+    wanted = local(tmp_path)
+    np.testing.assert_array_equal(panel.rows, wanted.rows)
+    assert panel.fingerprint() == wanted.fingerprint()
+    assert set(faults.done) > {"ok"} or way in {"good", "slow"}
+
+
+def test_it_is_listed_but_not_read_again(server: int) -> None:
+    first = open_panel(uri(server, "data"), COLUMNS)
+    faults = Faults()
+    with faulty_way(server, faults) as port:
+        again = open_panel(uri(port, "data"), COLUMNS)
+
+    assert again.folder == first.folder
+    assert len(faults.done) <= 3
+
+
+@pytest.mark.parametrize("after", [0, 5])
+@pytest.mark.parametrize(("fault", "said"), [("403", "ACCESS_DENIED"), ("500", "HTTP status 500")])
+def test_a_storage_that_refuses_is_one_sentence(
+    server: int, tmp_path: Path, after: int, fault: str, said: str
+) -> None:
+    faults = Faults(lambda number: fault if number >= after else "ok")
+    with faulty_way(server, faults) as port, pytest.raises(JobError) as refused:
+        open_panel(uri(port, "data"), COLUMNS)
+
+    sentence = str(refused.value)
+    assert "\n" not in sentence
+    assert sentence.startswith("data.path: bucket/data cannot be" if not after else "shard bucket/data/part-")
+    assert "not a whole Parquet file" not in sentence
+    assert said in sentence
+    assert not list((tmp_path / "cache" / "panels").glob("*"))
+
+
+def test_a_sweep_with_data_and_storage_on_s3(
+    server: int, tmp_path: Path, write_job: JobWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = write_job(tmp_path, trials=2, epochs=1)
+    storage = uri(server, "sweeps")
+    options = ["--set", f"data.path={uri(server, 'data')}", "--set", "data.series=series", "--json"]
+
+    assert exit_code(["run", str(job), "--storage", storage, *options]) == 0
+
+    best = json.loads(capsys.readouterr().out)
+    assert best["checkpoint"].startswith("s3://bucket/sweeps/small/best/model.keras?")
+    out = tmp_path / "f.parquet"
+    predict = ["predict", "small", "--storage", storage, "--data", uri(server, "data"), "--out", str(out)]
+    assert exit_code([*predict, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 4 * SHAPE["series"]
