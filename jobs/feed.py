@@ -19,6 +19,7 @@ LARGEST_EVALUATED = 1024  # windows in a batch: a step of a recurrence on fewer 
 MOST_BATCHES = 32  # in one call: enough that calling costs nothing, few enough to leave soon when asked to
 BLOCK = 1 << 10  # neighbouring windows that are shuffled together
 POOL = 1 << 20  # windows that are shuffled at a time
+_BETWEEN_LOOKS = 128  # windows; the kernel may map half a megabyte for each
 _MOST_BYTES = 4 << 20  # of inputs in one call
 
 
@@ -53,11 +54,14 @@ class Feed:
         columns = self.rows.shape[1]
         x = np.zeros((capacity * batch, self.lookback, columns), np.float32)
         y = np.zeros((capacity * batch, self.horizon, self.targets), np.float32)
-        x[: len(starts)] = self.rows[starts[:, None] + np.arange(self.lookback)]
-        ahead = starts[:, None] + np.arange(self.lookback, self.lookback + self.horizon)
-        y[: len(starts)] = self.rows[ahead, : self.targets]
-        if self.pages is not None:
-            self.pages.ease()
+        at_once = _BETWEEN_LOOKS if self.pages is not None and self.pages.limited else capacity * batch
+        for begin in range(0, len(starts), at_once):
+            some, place = starts[begin : begin + at_once, None], slice(begin, begin + at_once)
+            x[place][: len(some)] = self.rows[some + np.arange(self.lookback)]
+            ahead = some + np.arange(self.lookback, self.lookback + self.horizon)
+            y[place][: len(some)] = self.rows[ahead, : self.targets]
+            if self.pages is not None:
+                self.pages.ease()
         return {
             "x": x.reshape(capacity, batch, self.lookback, columns),
             "y": y.reshape(capacity, batch, self.horizon, self.targets),

@@ -25,6 +25,11 @@ class Pages:
         self._limit = limit if array.nbytes > limit and isinstance(array, np.memmap) else None
         self._before = _mapped() if self._limit is not None else 0
 
+    @property
+    def limited(self) -> bool:
+        """Whether the array is larger than the limit."""
+        return self._limit is not None
+
     def ease(self) -> None:
         """To be called often: looking takes some microseconds."""
         if self._limit is not None and _mapped() - self._before > self._limit:

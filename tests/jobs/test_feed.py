@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from jobs import feed as feeding
 from jobs.feed import LARGEST_EVALUATED, MOST_BATCHES, Feed, Passes, batches_of, drawn, even_batch
+from jobs.pages import Pages
 from jobs.windows import Starts
 
 
@@ -50,6 +52,21 @@ def test_gathered_windows_are_what_slicing_gives(case: Case, batch: int, capacit
     assert batches["x"].shape == (capacity, batch, 4, 3)
     assert batches["y"].shape == (capacity, batch, 2, 2)
     assert [batches[name].dtype for name in ("x", "y", "valid")] == [np.float32, np.float32, np.int32]
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 11, 99])
+def test_a_limit_to_what_is_kept_changes_nothing(
+    case: Case, tmp_path: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "_BETWEEN_LOOKS", at_once)
+    np.save(tmp_path / "rows.npy", case.feed.rows)
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    limited = replace(case.feed, rows=rows, pages=Pages(rows, 1))
+
+    found = limited.gather(case.starts, batch=4, capacity=3)
+
+    wanted = case.feed.gather(case.starts, batch=4, capacity=3)
+    assert {name: found[name].tolist() for name in wanted} == {name: wanted[name].tolist() for name in wanted}
 
 
 @pytest.mark.parametrize(
