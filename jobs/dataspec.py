@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -85,6 +85,7 @@ class Data(Section):
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    short: Literal["error", "leave_out"] = "error"  # what becomes of series that hold no whole window
     memory: Size | None = None  # of the panel, that a process keeps at most; null: a quarter of the node's
     where: Where = ()  # conditions that the rows which are read fulfil
     split: Split = Split()

@@ -16,7 +16,7 @@ from jobs.panel import Panel
 from jobs.params import Params, WindowParams
 from jobs.schedules import PLATEAU_PATIENCE
 from jobs.spec import Job
-from jobs.windows import count_windows, split_panel
+from jobs.windows import count_windows, parts_of
 
 _VALIDATED = 4  # windows trained on for each that is validated on, where windows are counted
 _LONG = 2  # epochs of ``search.windows`` in a pass, from where on ``auto`` counts windows
@@ -84,7 +84,7 @@ def _most_windows(job: Job, panel: Panel) -> int:
     window = job.window
     lookback, stride = min(_values(window.lookback)), min(_values(window.stride))
     fullest = WindowParams(lookback, window.horizon, stride, window.evaluation_stride, "none")
-    return count_windows(split_panel(panel, job.data.split), fullest)["train"]
+    return count_windows(parts_of(job, panel), fullest)["train"]
 
 
 def _values(field: int | Dimension) -> Iterable[int]:

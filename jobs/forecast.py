@@ -56,33 +56,40 @@ def score_test(
     return {name: metrics.means() for name, metrics in scores.items()}
 
 
-def forecast_panel(
-    model: Any, panel: Panel, *, lookback: int, horizon: int, time: str, series: str | None
-) -> pd.DataFrame:
-    """Forecast what follows the end of every series.
-
-    Returns:
-        A frame with ``horizon`` rows a series: the series' id where there is one, the time, the targets.
+def check_history(panel: Panel, lookback: int, short: str) -> None:
+    """See that there is something to forecast from: in every series, or in one if others may be left out.
 
     Raises:
         JobError: a series is shorter than the model's lookback.
     """
-    short = np.flatnonzero(panel.lengths() < lookback)
-    if len(short):
+    lengths = panel.lengths()
+    found = np.flatnonzero(lengths < lookback)
+    if len(found) and (short == "error" or len(found) == len(lengths)):
         raise JobError(
-            f"{named(panel, short)} has {panel.lengths()[short[0]]} steps, fewer than the {lookback} "
+            f"{named(panel, found)} has {lengths[found[0]]} steps, fewer than the {lookback} "
             "that the model looks back; give it more history"
         )
-    forecasts = predict_windows(model, panel.rows, panel.offsets[1:] - lookback, lookback)
+
+
+def forecast_panel(
+    model: Any, panel: Panel, *, lookback: int, horizon: int, time: str, series: str | None
+) -> pd.DataFrame:
+    """Forecast what follows the end of every series that is as long as the model looks back.
+
+    Returns:
+        A frame with ``horizon`` rows a series: the series' id where there is one, the time, the targets.
+    """
+    enough = panel.lengths() >= lookback
+    ends = panel.offsets[1:][enough]
+    forecasts = predict_windows(model, panel.rows, ends - lookback, lookback)
     frame = pd.DataFrame(forecasts.reshape(-1, panel.targets), columns=list(panel.columns[: panel.targets]))
-    frame.insert(0, time, _times_ahead(panel, horizon))
+    frame.insert(0, time, _times_ahead(panel, panel.times[ends - 1], horizon))
     if series is not None:
-        frame.insert(0, series, np.repeat(np.asarray(panel.series, dtype=object), horizon))
+        frame.insert(0, series, np.repeat(np.asarray(panel.series, dtype=object)[enough], horizon))
     return frame
 
 
-def _times_ahead(panel: Panel, horizon: int) -> Any:
-    last = panel.times[panel.offsets[1:] - 1]
+def _times_ahead(panel: Panel, last: Indices, horizon: int) -> Any:
     if panel.time_type == "int64":
         return (last[:, None] + panel.step() * np.arange(1, horizon + 1)).ravel()
     ahead, step = np.arange(1, horizon + 1), panel.step()

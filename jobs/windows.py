@@ -73,6 +73,23 @@ def split_panel(panel: Panel, split: Split) -> Parts:
     return Parts(begin, np.maximum(validation, begin), np.maximum(test, begin), end)
 
 
+def parts_of(job: Job, panel: Panel) -> Parts:
+    """The job's split; series that are left out have no part, whatever the lookback of a trial is."""
+    parts = split_panel(panel, job.data.split)
+    if job.data.short == "error":
+        return parts
+    short = short_series(job, panel)
+    arrays = (parts.train.copy(), parts.validation.copy(), parts.test.copy())
+    for array in arrays:
+        array[short] = parts.end[short]
+    return Parts(*arrays, parts.end)
+
+
+def short_series(job: Job, panel: Panel) -> Indices:
+    """Numbers of the series that are shorter than a window of the longest lookback."""
+    return np.flatnonzero(panel.lengths() < _largest(job.window.lookback) + job.window.horizon)
+
+
 def _steps(lengths: Indices, part: float) -> Indices:
     if part >= 1:
         return np.full_like(lengths, int(part))
@@ -122,17 +139,15 @@ def check_windows(job: Job, panel: Panel) -> None:
         JobError: names the series or the part, its length and what is needed.
     """
     lookback, horizon = _largest(job.window.lookback), job.window.horizon
-    need = lookback + horizon
-    lengths = panel.lengths()
-    short = np.flatnonzero(lengths < need)
-    if len(short):
+    lengths, short = panel.lengths(), short_series(job, panel)
+    if len(short) and (job.data.short == "error" or len(short) == len(lengths)):
         raise JobError(
             f"{job.data.path}: {named(panel, short)} has {lengths[short[0]]} steps, fewer than "
-            f"window.lookback + window.horizon = {lookback} + {horizon} = {need}; "
-            "shorten the window or drop the series"
+            f"window.lookback + window.horizon = {lookback} + {horizon} = {lookback + horizon}; "
+            "shorten the window, drop the series or write data.short: leave_out"
         )
     widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none")
-    for part, count in count_windows(split_panel(panel, job.data.split), widest).items():
+    for part, count in count_windows(parts_of(job, panel), widest).items():
         if not count and (part != "test" or job.data.split.test):
             raise JobError(
                 f"data.split: the {part} part holds no window of lookback {lookback} and horizon {horizon} "

@@ -15,7 +15,7 @@ from jobs.jobfile import dump_job
 from jobs.panel import Panel
 from jobs.params import Params, resolve, space_of
 from jobs.spec import Job
-from jobs.windows import count_windows, split_panel
+from jobs.windows import count_windows, parts_of, short_series
 from runner.quiet import start_keras
 from runner.schedulers import make_scheduler
 from runner.search import planned_trials
@@ -29,7 +29,7 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     values = space.sample(np.random.default_rng([job.search.seed, 0]))
     params, fidelity = resolve(job, values), fidelity_of(job, panel)
     planned = planned_trials(job.search.trials, space, make_scheduler(job, fidelity))
-    counts = count_windows(split_panel(panel, job.data.split), params.window)
+    counts = count_windows(parts_of(job, panel), params.window)
     summary, parameters = _summary(job, params, panel)
     if as_json:
         print_json(
@@ -39,6 +39,7 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
                 "space": {"size": None if math.isinf(size) else int(size), "hyperparameters": space.names()},
                 "trials": planned,
                 "series": len(panel.series),
+                "left_out": len(short_series(job, panel)),
                 "rows": len(panel.rows),
                 "windows": counts,
                 "fidelity": fidelity.to_json(),

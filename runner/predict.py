@@ -44,7 +44,7 @@ def _forecast(model_data: bytes, signature: dict[str, Any], data: Data, source: 
     import pyarrow as pa
 
     from jobs.checkpoint import load_model
-    from jobs.forecast import forecast_panel
+    from jobs.forecast import check_history, forecast_panel
     from jobs.source import Columns
     from runner.data import open_panel
 
@@ -59,6 +59,7 @@ def _forecast(model_data: bytes, signature: dict[str, Any], data: Data, source: 
             f"--data {source}: its times are {panel.frequency()} apart, the model's "
             f"{signature['frequency']}; bring the data to the model's frequency (one row has none)"
         )
+    check_history(panel, inputs["shape"][1], data.short)
     frame = forecast_panel(
         load_model(model_data),
         panel,
@@ -67,7 +68,7 @@ def _forecast(model_data: bytes, signature: dict[str, Any], data: Data, source: 
         time=signature["time"],
         series=signature["series"],
     )
-    return pa.Table.from_pandas(frame, preserve_index=False), len(panel.series)
+    return pa.Table.from_pandas(frame, preserve_index=False), len(frame) // outputs["shape"][1]
 
 
 def _write(table: Any, out: str) -> None:

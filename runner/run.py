@@ -16,6 +16,7 @@ from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.params import space_of
 from jobs.spec import Job
+from jobs.windows import short_series
 from runner.errors import Interrupted, WorkFailedError
 from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
 from runner.results import Results
@@ -53,6 +54,7 @@ def run_command(
     check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
     panel = open_job_panel(spec)
+    _note_short_series(spec, panel)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
     if dry_run:
         from runner.dry_run import print_dry_run
@@ -146,6 +148,12 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place) -> Results
         logs = f"logs are in {folder.inside(folder.LOGS)}; " if folder.files(folder.LOGS) else ""
         raise WorkFailedError(f"no trial succeeded; {why}; {logs}--fresh begins again")
     return results
+
+
+def _note_short_series(spec: Job, panel: Panel) -> None:
+    short = len(short_series(spec, panel))
+    if short:
+        warn(f"{short:,} of {len(panel.series):,} series are shorter than a window and left out")
 
 
 def _note_gaps(spec: Job, panel: Panel) -> None:

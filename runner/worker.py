@@ -31,7 +31,7 @@ from jobs.panel import Panel
 from jobs.params import Params
 from jobs.scaling import Scaler, scaler_of
 from jobs.spec import Job
-from jobs.windows import split_panel
+from jobs.windows import parts_of
 from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
 from runner.process import GPU_SHARE
@@ -92,7 +92,7 @@ class Worker:
         from jobs.train import Task, train
 
         job, panel, folder = self._open(order)
-        parts, opened = split_panel(panel, job.data.split), order["panel"]
+        parts, opened = parts_of(job, panel), order["panel"]
         if opened not in self._scalers:
             self._scalers = {opened: scaler_of(panel, parts)}
         task = Task(
@@ -157,7 +157,7 @@ class Worker:
         job, panel, folder = self._open(order)
         params = Params.from_json(order["params"])
         model = load_model(folder.read(order["model"]))
-        parts = split_panel(panel, job.data.split)
+        parts = parts_of(job, panel)
         season = job.data.season or panel.season()
         self._line.send({"say": "scored", "scores": score_test(model, panel, parts, params.window, season)})
 

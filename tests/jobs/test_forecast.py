@@ -13,7 +13,7 @@ import pytest
 from jobs import forecast as forecast_module
 from jobs.dataspec import Split
 from jobs.errors import JobError
-from jobs.forecast import forecast_panel, predict_windows, score_test
+from jobs.forecast import check_history, forecast_panel, predict_windows, score_test
 from jobs.panel import Panel
 from jobs.params import WindowParams
 from jobs.scaling import fit_scaler
@@ -111,9 +111,21 @@ def test_every_series_has_its_rows_after_its_own_end() -> None:
 )
 def test_too_short_a_history_is_told(lengths: tuple[int, ...], who: str) -> None:
     with pytest.raises(JobError) as error:
-        forecast(panel(*lengths))
+        check_history(panel(*lengths), LOOKBACK, "error")
 
     assert str(error.value) == (f"{who}, fewer than the 4 that the model looks back; give it more history")
+
+
+def test_series_that_are_too_short_can_be_left_out() -> None:
+    found = panel(3, 9, 2, 5)
+    check_history(found, LOOKBACK, "leave_out")
+
+    frame = forecast(found, series="id")
+
+    assert frame["id"].tolist() == ["s1"] * 3 + ["s3"] * 3
+    np.testing.assert_array_equal(frame["c0"], found.rows[[9, 10, 11, 16, 17, 18], 0])
+    with pytest.raises(JobError, match="has 3 steps, fewer than the 4"):
+        check_history(panel(3, 2), LOOKBACK, "leave_out")
 
 
 def test_many_windows_are_forecast_in_order() -> None:

@@ -18,6 +18,7 @@ DEFAULTS = {
         "past": [],
         "future": [],
         "static": [],
+        "short": "error",
         "memory": None,
         "where": [],
         "split": {"validation": 0.2, "test": 0.2},

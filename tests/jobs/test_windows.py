@@ -14,7 +14,15 @@ from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.params import WindowParams
-from jobs.windows import Windows, check_windows, count_windows, make_windows, split_panel
+from jobs.windows import (
+    Windows,
+    check_windows,
+    count_windows,
+    make_windows,
+    parts_of,
+    short_series,
+    split_panel,
+)
 from tests.jobs.small import job, panel
 
 PARTS = st.floats(0, 0.49) | st.integers(0, 12)
@@ -135,7 +143,7 @@ def test_windows_are_found_by_their_numbers() -> None:
             ["window.lookback=9"],
             (
                 "data/: the series has 10 steps, fewer than window.lookback + window.horizon = 9 + 2 = 11; "
-                "shorten the window or drop the series"
+                "shorten the window, drop the series or write data.short: leave_out"
             ),
         ),
         (
@@ -143,7 +151,7 @@ def test_windows_are_found_by_their_numbers() -> None:
             ["window.lookback={int: {min: 3, max: 9}}"],
             (
                 "data/: series 's1' (and 1 more) has 10 steps, fewer than window.lookback + window.horizon "
-                "= 9 + 2 = 11; shorten the window or drop the series"
+                "= 9 + 2 = 11; shorten the window, drop the series or write data.short: leave_out"
             ),
         ),
         (
@@ -151,7 +159,7 @@ def test_windows_are_found_by_their_numbers() -> None:
             ["window.lookback={choice: [9, 3]}"],
             (
                 "data/: series 's1' has 10 steps, fewer than window.lookback + window.horizon "
-                "= 9 + 2 = 11; shorten the window or drop the series"
+                "= 9 + 2 = 11; shorten the window, drop the series or write data.short: leave_out"
             ),
         ),
         (
@@ -185,6 +193,25 @@ def test_too_little_data_is_told(lengths: list[int], overrides: list[str], sente
         check_windows(job(*overrides), panel(*lengths))
 
     assert str(error.value) == sentence
+
+
+def test_short_series_are_left_out_whole_and_for_every_lookback() -> None:
+    asked = job("window.lookback={choice: [3, 9]}", "data.short=leave_out")
+    found = panel(30, 10, 40, 6)
+
+    check_windows(asked, found)
+
+    parts = parts_of(asked, found)
+    assert short_series(asked, found).tolist() == [1, 3]
+    assert (parts.end - parts.train).tolist() == [30, 0, 40, 0]
+    windows = make_windows(parts, WindowParams(3, 2, 1, 1, "none"))
+    rows = np.concatenate([windows.train[:], windows.validation[:], windows.test[:]])
+    assert set(np.searchsorted(found.offsets, rows, side="right") - 1) == {0, 2}
+
+
+def test_not_all_series_can_be_left_out() -> None:
+    with pytest.raises(JobError, match=r"series 's0' \(and 1 more\) has 5 steps, fewer than"):
+        check_windows(job("window.lookback=9", "data.short=leave_out"), panel(5, 6))
 
 
 def test_without_a_test_part_none_is_missed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -183,3 +186,30 @@ def test_a_worker_elsewhere_reads_the_same_panel_or_refuses(
     with pytest.raises(JobError, match="the data has changed since the sweep began; run it again"):
         map_job_panel(job, elsewhere)
     assert len(list(panels.iterdir())) == 2
+
+
+def test_short_series_are_left_out_with_a_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lengths = {"a": 90, "b": 7, "c": 80}
+    frames = [
+        pd.DataFrame(
+            {
+                "id": name,
+                "time": pd.date_range("2024-01-01", periods=length, freq="h"),
+                "target": 1.0,
+                "driver": np.arange(length) % 5.0,
+            }
+        )
+        for name, length in lengths.items()
+    ]
+    (tmp_path / "data").mkdir()
+    pd.concat(frames).to_parquet(tmp_path / "data" / "a.parquet")
+    job = JobWriter(tmp_path / "data")(tmp_path)
+    options = ["--set=data.series=id", "--set=data.short=leave_out"]
+
+    assert dry_run(job, tmp_path / "sweeps", *options) == 0
+
+    out, err = capsys.readouterr()
+    assert json.loads(out)["left_out"] == 1
+    assert err == "Note: 1 of 3 series are shorter than a window and left out\n"
+    assert dry_run(job, tmp_path / "sweeps", options[0]) == 2
+    assert "series 'b' has 7 steps, fewer than" in capsys.readouterr().err
