@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from jobs.npyfile import BLOCK, let_go
 from jobs.panel import Indices, Panel, Rows
-from jobs.windows import Parts
+from jobs.parts import Parts
 
 
 def seasonal_naive(panel: Panel, origins: Indices, *, horizon: int, season: int) -> Rows:
@@ -35,7 +35,7 @@ def naive_error(panel: Panel, parts: Parts, season: int) -> npt.NDArray[np.float
 
     A training part that is no longer than a season is forecast by the step before.
     """
-    begins, stops = parts.train, parts.validation
+    begins, stops = parts.train, parts.train_end
     lags = np.where(stops - begins > season, season, 1)
     errors = np.zeros((len(begins), panel.targets))
     for begin in range(0, len(panel.rows), BLOCK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from typing import Annotated, Any, Literal, Self
@@ -22,39 +23,69 @@ from jobs.where import Where
 class Split(Section):
     """How much of each series' end is for validation and, after it, for the test.
 
-    A fraction below 1 is a share of the series' length; a whole number is a count of time steps.
+    A fraction below 1 is a share of the series' length; a whole number is a count of time steps; a date is
+    where the part begins.  ``gap`` steps before a part belong to none.
     """
 
-    validation: float = 0.2
-    test: float = 0.2
+    validation: float | str = 0.2
+    test: float | str = 0.2
+    gap: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("validation", "test", mode="before")
     @classmethod
-    def _share_or_steps(cls, value: Any) -> Any:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if value < 0 or not math.isfinite(value):
-                raise ValueError("write a fraction between 0 and 1 or a number of time steps")
-            if value >= 1 and value != int(value):
-                raise ValueError("a number of time steps is whole; a fraction lies between 0 and 1")
-        return value
+    def _share_or_steps_or_date(cls, value: Any) -> Any:
+        if isinstance(value, dt.date):
+            value = str(value)
+        if isinstance(value, str):
+            return _date(value)
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or value < 0
+            or not math.isfinite(value)
+        ):
+            raise ValueError(
+                f"write a fraction between 0 and 1, a number of time steps or a date, found {value!r}"
+            )
+        if value >= 1 and value != int(value):
+            raise ValueError("a number of time steps is whole; a fraction lies between 0 and 1")
+        return float(value)
 
     @model_validator(mode="after")
     def _leaves_training(self) -> Self:
-        shares = sum(part for part in (self.validation, self.test) if part < 1)
+        shares = sum(part for part in (self.validation, self.test) if not isinstance(part, str) and part < 1)
         if shares >= 1:
             raise ValueError(
                 f"validation and test together take {shares:g} of every series; leave some to train on"
             )
         if self.validation == 0:
             raise ValueError("validation is 0, so no trial could be scored; give it a fraction or time steps")
+        both = isinstance(self.validation, str) and isinstance(self.test, str)
+        if both and _aware(str(self.validation)) >= _aware(str(self.test)):
+            raise ValueError(f"validation begins at {self.validation}, not before the test at {self.test}")
         return self
 
     @model_serializer(mode="plain")
-    def _whole_steps(self) -> dict[str, float | int]:
-        return {
-            name: int(part) if part >= 1 else part
-            for name, part in (("validation", self.validation), ("test", self.test))
-        }
+    def _whole_steps(self) -> dict[str, float | int | str]:
+        parts = (("validation", self.validation), ("test", self.test))
+        whole = {name: int(p) if not isinstance(p, str) and p >= 1 else p for name, p in parts}
+        return whole | {"gap": self.gap}
+
+
+def _date(text: str) -> str:
+    try:
+        _aware(text)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"write a fraction between 0 and 1, a number of time steps or a date, found {text!r}"
+        ) from None
+    return text
+
+
+def _aware(text: str) -> dt.datetime:
+    """A date and time in ISO's form; in UTC, if it names no zone."""
+    found = dt.datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}

@@ -14,9 +14,10 @@ from typing import Any
 from jobs.dimensions import Dimension
 from jobs.panel import Panel
 from jobs.params import Params, WindowParams
+from jobs.parts import parts_of
 from jobs.schedules import PLATEAU_PATIENCE
 from jobs.spec import Job
-from jobs.windows import count_windows, parts_of
+from jobs.windows import count_windows
 
 _VALIDATED = 4  # windows trained on for each that is validated on, where windows are counted
 _LONG = 2  # epochs of ``search.windows`` in a pass, from where on ``auto`` counts windows

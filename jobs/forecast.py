@@ -13,8 +13,9 @@ from jobs.feed import drawn
 from jobs.metrics import Metrics
 from jobs.panel import Indices, Panel, Rows
 from jobs.params import WindowParams
+from jobs.parts import Parts
 from jobs.scaling import scaler_of
-from jobs.windows import Parts, make_windows, named
+from jobs.windows import make_windows, named
 
 _BATCH = 1024
 _CHUNK = 8 * _BATCH  # windows that are scored at a time

@@ -24,8 +24,8 @@ from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.folders import SHARD, new_folder, write_shards
 from jobs.panel import Panel
+from jobs.parts import split_panel
 from jobs.scaling import fit_scaler
-from jobs.windows import split_panel
 
 HORIZON = 24  # hours; as far as the driver leads the target
 LOOKBACK = 48  # hours

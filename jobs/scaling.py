@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from jobs.npyfile import BLOCK, let_go
 from jobs.panel import Panel
-from jobs.windows import Parts
+from jobs.parts import Parts
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def scaler_of(panel: Panel, parts: Parts) -> Scaler:
     """As ``fit_scaler``; kept beside a mapped panel's files, so that a node's processes read it once."""
     if panel.folder is None:
         return fit_scaler(panel, parts)
-    digest = hashlib.sha256(parts.train.tobytes() + parts.validation.tobytes()).hexdigest()[:16]
+    digest = hashlib.sha256(parts.train.tobytes() + parts.train_end.tobytes()).hexdigest()[:16]
     path = panel.folder / f"scaler-{digest}.npy"
     with suppress(OSError, ValueError):
         return Scaler(*np.load(path))
@@ -73,7 +73,7 @@ def _training_rows(panel: Panel, parts: Parts) -> Iterator[npt.NDArray[np.float3
         inside = slice(np.searchsorted(offsets, begin, "right") - 1, np.searchsorted(offsets, end, "left"))
         edges = np.zeros(len(block) + 1, np.int64)
         np.add.at(edges, np.clip(parts.train[inside] - begin, 0, len(block)), 1)
-        np.add.at(edges, np.clip(parts.validation[inside] - begin, 0, len(block)), -1)
+        np.add.at(edges, np.clip(parts.train_end[inside] - begin, 0, len(block)), -1)
         training = np.cumsum(edges[:-1]) > 0
         if training.any():
             yield block if training.all() else block[training]

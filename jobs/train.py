@@ -15,11 +15,12 @@ from jobs.models import build_forecaster
 from jobs.outlook import ALONE, Outlook
 from jobs.panel import Panel
 from jobs.params import Params
+from jobs.parts import Parts
 from jobs.report import EpochReport, Hooks
 from jobs.scaling import Scaler, scaler_of
 from jobs.schedules import PLATEAU_FACTOR, constant, cosine, plateaus
 from jobs.vitals import finite, metrics_of, vitals_of
-from jobs.windows import Parts, make_windows
+from jobs.windows import make_windows
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Windows as index arithmetic: a window is the row at which its lookback begins, nothing is copied.
 
 Training windows lie wholly inside the training part.  Validation and test windows have all their targets
-inside their part; their inputs may begin up to one lookback before it.
+inside their part; their inputs may begin up to one lookback before it, in what a gap leaves out, too.
 """
 
 from __future__ import annotations
@@ -10,22 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jobs.dataspec import Split
-from jobs.dimensions import Dimension
 from jobs.errors import JobError
 from jobs.panel import Indices, Panel
 from jobs.params import WindowParams
+from jobs.parts import Parts, longest, parts_of, short_series
 from jobs.spec import Job
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Where each series' parts begin, as row numbers of the panel; all arrays are (series,) int64."""
-
-    train: Indices
-    validation: Indices
-    test: Indices
-    end: Indices
 
 
 @dataclass(frozen=True)
@@ -63,39 +52,6 @@ class Windows:
     test: Starts
 
 
-def split_panel(panel: Panel, split: Split) -> Parts:
-    """Divide every series into training, validation and test, from its end."""
-    lengths = panel.lengths()
-    end = panel.offsets[1:]
-    test = end - _steps(lengths, split.test)
-    validation = test - _steps(lengths, split.validation)
-    begin = panel.offsets[:-1]
-    return Parts(begin, np.maximum(validation, begin), np.maximum(test, begin), end)
-
-
-def parts_of(job: Job, panel: Panel) -> Parts:
-    """The job's split; series that are left out have no part, whatever the lookback of a trial is."""
-    parts = split_panel(panel, job.data.split)
-    if job.data.short == "error":
-        return parts
-    short = short_series(job, panel)
-    arrays = (parts.train.copy(), parts.validation.copy(), parts.test.copy())
-    for array in arrays:
-        array[short] = parts.end[short]
-    return Parts(*arrays, parts.end)
-
-
-def short_series(job: Job, panel: Panel) -> Indices:
-    """Numbers of the series that are shorter than a window of the longest lookback."""
-    return np.flatnonzero(panel.lengths() < _largest(job.window.lookback) + job.window.horizon)
-
-
-def _steps(lengths: Indices, part: float) -> Indices:
-    if part >= 1:
-        return np.full_like(lengths, int(part))
-    return np.floor(lengths * part + 1e-9).astype(np.int64)
-
-
 def make_windows(parts: Parts, window: WindowParams) -> Windows:
     """All windows of all series."""
     return Windows(**{name: ranges.starts() for name, ranges in _ranges(parts, window).items()})
@@ -124,9 +80,9 @@ def _ranges(parts: Parts, window: WindowParams) -> dict[str, _Ranges]:
     lookback, stride = window.lookback, window.evaluation_stride
     size = lookback + window.horizon
     return {
-        "train": _Ranges(parts.train, parts.validation - size, window.stride),
+        "train": _Ranges(parts.train, parts.train_end - size, window.stride),
         "validation": _Ranges(
-            np.maximum(parts.validation - lookback, parts.train), parts.test - size, stride
+            np.maximum(parts.validation - lookback, parts.train), parts.validation_end - size, stride
         ),
         "test": _Ranges(np.maximum(parts.test - lookback, parts.train), parts.end - size, stride),
     }
@@ -138,7 +94,7 @@ def check_windows(job: Job, panel: Panel) -> None:
     Raises:
         JobError: names the series or the part, its length and what is needed.
     """
-    lookback, horizon = _largest(job.window.lookback), job.window.horizon
+    lookback, horizon = longest(job.window.lookback), job.window.horizon
     lengths, short = panel.lengths(), short_series(job, panel)
     if len(short) and (job.data.short == "error" or len(short) == len(lengths)):
         raise JobError(
@@ -161,9 +117,3 @@ def named(panel: Panel, found: Indices) -> str:
     if who is None:
         return "the series"
     return f"series {who!r} (and {more} more)" if more else f"series {who!r}"
-
-
-def _largest(lookback: int | Dimension) -> int:
-    if isinstance(lookback, int):
-        return lookback
-    return max(int(value) for value in lookback.probes() if value is not None)

@@ -14,8 +14,9 @@ from jobs.fidelity import fidelity_of
 from jobs.jobfile import dump_job
 from jobs.panel import Panel
 from jobs.params import Params, resolve, space_of
+from jobs.parts import parts_of, short_series
 from jobs.spec import Job
-from jobs.windows import count_windows, parts_of, short_series
+from jobs.windows import count_windows
 from runner.quiet import start_keras
 from runner.schedulers import make_scheduler
 from runner.search import planned_trials

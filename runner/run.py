@@ -15,8 +15,8 @@ from cluster.storage import SweepFolder
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.params import space_of
+from jobs.parts import short_series
 from jobs.spec import Job
-from jobs.windows import short_series
 from runner.errors import Interrupted, WorkFailedError
 from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
 from runner.results import Results

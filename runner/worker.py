@@ -29,9 +29,9 @@ from jobs.outlook import Outlook
 from jobs.pages import Pages
 from jobs.panel import Panel
 from jobs.params import Params
+from jobs.parts import parts_of
 from jobs.scaling import Scaler, scaler_of
 from jobs.spec import Job
-from jobs.windows import parts_of
 from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
 from runner.process import GPU_SHARE

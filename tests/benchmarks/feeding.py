@@ -20,7 +20,8 @@ def feed(steps: int) -> float:
     """Windows a second out of one pass."""
     from jobs.dataspec import Split
     from jobs.feed import Feed, Passes
-    from jobs.windows import make_windows, split_panel
+    from jobs.parts import split_panel
+    from jobs.windows import make_windows
     from tests.benchmarks._panel import HORIZON, make_panel, make_params
 
     panel = make_panel(steps)

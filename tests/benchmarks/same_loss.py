@@ -45,9 +45,10 @@ def losses(cell: str, seed: int, epochs: int) -> tuple[float, float]:
     import keras
 
     from jobs.dataspec import Split
+    from jobs.parts import split_panel
     from jobs.scaling import fit_scaler
     from jobs.train import Task, train
-    from jobs.windows import make_windows, split_panel
+    from jobs.windows import make_windows
 
     panel = make_panel(4000)
     params = make_params(cell, 1, UNITS, lookback=LOOKBACK, epochs=epochs)

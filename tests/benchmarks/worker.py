@@ -67,8 +67,8 @@ def starts(epochs: int) -> dict[str, float]:
     """Median seconds until the first step, by whether the shape is new, over cells and depths."""
     from jobs import feed
     from jobs.dataspec import Split
+    from jobs.parts import split_panel
     from jobs.train import Task, train
-    from jobs.windows import split_panel
 
     feed.MOST_BATCHES = 1  # so that the first question comes after the first step
     panel = make_panel(4000)
@@ -89,8 +89,8 @@ def starts(epochs: int) -> dict[str, float]:
 def memory(trials: int) -> dict[str, float]:
     """Resident megabytes after 10 trials and after all, each of another shape."""
     from jobs.dataspec import Split
+    from jobs.parts import split_panel
     from jobs.train import Task, train
-    from jobs.windows import split_panel
 
     panel = make_panel(1500)
     parts = split_panel(panel, Split())

@@ -13,9 +13,9 @@ from jobs import train as training
 from jobs.dataspec import Split
 from jobs.learner import Learner
 from jobs.params import Params
+from jobs.parts import split_panel
 from jobs.report import EpochReport
 from jobs.train import Task, train
-from jobs.windows import split_panel
 from tests.jobs.small import panel
 
 _REPEATABLE = ("gradient_norm", "gradient_norm_max", "dead_units")

@@ -12,7 +12,7 @@ from jobs import npyfile
 from jobs.baselines import naive_error, seasonal_naive
 from jobs.dataspec import Split
 from jobs.panel import Panel
-from jobs.windows import split_panel
+from jobs.parts import split_panel
 from tests.jobs.small import panel
 
 

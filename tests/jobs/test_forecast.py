@@ -16,8 +16,8 @@ from jobs.errors import JobError
 from jobs.forecast import check_history, forecast_panel, predict_windows, score_test
 from jobs.panel import Panel
 from jobs.params import WindowParams
+from jobs.parts import split_panel
 from jobs.scaling import fit_scaler
-from jobs.windows import split_panel
 from tests.jobs.small import panel
 
 LOOKBACK, HORIZON = 4, 3

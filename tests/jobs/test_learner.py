@@ -16,9 +16,9 @@ from jobs.feed import LARGEST_EVALUATED
 from jobs.learner import Learner
 from jobs.panel import Panel
 from jobs.params import LayerParams, Params
+from jobs.parts import split_panel
 from jobs.scaling import Scaler, fit_scaler
 from jobs.schedules import constant
-from jobs.windows import split_panel
 from tests.jobs.small import panel, params
 
 PANEL = panel(90)

@@ -15,10 +15,11 @@ from pyarrow import fs as pafs
 from jobs.dimensions import Choice, Int
 from jobs.errors import JobError
 from jobs.jobfile import load_job, parse_job
+from jobs.parts import split_panel
 from jobs.sample import HORIZON, WEIGHT, sample_panel
 from jobs.scaling import fit_scaler
 from jobs.source import Columns
-from jobs.windows import check_windows, split_panel
+from jobs.windows import check_windows
 from tests.jobs.shard_files import read as read_shards
 
 LOCAL = pafs.LocalFileSystem()

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from jobs import scaling
 from jobs.dataspec import Split
 from jobs.panel import Panel
+from jobs.parts import split_panel
 from jobs.scaling import fit_scaler, scaler_of
-from jobs.windows import split_panel
 from tests.jobs.small import panel
 
 

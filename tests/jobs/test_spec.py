@@ -21,7 +21,7 @@ DEFAULTS = {
         "short": "error",
         "memory": None,
         "where": [],
-        "split": {"validation": 0.2, "test": 0.2},
+        "split": {"validation": 0.2, "test": 0.2, "gap": 0},
         "season": None,
     },
     "window": {"lookback": 96, "horizon": 2, "stride": 1, "evaluation_stride": 1, "scale": "standard"},
@@ -196,7 +196,7 @@ def test_a_column_may_stand_alone_or_in_a_list_and_steps_stay_whole() -> None:
     read = job("data.target=y", "data.past=x", "data.split={validation: 24, test: 0.1}")
 
     assert (read.data.target, read.data.past) == (("y",), ("x",))
-    assert repr(read.data.split.model_dump(mode="json")) == "{'validation': 24, 'test': 0.1}"
+    assert repr(read.data.split.model_dump(mode="json")) == "{'validation': 24, 'test': 0.1, 'gap': 0}"
 
 
 @pytest.mark.parametrize("section", ["", "data", "data.split", "window", "model", "train", "search"])

@@ -31,12 +31,21 @@ from tests.jobs.small import job, refusal
             "data.split.test=1.5",
             "data.split.test: a number of time steps is whole; a fraction lies between 0 and 1",
         ),
-        ("data.split.test=-1", "data.split.test: write a fraction between 0 and 1 or a number of time steps"),
-        (
-            "data.split.test=.nan",
-            "data.split.test: write a fraction between 0 and 1 or a number of time steps",
+        *(
+            (
+                f"data.split.test={written}",
+                (
+                    "data.split.test: write a fraction between 0 and 1, a number of time steps or a date, "
+                    f"found {found}"
+                ),
+            )
+            for written, found in [("-1", "-1"), (".nan", "nan"), ("true", "True"), ("soon", "'soon'")]
         ),
-        ("data.split.test=true", "data.split.test: input should be a valid number, found True"),
+        (
+            "data.split={validation: 2024-05-01, test: 2024-05-01}",
+            "data.split: validation begins at 2024-05-01, not before the test at 2024-05-01",
+        ),
+        ("data.split.gap=-1", "data.split.gap: input should be greater than or equal to 0, found -1"),
         ("search.min_epochs=51", "search.min_epochs=51 is above train.max_epochs=50"),
         ("resources.gpu=2", "resources.gpu: input should be less than or equal to 1, found 2"),
         *(

@@ -7,34 +7,40 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
+import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.params import WindowParams
-from jobs.windows import (
-    Windows,
-    check_windows,
-    count_windows,
-    make_windows,
-    parts_of,
-    short_series,
-    split_panel,
-)
+from jobs.parts import parts_of, short_series, split_panel
+from jobs.windows import Windows, check_windows, count_windows, make_windows
 from tests.jobs.small import job, panel
 
 PARTS = st.floats(0, 0.49) | st.integers(0, 12)
+BEGIN = pd.Timestamp("1970-01-01")  # of the tests' panels
+DATES = st.integers(-3, 45).map(lambda hour: str(BEGIN + pd.Timedelta(hours=hour)))
+
+
+def steps_of(part: float | str, length: int, following: int) -> int:
+    """How many steps a part has, before so many of the following one; hours from ``BEGIN`` on for a date."""
+    if isinstance(part, str):
+        begin = max((pd.Timestamp(part) - BEGIN) // pd.Timedelta("1h"), 0)
+        return max(length - following - begin, 0)
+    return int(part) if part >= 1 else int(length * part + 1e-9)
 
 
 def part_of(step: int, length: int, split: Split) -> str:
-    """Which part a series' row belongs to."""
-    test = int(split.test) if split.test >= 1 else int(length * split.test + 1e-9)
-    validation = int(split.validation) if split.validation >= 1 else int(length * split.validation + 1e-9)
-    if step >= length - test:
+    """Which part a series' row belongs to; nothing for a gap."""
+    test = length - min(steps_of(split.test, length, 0), length)
+    validation = max(test - steps_of(split.validation, length, length - test), 0)
+    if step >= test:
         return "test"
-    return "validation" if step >= length - test - validation else "train"
+    if step >= validation:
+        return "validation" if step < test - split.gap else ""
+    return "train" if step < validation - split.gap else ""
 
 
 def obvious(found: Panel, split: Split, window: WindowParams) -> dict[str, list[int]]:
@@ -58,22 +64,23 @@ def obvious(found: Panel, split: Split, window: WindowParams) -> dict[str, list[
 @settings(deadline=None, max_examples=200, derandomize=True)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
-    validation=PARTS.filter(bool),
-    test=PARTS,
-    lookback=st.integers(1, 8),
-    horizon=st.integers(1, 5),
+    validation=PARTS.filter(bool) | DATES,
+    test=PARTS | DATES,
+    gap=st.integers(0, 4),
+    sizes=st.tuples(st.integers(1, 8), st.integers(1, 5)),
     strides=st.tuples(st.integers(1, 7), st.integers(1, 4)),
 )
 def test_windows_are_those_of_the_obvious_loop(
     lengths: list[int],
-    validation: float,
-    test: float,
-    lookback: int,
-    horizon: int,
+    validation: float | str,
+    test: float | str,
+    gap: int,
+    sizes: tuple[int, int],
     strides: tuple[int, int],
 ) -> None:
-    split = Split(validation=validation, test=test)
-    window = WindowParams(lookback, horizon, *strides, "none")
+    assume(not (isinstance(validation, str) and isinstance(test, str) and validation >= test))
+    split = Split(validation=validation, test=test, gap=gap)
+    window = WindowParams(*sizes, *strides, "none")
     found = panel(*lengths)
     parts = split_panel(found, split)
 
