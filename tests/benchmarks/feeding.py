@@ -38,9 +38,9 @@ def feed(steps: int) -> float:
 def train() -> float:
     """Windows a second that a GRU(32) is trained on."""
     from jobs.dataspec import Split
+    from jobs.parts import split_panel
     from jobs.report import EpochReport
     from jobs.train import Task, train
-    from jobs.windows import split_panel
     from tests.benchmarks._panel import make_panel, make_params
 
     class Listener:
