@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from jobs.errors import JobError
 from jobs.pieces import Piece
 from jobs.pipeline import in_order
 from jobs.shardfile import whole_file
-from jobs.shardvalues import numeric, read_ids, read_time_type, read_times, read_values, text
+from jobs.shardvalues import numeric, read_ids, read_time_type, read_times, read_values, text, zones
 from jobs.source import Columns, Source
 from jobs.where import row_filter
 
@@ -37,6 +37,7 @@ class Scan:
     dataset: ds.FileSystemDataset
     first: pa.Schema
     wanted: pc.Expression | None
+    zones: dict[bool, str] = field(default_factory=dict)  # whether times name one, and the first such shard
 
     @classmethod
     def of(cls, source: Source) -> Scan:
@@ -60,9 +61,9 @@ class Scan:
                 ),
             )
             dataset = _dataset(source, file_format, first)
-        wanted = row_filter(columns.where, dataset.schema, paths[0])
-        scan = cls(source, dataset, first, wanted)
-        scan.check_schema(paths[0], first)
+            wanted = row_filter(columns.where, dataset.schema, paths[0])
+            scan = cls(source, dataset, first, wanted)
+            scan.check_schema(paths[0], first)
         return scan
 
     @property
@@ -98,15 +99,28 @@ class Scan:
     def _read(self, number: int, fragment: ds.ParquetFileFragment) -> Iterator[tuple[int, Piece]]:
         columns, shard = self.source.columns, fragment.path
         with whole_file(self.source.filesystem, shard):
-            schema = fragment.physical_schema
-        self.check_schema(shard, schema)
+            self.check_schema(shard, fragment.physical_schema)
         for batch in self._batches(fragment, [*columns.keys, *columns.numbers]):
             try:
                 piece = _piece(shard, batch, columns)
             except JobError:
                 self._check_whole(shard)
                 raise
+            for zoned in zones(batch.column(columns.time)):
+                self.zones.setdefault(zoned, shard)
             yield number, piece
+
+    def check_zones(self) -> None:
+        """See that of the times read, which texts may be, either all name a time zone or none does.
+
+        Raises:
+            JobError: names a shard of each kind.
+        """
+        if len(self.zones) > 1:
+            raise JobError(
+                f"shard {self.zones[True]}: column {self.source.columns.time!r} has times with a time zone, "
+                f"and shard {self.zones[False]} has some without; write all of them in one way"
+            )
 
     def _batches(self, fragment: ds.ParquetFileFragment, names: list[str]) -> Iterator[pa.RecordBatch]:
         scanner = fragment.scanner(

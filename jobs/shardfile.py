@@ -23,7 +23,7 @@ def whole_file(filesystem: pafs.FileSystem, shard: str) -> Iterator[None]:
         raise JobError(
             f"shard {shard}: vanished while it was read; run again when it stays as it is"
         ) from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         trouble = _trouble(filesystem, shard)
         if trouble is not None:
             raise JobError(

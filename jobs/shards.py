@@ -33,6 +33,7 @@ def build_panel(source: Source, folder: Path) -> None:
             ends += [assembly.count] * (shard - len(ends))
             assembly.add(piece)
         ends += [assembly.count] * (len(paths) - len(ends))
+        scan.check_zones()
         if not assembly.count:
             where = "; none fulfils data.where" if columns.where else ""
             raise JobError(f"{paths[0]}: the data has no rows{where}")

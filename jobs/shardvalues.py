@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from jobs.errors import JobError
+from jobs.errors import JobError, reason
 from jobs.panel import Indices
 
 
@@ -58,6 +59,12 @@ def read_ids(shard: str, ids: Any, name: str) -> pa.Array:
         JobError: it is of another type, or an id is missing.
     """
     kinds = pa.types
+    try:
+        ids.validate(full=True)  # Arrow reads texts that are none, and indices of a dictionary that has fewer
+    except pa.ArrowInvalid as error:
+        raise JobError(
+            f"shard {shard}: column {name!r} is damaged ({reason(error)}); write it again or take it away"
+        ) from None
     if kinds.is_dictionary(ids.type) and not kinds.is_string(ids.type.value_type):
         ids = ids.dictionary_decode()
     kind = ids.type.value_type if kinds.is_dictionary(ids.type) else ids.type
@@ -112,6 +119,14 @@ def _parsed_times(shard: str, column: pa.Array, name: str) -> Indices:
         return np.asarray(stamps.dt.as_unit("ns").astype("int64"), np.int64)
     except pd.errors.OutOfBoundsDatetime:
         raise _out_of_years(shard, name) from None
+
+
+def zones(column: pa.Array) -> set[bool]:
+    """Whether times that are written out name a time zone: some do, some do not; nothing for other types."""
+    if not text(column.type):
+        return set()
+    named = pc.match_substring_regex(column, r"(Z|[+-]\d{2}:?\d{2})\s*$", ignore_case=True)
+    return set(pc.unique(named).to_pylist())
 
 
 def _out_of_years(shard: str, name: str) -> JobError:

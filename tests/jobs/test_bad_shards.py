@@ -221,3 +221,18 @@ def test_a_time_twice_in_one_of_several_series(tmp_path: Path) -> None:
         f"shard {shard}: column 't' has 1 duplicate times, the first 2024-01-01 02:00:00 of series 'b'; "
         "keep one row for each"
     )
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_times_with_and_without_a_zone(tmp_path: Path, together: bool) -> None:  # noqa: FBT001
+    zoned = ["2024-01-01T00:00Z", "2024-01-01T02:00:00+01:00", "2024-01-01 03:00-0200"]
+    plain = ["2024-01-02 00:00", "2024-01-03", "2024-01-04T12:00:00"]
+    if together:
+        first = last = good(tmp_path / "a.parquet", t=[*zoned, *plain], y=range(6))
+    else:
+        first, last = good(tmp_path / "a.parquet", t=zoned), good(tmp_path / "b.parquet", t=plain)
+
+    assert refusal(tmp_path) == (
+        f"shard {first}: column 't' has times with a time zone, and shard {last} has some without; "
+        "write all of them in one way"
+    )
