@@ -76,10 +76,19 @@ def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
     Raises:
         BlockingIOError: another process holds it, and this one does not ``wait``.
+        ClusterError: the file system has no locks.
     """
     while True:
         with path.open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise
+            except OSError as error:
+                raise ClusterError(
+                    f"{path.parent}: files cannot be locked there ({error.strerror}); "
+                    "set RECUR_CACHE to a folder on a disk of this machine"
+                ) from None
             if not _same(lock.fileno(), path):
                 continue  # whoever held it has removed it
             try:

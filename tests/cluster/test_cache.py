@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -133,3 +135,17 @@ def test_where_things_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(cache, "_temporary", lambda: tmp_path / "temp")
     assert cache_folder("x") == tmp_path / "temp" / "x"
+
+
+def test_a_file_system_without_locks_is_one_sentence(things: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+
+    with pytest.raises(ClusterError) as refused:
+        kept("things", "a", write)
+    assert str(refused.value) == (
+        f"{things}: files cannot be locked there (No locks available); "
+        "set RECUR_CACHE to a folder on a disk of this machine"
+    )
