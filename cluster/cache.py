@@ -114,10 +114,10 @@ def _prune(cache: Path, latest: Path) -> None:
     for folder in sorted(sizes, key=_used):
         if excess > 0 and folder != latest and folder.suffix != ".partial":
             doomed = folder.with_name(f"{folder.name}.partial")  # at once, so that nobody opens half of it
-            with suppress(OSError):
+            with suppress(OSError), _locked(cache / f"{folder.name}.lock", wait=False):
                 folder.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
-            excess -= sizes[folder]
+                shutil.rmtree(doomed, ignore_errors=True)
+                excess -= sizes[folder]
 
 
 def _size(folder: Path) -> int:

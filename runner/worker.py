@@ -29,7 +29,7 @@ from jobs.outlook import Outlook
 from jobs.pages import Pages
 from jobs.panel import Panel
 from jobs.params import Params
-from jobs.parts import parts_of
+from jobs.parts import Parts, parts_of
 from jobs.scaling import Scaler, scaler_of
 from jobs.spec import Job
 from runner.conversation import LegHooks, Line, Message
@@ -53,7 +53,7 @@ class Worker:
         self._gpu, self._refusal = gpu, refusal
         self._jobs: dict[str, Job] = {}
         self._panels: dict[str, Panel] = {}
-        self._scalers: dict[str, Scaler] = {}
+        self._prepared: tuple[Parts, Scaler] | None = None  # of the latest job on the latest panel
         self._held = ExitStack()
         self._thread = ThreadPoolExecutor(1, "saves")
 
@@ -84,17 +84,20 @@ class Worker:
         text, panel = order["job"], order["panel"]
         if text not in self._jobs:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
+            self._prepared = None
         if panel not in self._panels:
             self._panels = {panel: _bounded(self._jobs[text], Path(panel))}
+            self._prepared = None
         return self._jobs[text], self._panels[panel], SweepFolder.from_uri(order["sweep"])
 
     def _train(self, order: Message) -> None:
         from jobs.train import Task, train
 
         job, panel, folder = self._open(order)
-        parts, opened = parts_of(job, panel), order["panel"]
-        if opened not in self._scalers:
-            self._scalers = {opened: scaler_of(panel, parts)}
+        if self._prepared is None:
+            parts = parts_of(job, panel)
+            self._prepared = parts, scaler_of(panel, parts)
+        parts, scaler = self._prepared
         task = Task(
             params=Params.from_json(order["params"]),
             panel=panel,
@@ -105,7 +108,7 @@ class Worker:
             pauses=order["pauses"],
             to_beat=order["to_beat"],
             models=frozenset(epoch for _, epoch in folder.models_of(order["trial"]) if order["epoch"]),
-            scaler=self._scalers[opened],
+            scaler=scaler,
             gpu=self._gpu,
         )
         leg = LegHooks(self._line, folder, order, self._thread)
