@@ -7,6 +7,7 @@ import math
 import re
 from typing import Annotated, Any, Literal, Self
 
+import pandas as pd
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -88,6 +89,26 @@ def _aware(text: str) -> dt.datetime:
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
+CALENDAR = "calendar"  # among the future covariates: features of the date and the time of day
+
+
+def _frequency(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    try:
+        step = pd.tseries.frequencies.to_offset(value) if isinstance(value, str) else None
+    except ValueError:
+        step = None
+    if step is None or step.n < 1:
+        raise ValueError(
+            "a frequency is a time between steps such as 15min, 1h, 1D, 1MS, or a whole number for times "
+            f"that are whole numbers; found {value!r}"
+        )
+    return value
+
+
+Frequency = Annotated[str | int, BeforeValidator(_frequency)]
+
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?B)")
 
@@ -116,7 +137,10 @@ class Data(Section):
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
-    short: Literal["error", "leave_out"] = "error"  # what becomes of series that hold no whole window
+    short: Literal["error", "leave_out", "pad"] = "error"  # what becomes of series that hold no whole window
+    missing: Literal["error", "interpolate", "forward", "mask"] = "error"  # what becomes of missing values
+    missing_limit: Positive | None = None  # steps in a row that are filled at most; null: any
+    frequency: Frequency | None = None  # between steps, that all series are brought to; null: as they are
     memory: Size | None = None  # of the panel, that a process keeps at most; null: a quarter of the node's
     where: Where = ()  # conditions that the rows which are read fulfil
     split: Split = Split()
@@ -133,12 +157,10 @@ class Data(Section):
     def _columns_once(self) -> Self:
         if not self.target:
             raise ValueError("target names no column")
-        for name in ("future", "static"):
-            if getattr(self, name):
-                raise ValueError(f"{name} covariates cannot be used yet; leave data.{name} empty")
         seen: dict[str, str] = {}
         roles = (("time", (self.time,)), ("series", (self.series,) if self.series else ()))
-        for role, columns in (*roles, ("target", self.target), ("past", self.past)):
+        covariates = ((role, getattr(self, role)) for role in ("target", "past", "future", "static"))
+        for role, columns in (*roles, *covariates):
             for column in columns:
                 if column in seen:
                     raise ValueError(

@@ -32,7 +32,8 @@ class Panel:
     """All rows of all series, sorted by series and, within one, by time.
 
     Attributes:
-        columns: names of the columns of ``rows``, targets first, then past covariates.
+        columns: names of the columns of ``rows``: targets, past covariates, those known ahead (future
+            covariates, then features of the calendar), masks.
         targets: how many of them are targets.
         rows: (steps of all series, columns), float32, raw values.
         times: (steps of all series,), int64: nanoseconds since 1970 in UTC, or the integer time itself.
@@ -42,6 +43,13 @@ class Panel:
         spacing: what there is between the times, if it is known already.
         pages: keeps what a process has in memory of the rows in bounds.
         folder: where the files lie that it is mapped from.
+        known: how many columns are known ahead, the calendar's included.
+        calendar: how many of these are the calendar's, which are the last of them.
+        masks: how many columns are masks: 1 where the value of a target or a past covariate was missing and
+            has been filled, in the order of these; all of them have one, or none has.
+        static: (series, static features), float32, raw values.
+        statics: the names of the static features; a text gives one a category, ``column=category``.
+        filled: how many values were missing and have been filled, by column; nothing if nothing was.
     """
 
     columns: tuple[str, ...]
@@ -54,6 +62,12 @@ class Panel:
     spacing: Spacing | None = None
     pages: Pages | None = None
     folder: Path | None = None
+    known: int = 0
+    calendar: int = 0
+    masks: int = 0
+    static: Rows | None = None
+    statics: tuple[str, ...] = ()
+    filled: tuple[tuple[str, int], ...] = ()
 
     def lengths(self) -> Indices:
         """Steps of each series, (series,)."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from pyarrow import fs as pafs
 
+from jobs.dataspec import CALENDAR, Data
 from jobs.errors import JobError
 from jobs.listing import Listing, find_shards
 from jobs.where import Condition
@@ -24,11 +25,34 @@ class Columns:
     target: tuple[str, ...]
     past: tuple[str, ...]
     where: tuple[Condition, ...] = ()
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    calendar: bool = False  # features of the calendar are added
+    missing: str = "error"
+    missing_limit: int | None = None
+    frequency: str | int | None = None
+
+    @classmethod
+    def of(cls, data: Data) -> Columns:
+        """What a job reads."""
+        return cls(
+            time=data.time,
+            series=data.series,
+            target=data.target,
+            past=data.past,
+            where=data.where,
+            future=tuple(name for name in data.future if name != CALENDAR),
+            static=data.static,
+            calendar=CALENDAR in data.future,
+            missing=data.missing,
+            missing_limit=data.missing_limit,
+            frequency=data.frequency,
+        )
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """The numeric columns in the order of the panel."""
-        return (*self.target, *self.past)
+        return (*self.target, *self.past, *self.future)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def open_job_panel(job: Job) -> Panel:
         ClusterError: the path's storage, or the cache, cannot be opened.
     """
     data = job.data
-    panel = open_panel(data.path, Columns(data.time, data.series, data.target, data.past, data.where))
+    panel = open_panel(data.path, Columns.of(data))
     check_windows(job, panel)
     return panel
 
