@@ -33,11 +33,12 @@ def seasonal_naive(panel: Panel, origins: Indices, *, horizon: int, season: int)
 def naive_error(panel: Panel, parts: Parts, season: int) -> npt.NDArray[np.float64]:
     """In-sample MAE of the seasonal naive forecast over each series' training part, (series, targets).
 
-    A training part that is no longer than a season is forecast by the step before.
+    A training part that is no longer than a season is forecast by the step before.  Values that were missing
+    do not count.
     """
     begins, stops = parts.train, parts.train_end
     lags = np.where(stops - begins > season, season, 1)
-    errors = np.zeros((len(begins), panel.targets))
+    errors, counts = (np.zeros((len(begins), panel.targets)) for _ in range(2))
     for begin in range(0, len(panel.rows), BLOCK):
         end = min(begin + BLOCK, len(panel.rows))
         some = slice(np.searchsorted(panel.offsets, begin, "right") - 1, np.searchsorted(panel.offsets, end))
@@ -46,10 +47,15 @@ def naive_error(panel: Panel, parts: Parts, season: int) -> npt.NDArray[np.float
         rows = np.arange(begin, end)
         known = (rows >= begins[series] + lags[series]) & (rows < stops[series])
         rows, series = rows[known], series[known]
-        later = panel.rows[rows, : panel.targets].astype(np.float64)
-        away = np.abs(later - panel.rows[rows - lags[series], : panel.targets])
+        later, earlier = panel.rows[rows], panel.rows[rows - lags[series]]
+        away = np.abs(later[:, : panel.targets].astype(np.float64) - earlier[:, : panel.targets])
+        there = np.ones_like(away)
+        if panel.masks:
+            masks = slice(later.shape[1] - panel.masks, later.shape[1] - panel.masks + panel.targets)
+            there = (1.0 - later[:, masks]) * (1.0 - earlier[:, masks])
         for target in range(panel.targets):
-            sums = np.bincount(series - some.start, away[:, target], some.stop - some.start)
-            errors[some, target] += sums
+            place = series - some.start, some.stop - some.start
+            errors[some, target] += np.bincount(place[0], away[:, target] * there[:, target], place[1])
+            counts[some, target] += np.bincount(place[0], there[:, target], place[1])
         let_go(panel.rows)
-    return errors / np.maximum(stops - begins - lags, 1)[:, None]
+    return errors / np.maximum(counts, 1)

@@ -26,11 +26,15 @@ class Split(Section):
 
     A fraction below 1 is a share of the series' length; a whole number is a count of time steps; a date is
     where the part begins.  ``gap`` steps before a part belong to none.
+
+    With several ``folds`` there are as many validation parts of that length, one before the other, and each
+    is for a model trained on what lies before it: rolling-origin evaluation (Tashman 2000).
     """
 
     validation: float | str = 0.2
     test: float | str = 0.2
     gap: Annotated[int, Field(ge=0)] = 0
+    folds: Positive = 1
 
     @field_validator("validation", "test", mode="before")
     @classmethod
@@ -54,10 +58,12 @@ class Split(Section):
 
     @model_validator(mode="after")
     def _leaves_training(self) -> Self:
-        shares = sum(part for part in (self.validation, self.test) if not isinstance(part, str) and part < 1)
+        parts = self.folds * (self.validation,) + (self.test,)
+        shares = sum(part for part in parts if not isinstance(part, str) and part < 1)
         if shares >= 1:
+            folds = f" ({self.folds} folds)" if self.folds > 1 else ""
             raise ValueError(
-                f"validation and test together take {shares:g} of every series; leave some to train on"
+                f"validation{folds} and test together take {shares:g} of every series; leave some to train on"
             )
         if self.validation == 0:
             raise ValueError("validation is 0, so no trial could be scored; give it a fraction or time steps")
@@ -70,7 +76,7 @@ class Split(Section):
     def _whole_steps(self) -> dict[str, float | int | str]:
         parts = (("validation", self.validation), ("test", self.test))
         whole = {name: int(p) if not isinstance(p, str) and p >= 1 else p for name, p in parts}
-        return whole | {"gap": self.gap}
+        return whole | {"gap": self.gap, "folds": self.folds}
 
 
 def _date(text: str) -> str:

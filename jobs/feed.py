@@ -11,8 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from jobs.pages import Pages
-from jobs.panel import Indices, Rows
+from jobs.cut import Cutter
+from jobs.panel import Indices
+from jobs.scaling import Scaler
+from jobs.transform import raised
 from jobs.windows import Starts
 
 LARGEST_EVALUATED = 1024  # windows in a batch: a step of a recurrence on fewer is mostly the calls it makes
@@ -22,51 +24,75 @@ POOL = 1 << 20  # windows that are shuffled at a time
 _BETWEEN_LOOKS = 128  # windows; the kernel may map half a megabyte for each
 _MOST_BYTES = 4 << 20  # of inputs in one call
 
+Batches = dict[str, Any]
+
 
 @dataclass(frozen=True)
 class Feed:
     """What every batch of a trial is made from.
 
     Attributes:
-        rows: (steps, columns) raw values of the panel.
-        lookback, horizon, targets: sizes of a window; targets are the first columns.
-        pages: keeps what is in memory of the rows in bounds.
+        cutter: cuts windows out of the panel.
+        scaler: what they are scaled by.
     """
 
-    rows: Rows
-    lookback: int
-    horizon: int
-    targets: int
-    pages: Pages | None = None
+    cutter: Cutter
+    scaler: Scaler
 
     def capacity(self, batch: int) -> int:
         """How many batches go into one call."""
-        size = batch * self.lookback * self.rows.shape[1] * self.rows.itemsize
+        size = batch * self.cutter.window.lookback * self.cutter.inputs * 4
         return max(1, min(MOST_BATCHES, _MOST_BYTES // size))
 
-    def gather(self, starts: Indices, *, batch: int, capacity: int) -> dict[str, Any]:
-        """The windows that begin at ``starts``, at most ``capacity * batch`` of them.
+    def gather(self, starts: Indices, *, batch: int, capacity: int, sequence: bool = False) -> Batches:
+        """The windows that ``starts`` stand for, at most ``capacity * batch`` of them, scaled.
 
         Returns:
-            ``x`` (capacity, batch, lookback, columns) and ``y`` (capacity, batch, horizon, targets), raw,
-            zeros where there is no window; ``valid``, the windows in each batch, (capacity,) int32.
+            What ``Cutter`` cuts, each array (capacity, batch, …), zeros where there is no window; ``valid``,
+            the windows in each batch, (capacity,) int32.
         """
-        columns = self.rows.shape[1]
-        x = np.zeros((capacity * batch, self.lookback, columns), np.float32)
-        y = np.zeros((capacity * batch, self.horizon, self.targets), np.float32)
-        at_once = _BETWEEN_LOOKS if self.pages is not None and self.pages.limited else capacity * batch
-        for begin in range(0, len(starts), at_once):
-            some, place = starts[begin : begin + at_once, None], slice(begin, begin + at_once)
-            x[place][: len(some)] = self.rows[some + np.arange(self.lookback)]
-            ahead = some + np.arange(self.lookback, self.lookback + self.horizon)
-            y[place][: len(some)] = self.rows[ahead, : self.targets]
-            if self.pages is not None:
-                self.pages.ease()
-        return {
-            "x": x.reshape(capacity, batch, self.lookback, columns),
-            "y": y.reshape(capacity, batch, self.horizon, self.targets),
-            "valid": np.clip(len(starts) - batch * np.arange(capacity), 0, batch).astype(np.int32),
+        pages = self.cutter.panel.pages
+        at_once = _BETWEEN_LOOKS if pages is not None and pages.limited else capacity * batch
+        found: Batches = {}
+        for begin in range(0, max(len(starts), 1), at_once):
+            some = starts[begin : begin + at_once]
+            for name, values in self._scaled(some, sequence=sequence).items():
+                if name not in found:
+                    found[name] = np.zeros((capacity * batch, *values.shape[1:]), values.dtype)
+                found[name][begin : begin + len(some)] = values
+            if pages is not None:
+                pages.ease()
+        found = {name: each.reshape(capacity, batch, *each.shape[1:]) for name, each in found.items()}
+        return found | {
+            "valid": np.clip(len(starts) - batch * np.arange(capacity), 0, batch).astype(np.int32)
         }
+
+    def _scaled(self, starts: Indices, *, sequence: bool) -> Batches:
+        cutter, powers = self.cutter, self.scaler.powers
+        found = cutter.inputs_of(starts) | cutter.ahead_of(starts, sequence=sequence)
+        if powers is not None:
+            own = powers[starts % cutter.channels][:, None, None] if cutter.separate else powers
+            for name in ("x", "y"):
+                found[name][:, :, : cutter.targets] = raised(np, found[name][:, :, : cutter.targets], own)
+        centre, spread = self._columns(starts)
+        for name, part in (("x", slice(None)), ("y", slice(cutter.targets)), ("ahead", cutter.known)):
+            if name in found:
+                found[name] = (found[name] - centre[:, :, part]) / spread[:, :, part]
+        return found
+
+    def _columns(self, starts: Indices) -> tuple[Any, Any]:
+        """Centre and spread of the windows' columns, (windows or 1, 1, inputs)."""
+        cutter = self.cutter
+        both = self.scaler.of(cutter.series(starts) if len(self.scaler.centre) > 1 else starts)
+        if not cutter.separate:
+            return both
+        static = np.arange(len(cutter.panel.columns), both[0].shape[2])
+        which = cutter.columns[starts % cutter.channels]
+        which = np.concatenate([which, np.tile(static, (len(which), 1))], axis=1)[:, None]
+        return tuple(
+            np.take_along_axis(np.broadcast_to(each, (len(which), *each.shape[1:])), which, axis=2)
+            for each in both
+        )  # type: ignore[return-value]
 
 
 class Order(Protocol):

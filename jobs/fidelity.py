@@ -7,7 +7,6 @@ epochs are passes, and so is what is shown to people; ``Fidelity`` goes from one
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from jobs.panel import Panel
 from jobs.params import Params, WindowParams
 from jobs.parts import parts_of
 from jobs.schedules import PLATEAU_PATIENCE
+from jobs.searchable import possible
 from jobs.spec import Job
 from jobs.windows import count_windows
 
@@ -83,10 +83,12 @@ def fidelity_of(job: Job, panel: Panel) -> Fidelity:
 def _most_windows(job: Job, panel: Panel) -> int:
     """Training windows of the trial that has most."""
     window = job.window
-    lookback, stride = min(_values(window.lookback)), min(_values(window.stride))
-    fullest = WindowParams(lookback, window.horizon, stride, window.evaluation_stride, "none")
-    return count_windows(parts_of(job, panel), fullest)["train"]
+    lookback, stride = min(_counts(window.lookback)), min(_counts(window.stride))
+    padded = job.data.short == "pad"
+    fullest = WindowParams(lookback, window.horizon, stride, window.evaluation_stride, "none", padded=padded)
+    separate = True in possible(window.channel_independent)
+    return count_windows(parts_of(job, panel), fullest, panel.targets if separate else 1)["train"]
 
 
-def _values(field: int | Dimension) -> Iterable[int]:
-    return [field] if isinstance(field, int) else [int(v) for v in field.probes() if v is not None]
+def _counts(field: int | Dimension) -> list[int]:
+    return [int(value) for value in possible(field) if value is not None]

@@ -14,9 +14,12 @@ import numpy as np
 
 from jobs.checkpoint import Arrays
 from jobs.cudnn import off_cudnn
+from jobs.cut import Cutter
 from jobs.engine.kernels import KernelNetwork
 from jobs.engine.network import Network
-from jobs.engine.programs import Shape, evaluation_program, fresh_state, training_program
+from jobs.engine.programs import evaluation_program, fresh_state, training_program
+from jobs.engine.shape import Batches, Shape
+from jobs.engine.window import NORMALISE
 from jobs.errors import JobError
 from jobs.feed import LARGEST_EVALUATED, Feed, Order, batches_of
 from jobs.panel import Indices, Panel
@@ -49,6 +52,10 @@ class Validation:
     mae: float
     dead_units: float
 
+    def values(self) -> tuple[float, float, float, float]:
+        """All of them, in this order."""
+        return self.loss, self.mse, self.mae, self.dead_units
+
 
 class Learner:
     """Weights and optimizer state, and the programs that move them on."""
@@ -57,38 +64,31 @@ class Learner:
         self,
         params: Params,
         panel: Panel,
-        scaler: Scaler | None,
+        scaler: Scaler,
         seed: int,
         *,
         evaluation_batch: int = LARGEST_EVALUATED,
         gpu: bool = False,
     ) -> None:
-        """Begin with fresh weights; ``scaler`` None leaves values as they are.
+        """Begin with fresh weights.
 
         On a ``gpu`` cuDNN does what it has kernels for, and XLA the rest.
         """
-        window, chosen = params.window, params.train
-        columns = len(panel.columns)
-        sizes = (window.lookback, columns, window.horizon, panel.targets)
+        chosen = params.train
         fused = gpu and off_cudnn(params.network, keras.backend.backend()) is None
-        network = (KernelNetwork if fused else Network)(
-            _without_rates(params.network),
-            *sizes,
-            instance=window.scale == "instance",
-            dtype="bfloat16" if chosen.precision == "mixed_bfloat16" else "float32",
-        )
+        cutter = Cutter(panel, params.window, separate=params.window.channel_independent)
+        network = network_of(KernelNetwork if fused else Network, params, cutter)
         self._gpu = gpu
-        self._feed = Feed(panel.rows, window.lookback, window.horizon, panel.targets, panel.pages)
+        self._feed = Feed(cutter, scaler)
         self._layers = params.network.layers
         self._optimizer = chosen.optimizer
         self._training = self._shape(network, params, chosen.batch_size)
-        self._evaluation = self._shape(network, params, evaluation_batch)
+        # Only the last step's forecast is served, so that alone is what is validated.
+        self._evaluation = self._shape(replace(network, sequence=False), params, evaluation_batch)
         self._given = {
             "rates": np.array([layer.dropout for layer in self._layers], np.float32),
             "seed": np.int32(seed),
             "clip": np.float32(math.inf if chosen.clip_norm is None else chosen.clip_norm),
-            "mean": (scaler.mean if scaler else np.zeros(columns)).astype(np.float32),
-            "deviation": (scaler.deviation if scaler else np.ones(columns)).astype(np.float32),
         }
         fresh = fresh_state(network, self._optimizer)
         self._arrays: list[Any] = [network.initial(seed), *fresh]
@@ -96,8 +96,9 @@ class Learner:
         self.seconds: dict[str, float] = {}
 
     def _shape(self, network: Network, params: Params, batch: int) -> Shape:
-        chosen = params.train
-        return Shape(network, chosen.loss, chosen.quantile, batch, self._feed.capacity(batch), xla=False)
+        chosen, masked = params.train, self._feed.cutter.panel.masks > 0
+        capacity = self._feed.capacity(batch)
+        return Shape(network, chosen.loss, chosen.quantile, batch, capacity, xla=False, masked=masked)
 
     @property
     def arrays(self) -> Arrays:
@@ -125,7 +126,7 @@ class Learner:
         self._evaluation = self._chosen(self._evaluation, validation, _XLA_PAYS_EVALUATING)
         with self.clock("compile"):
             training_program(self._training, self._optimizer).prepare(self._arrays, self._given)
-            evaluation_program(self._evaluation).prepare(self._arrays[0], self._given)
+            evaluation_program(self._evaluation).prepare(self._arrays[0])
 
     def _chosen(self, shape: Shape, windows: int, pays: int) -> Shape:
         if self._gpu or keras.backend.backend() == "jax":  # there is nothing else, or nothing that is as fast
@@ -149,7 +150,7 @@ class Learner:
         losses, norms = [], []
         for piece in self._pieces(starts, shape.batch):
             with self.clock("data"):
-                batches = self._feed.gather(piece, batch=shape.batch, capacity=shape.capacity)
+                batches = self._gathered(piece, shape)
                 first, count = self.steps(), batches_of(len(piece), shape.batch)
                 learning_rates = np.resize(np.asarray(rates(first, count), np.float32), shape.capacity)
             began = time.perf_counter()
@@ -169,6 +170,11 @@ class Learner:
         """Steps that the optimizer has done."""
         return int(self._arrays[1])
 
+    def _gathered(self, starts: Indices, shape: Shape) -> Batches:
+        return self._feed.gather(
+            starts, batch=shape.batch, capacity=shape.capacity, sequence=shape.network.sequence
+        )
+
     def _pieces(self, starts: Order, batch: int) -> Iterator[Indices]:
         begin = 0
         while begin < len(starts):
@@ -183,19 +189,17 @@ class Learner:
         """Evaluate the windows that begin at ``starts``; ``ask`` is called after every few batches."""
         shape = self._evaluation
         program = evaluation_program(shape)
-        totals, largest = np.zeros(3), -np.inf
+        totals, largest = np.zeros(4), -np.inf
         size = shape.batch * shape.capacity
         for begin in range(0, len(starts), size):
             piece = starts[begin : begin + size]
             with self.clock("data"):
-                batches = self._feed.gather(piece, batch=shape.batch, capacity=shape.capacity)
+                batches = self._gathered(piece, shape)
             with self.clock("validate"):
-                sums, outputs = program(
-                    self._arrays[0], batches, batches_of(len(piece), shape.batch), self._given
-                )
+                sums, outputs = program(self._arrays[0], batches, batches_of(len(piece), shape.batch))
             totals, largest = totals + sums, np.maximum(largest, outputs)
             ask()
-        loss, mse, mae = (totals / len(starts)).tolist()
+        loss, mse, mae = (totals[:3] / totals[3]).tolist() if totals[3] else [math.nan] * 3
         return Validation(
             loss, mse, mae, dead_units=float(np.mean(largest <= 0)) if np.size(largest) else 0.0
         )
@@ -208,6 +212,25 @@ class Learner:
             yield
         finally:
             self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+
+
+def network_of(kind: type[Network], params: Params, cutter: Cutter) -> Network:
+    """The shape of the network that such windows ask for."""
+    window = params.window
+    normalise = NORMALISE.get(window.scale, "none")
+    return kind(
+        _without_rates(params.network),
+        window.lookback,
+        cutter.inputs,
+        window.horizon,
+        cutter.targets,
+        known=cutter.panel.known,
+        normalise=normalise,
+        own=cutter.known.start if normalise != "none" else 0,
+        sequence=window.output == "sequence",
+        padded=window.padded,
+        dtype="bfloat16" if params.train.precision == "mixed_bfloat16" else "float32",
+    )
 
 
 def _without_rates(network: NetworkParams) -> NetworkParams:

@@ -25,7 +25,7 @@ class Metrics:
         self._sums = dict.fromkeys(("mse", "mae", "raw_mse", "raw_mae", "smape", "mase"), 0.0)
         self._values = self._scaled = 0
 
-    def add(self, actual: Array, forecast: Array, naive_error: Scale) -> None:
+    def add(self, actual: Array, forecast: Array, naive_error: Scale, there: Array | None = None) -> None:
         """Count some windows in.
 
         Args:
@@ -33,24 +33,27 @@ class Metrics:
             forecast: the same shape, raw values.
             naive_error: (windows, targets) in-sample seasonal-naive MAE of each window's series, MASE's
                 scale.
+            there: 1 where there is an actual value, else 0, the same shape; None: everywhere.
         """
         actual, forecast = actual.astype(np.float64), forecast.astype(np.float64)
-        error = forecast - actual
+        counted = np.ones_like(actual) if there is None else there.astype(np.float64)
+        error = (forecast - actual) * counted
         absolute = np.abs(error)
         size = np.abs(actual) + np.abs(forecast)
         symmetric = np.divide(200 * absolute, size, out=np.zeros_like(absolute), where=size > 0)
-        known = naive_error > 0
+        steps = counted.sum(axis=1)
+        known = (naive_error > 0) & (steps > 0)
         sums = {
             "mse": np.square(error / self._deviation),
             "mae": absolute / self._deviation,
             "raw_mse": np.square(error),
             "raw_mae": absolute,
             "smape": symmetric,
-            "mase": absolute.mean(axis=1)[known] / naive_error[known],
+            "mase": absolute.sum(axis=1)[known] / steps[known] / naive_error[known],
         }
         for name, values in sums.items():
             self._sums[name] += float(values.sum())
-        self._values += error.size
+        self._values += int(counted.sum())
         self._scaled += int(known.sum())
 
     def means(self) -> dict[str, float]:

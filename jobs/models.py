@@ -1,8 +1,6 @@
-"""The recurrent networks and the forecasters round them, built from Keras's own layers.
+"""The recurrent networks, built from Keras's own layers: scaled history to scaled forecasts.
 
-A *network* maps scaled history to scaled forecasts.  A *forecaster* takes raw history and holds the scaling
-inside, so that what is saved needs nothing else: Keras alone loads and runs it.  Training is done by
-``jobs.engine`` on the same weights, much faster.
+Training is done by ``jobs.engine`` on the same weights, much faster.
 """
 
 from __future__ import annotations
@@ -10,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
+from keras import ops
 
-from jobs.params import LayerParams, NetworkParams, Params
-from jobs.scaling import Scaler
+from jobs.params import LayerParams, NetworkParams
 
 
 def recurrent_layer(
@@ -36,55 +33,74 @@ def recurrent_layer(
             raise AssertionError(f"no such cell: {other}")
 
 
-def build_network(network: NetworkParams, *, lookback: int, inputs: int, horizon: int, targets: int) -> Any:
+def build_network(  # noqa: PLR0913 - the sizes of all that goes in and comes out
+    network: NetworkParams,
+    *,
+    lookback: int,
+    inputs: int,
+    horizon: int,
+    targets: int,
+    known: int = 0,
+    padded: bool = False,
+) -> Any:
     """The trained part of a forecaster: scaled (batch, lookback, inputs) to scaled (batch, horizon, targets).
 
-    Each recurrent layer is followed by its dropout; all but the last return sequences; a dense head gives
-    the whole horizon in one go.
+    Each recurrent layer is followed by its dropout; all but the last return sequences; a head gives the
+    whole horizon in one go, see ``engine.head.Head``.  What is ``known`` of the steps to forecast is a second
+    input, (batch, horizon, known); where windows may be ``padded``, how many steps each has is the last,
+    (batch,).
     """
-    history = keras.Input((lookback, inputs), name="history")
-    x = history
+    given = [keras.Input((lookback, inputs), name="history")]
+    x = given[0]
     last = len(network.layers) - 1
     for index, layer in enumerate(network.layers):
         cell = recurrent_layer(
             layer,
-            return_sequences=index < last,
+            return_sequences=index < last or padded,
             reset_after=network.reset_after,
             name=f"{layer.cell}_{index}",
         )
         x = cell(x)
+        if padded and index == last:
+            length = keras.Input((), dtype="int32", name="length")
+            x = _last_step(x, length)
         if layer.dropout > 0:
             x = keras.layers.Dropout(layer.dropout, name=f"dropout_{index}")(x)
-    x = keras.layers.Dense(horizon * targets, activation=network.output_activation, name="head")(x)
-    return keras.Model(history, keras.layers.Reshape((horizon, targets), name="steps")(x), name="network")
+    forecast = keras.layers.Dense(horizon * targets, name="head")(x)
+    forecast = keras.layers.Reshape((horizon, targets), name="steps")(forecast)
+    if known:
+        given.append(keras.Input((horizon, known), name="ahead"))
+        forecast = keras.layers.Add(name="with_ahead")([forecast, _local(x, given[-1], targets)])
+    if network.output_activation != "linear":
+        forecast = keras.layers.Activation(network.output_activation, name="activation")(forecast)
+    if padded:
+        given.append(length)
+    return keras.Model(given if len(given) > 1 else given[0], forecast, name="network")
 
 
-def build_forecaster(params: Params, scaler: Scaler | None, *, inputs: int, targets: int) -> Any:
-    """Build the network with its scaling: raw (batch, lookback, inputs) to raw (batch, horizon, targets).
+def _last_step(outputs: Any, length: Any) -> Any:
+    """The output (batch, units) of each window's last step, of (batch, lookback, units)."""
+    steps = ops.arange(outputs.shape[1])
+    is_last = ops.equal(ops.expand_dims(steps, 0), ops.expand_dims(length - 1, 1))
+    return ops.sum(outputs * ops.cast(ops.expand_dims(is_last, -1), "float32"), axis=1)
 
-    ``scaler`` None (``window.scale: none``) leaves values as they are.
 
-    ``window.scale: instance`` also subtracts each window's last value and adds the target's back to the
-    forecast, as in NLinear (Zeng et al. 2023, arXiv:2205.13504).
-    """
-    window = params.window
-    raw = keras.Input((window.lookback, inputs), name="values")
-    x = raw
-    if scaler is not None:
-        # Not a Normalization layer: it squares the deviation, and clips it below 1e-7.
-        x = (x - scaler.mean.astype(np.float32)) / scaler.deviation.astype(np.float32)
-    level = None
-    if window.scale == "instance":
-        last_step = keras.layers.Cropping1D((window.lookback - 1, 0), name="last_step")(x)
-        x = keras.layers.Subtract(name="level_out")([x, last_step])
-        level = last_step[:, :, :targets]
-    network = build_network(
-        params.network, lookback=window.lookback, inputs=inputs, horizon=window.horizon, targets=targets
-    )
-    scaled = network(x)
-    if level is not None:
-        scaled = keras.layers.Add(name="level_in")([scaled, level])
-    if scaler is not None:
-        mean, deviation = scaler.mean[:targets], scaler.deviation[:targets]
-        scaled = scaled * deviation.astype(np.float32) + mean.astype(np.float32)
-    return keras.Model(raw, scaled, name="forecaster")
+def _local(state: Any, ahead: Any, targets: int) -> Any:
+    """What the local decoder says of each step: (batch, horizon, targets)."""
+    units = state.shape[-1]
+    seen = keras.layers.Dense(units, use_bias=False, name="local_ahead")(ahead)
+    both = seen + ops.expand_dims(keras.layers.Dense(units, name="local_state")(state), 1)
+    return keras.layers.Dense(targets, use_bias=False, name="local_output")(ops.relu(both))
+
+
+def set_weights(model: Any, weights: list[Any]) -> None:
+    """Give a forecaster the weights of its network, in the order of ``engine.network.Network.shapes``."""
+    network = model.get_layer("network")
+    layers = {layer.name: layer for layer in network.layers if layer.weights}
+    local = ("head", "local_state", "local_ahead", "local_output")
+    names = [name for name in layers if name not in local] + [name for name in local if name in layers]
+    rest = list(weights)
+    for name in names:
+        count = len(layers[name].weights)
+        layers[name].set_weights(rest[:count])
+        rest = rest[count:]

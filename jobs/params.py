@@ -18,13 +18,23 @@ _LAYER_FIELDS = ("cell", *_BY_LAYER)
 
 @dataclass(frozen=True)
 class WindowParams:
-    """Steps in, steps out, steps between training windows, and how values are scaled."""
+    """Steps in, steps out, steps between training windows, and how values are scaled.
+
+    Attributes:
+        padded: windows may have fewer steps than the lookback.
+        others: see ``spec.Window``.
+    """
 
     lookback: int
     horizon: int
     stride: int
     evaluation_stride: int
     scale: str
+    scale_by: str = "all"
+    transform: str = "none"
+    output: str = "last"
+    channel_independent: bool = False
+    padded: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +168,8 @@ def _depth(model: Model, values: Values) -> int:
 def hyperparameters(job: Job, values: Values) -> Values:
     """Every hyperparameter of one configuration, searched or fixed, named as in the job file."""
     params = resolve(job, values)
-    found: Values = values | {f"window.{name}": value for name, value in asdict(params.window).items()}
+    window = asdict(params.window)
+    found: Values = values | {f"window.{name}": window[name] for name, _ in job.window}
     if isinstance(job.model.layers, tuple):
         for index, layer in enumerate(params.network.layers):
             found |= {f"model.layers.{index}.{name}": value for name, value in asdict(layer).items()}
@@ -193,7 +204,10 @@ def resolve(job: Job, values: Values) -> Params:
     get = _Values(values)
     stopping = job.train.early_stopping
     return Params(
-        WindowParams(**{name: get(f"window.{name}", value) for name, value in job.window}),
+        WindowParams(
+            **{name: get(f"window.{name}", value) for name, value in job.window},
+            padded=job.data.short == "pad",
+        ),
         NetworkParams(
             layers=tuple(_layer(job.model, get, index) for index in range(_depth(job.model, values))),
             reset_after=get("model.reset_after", job.model.reset_after),

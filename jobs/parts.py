@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from jobs.dataspec import Split
 from jobs.dimensions import Dimension
 from jobs.errors import JobError
 from jobs.panel import Indices, Panel
+from jobs.searchable import possible
 from jobs.spec import Job
 
 
@@ -48,6 +49,25 @@ def split_panel(panel: Panel, split: Split) -> Parts:
     )
 
 
+def split_folds(panel: Panel, split: Split) -> tuple[Parts, ...]:
+    """Every fold of a split, the one with the longest training part last; see ``Split``.
+
+    Each has the test part of all, and its own validation part is as long as the last one's.
+
+    Raises:
+        JobError: see ``split_panel``.
+    """
+    last = split_panel(panel, split)
+    length = last.test - last.validation
+    folds = []
+    for back in reversed(range(split.folds)):
+        validation = np.maximum(last.validation - back * length, last.train)
+        end = np.maximum(last.validation_end - back * length, last.train)
+        train_end = np.maximum(validation - split.gap, last.train)
+        folds.append(replace(last, train_end=train_end, validation=validation, validation_end=end))
+    return tuple(folds)
+
+
 def _before(panel: Panel, end: Indices, part: float | str, name: str) -> Indices:
     """Where a part begins that is followed by what begins at ``end``."""
     begin, lengths = panel.offsets[:-1], panel.lengths()
@@ -74,27 +94,39 @@ def _moment(panel: Panel, date: str, name: str) -> int:
 
 
 def parts_of(job: Job, panel: Panel) -> Parts:
-    """The job's split; series that are left out have no part, whatever the lookback of a trial is.
+    """The job's split, of its folds the last; series that are left out have no part, whatever the lookback.
 
     Raises:
         JobError: as ``split_panel``.
     """
-    parts = split_panel(panel, job.data.split)
+    return folds_of(job, panel)[-1]
+
+
+def folds_of(job: Job, panel: Panel) -> tuple[Parts, ...]:
+    """All folds of the job's split; series that are left out have no part, whatever the lookback.
+
+    Raises:
+        JobError: as ``split_panel``.
+    """
+    folds = split_folds(panel, job.data.split)
     if job.data.short == "error":
-        return parts
-    short = np.zeros(len(parts.end), dtype=bool)
+        return folds
+    short = np.zeros(len(panel.series), dtype=bool)
     short[short_series(job, panel)] = True
-    kept = {field.name: np.where(short, parts.end, getattr(parts, field.name)) for field in fields(Parts)}
-    return Parts(**kept)
+    return tuple(
+        Parts(
+            **{field.name: np.where(short, parts.end, getattr(parts, field.name)) for field in fields(Parts)}
+        )
+        for parts in folds
+    )
 
 
 def short_series(job: Job, panel: Panel) -> Indices:
-    """Numbers of the series that are shorter than a window of the longest lookback."""
-    return np.flatnonzero(panel.lengths() < longest(job.window.lookback) + job.window.horizon)
+    """Numbers of the series that are shorter than a window of the longest lookback, or of a single step."""
+    lookback = 1 if job.data.short == "pad" else longest(job.window.lookback)
+    return np.flatnonzero(panel.lengths() < lookback + job.window.horizon)
 
 
 def longest(lookback: int | Dimension) -> int:
     """The longest lookback that the search may give."""
-    if isinstance(lookback, int):
-        return lookback
-    return max(int(value) for value in lookback.probes() if value is not None)
+    return max(int(value) for value in possible(lookback) if value is not None)

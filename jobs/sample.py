@@ -25,7 +25,7 @@ from jobs.errors import JobError
 from jobs.folders import SHARD, new_folder, write_shards
 from jobs.panel import Panel
 from jobs.parts import split_panel
-from jobs.scaling import fit_scaler
+from jobs.scaling import Scaling, fit_scaler
 
 HORIZON = 24  # hours; as far as the driver leads the target
 LOOKBACK = 48  # hours
@@ -140,7 +140,7 @@ def _deviation(targets: list[FloatArray]) -> float:
     rows = np.concatenate(targets).astype(np.float32)[:, None]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     panel = Panel(("target",), 1, rows, np.arange(len(rows)), offsets, (None,) * len(targets), "int64")
-    return float(fit_scaler(panel, split_panel(panel, Split())).deviation[0])
+    return float(fit_scaler(panel, split_panel(panel, Split()), Scaling()).spread[0, 0])
 
 
 def _table(target: FloatArray, driver: FloatArray, name: str | None) -> pa.Table:

@@ -3,78 +3,166 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from jobs.npyfile import BLOCK, let_go
-from jobs.panel import Panel
+from jobs.errors import JobError
+from jobs.moments import Moments, least_targets, training_moments, training_sample
+from jobs.panel import Indices, Panel
+from jobs.params import WindowParams
 from jobs.parts import Parts
+from jobs.transform import fit_power, raised
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """How values are scaled: a choice that trials may share.
+
+    Attributes:
+        kind: ``standard``, ``min_max`` or ``none``.
+        by_series: each series by itself, not all together.
+        transform: of the targets, before that: ``none``, ``log`` or ``box_cox``.
+    """
+
+    kind: str = "standard"
+    by_series: bool = False
+    transform: str = "none"
+
+    @classmethod
+    def of(cls, window: WindowParams) -> Scaling:
+        """What a trial's parameters say; windows that are put on their own level are standardised first."""
+        kind = window.scale if window.scale in {"none", "min_max"} else "standard"
+        return cls(kind, kind != "none" and window.scale_by == "series", window.transform)
+
+
+@dataclass(frozen=True)
 class Scaler:
-    """Mean and standard deviation of each column over the training part, (columns,) float64."""
+    """Scaled values are ``(value - centre) / spread``, of targets after their power.
 
-    mean: FloatArray
-    deviation: FloatArray
+    Attributes:
+        centre, spread: (1 or series, columns and then static features) float64: the mean and the standard
+            deviation over the training part, or the least value and the range; 0 and 1 for the calendar,
+            masks and categories.  What is always the same keeps spread 1.
+        powers: (targets,) of Box-Cox, 0 the logarithm; None: as they are.
+    """
+
+    centre: FloatArray
+    spread: FloatArray
+    powers: FloatArray | None = None
+
+    def of(self, series: Indices) -> tuple[Any, Any]:
+        """Centre and spread for windows of these series: (windows or 1, 1, columns) float32."""
+        which = slice(None) if len(self.centre) == 1 else series
+        return tuple(each[which, None].astype(np.float32) for each in (self.centre, self.spread))  # type: ignore[return-value]
 
 
-def scaler_of(panel: Panel, parts: Parts) -> Scaler:
-    """As ``fit_scaler``; kept beside a mapped panel's files, so that a node's processes read it once."""
+def scaler_of(panel: Panel, parts: Parts, how: Scaling) -> Scaler:
+    """As ``fit_scaler``; kept beside a mapped panel's files, so that a node's processes read it once.
+
+    Raises:
+        JobError: as ``fit_scaler``.
+    """
     if panel.folder is None:
-        return fit_scaler(panel, parts)
-    digest = hashlib.sha256(parts.train.tobytes() + parts.train_end.tobytes()).hexdigest()[:16]
-    path = panel.folder / f"scaler-{digest}.npy"
-    with suppress(OSError, ValueError):
-        return Scaler(*np.load(path))
-    scaler = fit_scaler(panel, parts)
+        return fit_scaler(panel, parts, how)
+    digest = hashlib.sha256(json.dumps(asdict(how)).encode())
+    for array in (parts.train, parts.train_end):
+        digest.update(array.tobytes())
+    path = panel.folder / f"scaler-{digest.hexdigest()[:16]}.npz"
+    with suppress(OSError, ValueError, KeyError), np.load(path) as kept:
+        return Scaler(**{name: kept[name] for name in kept.files})
+    scaler = fit_scaler(panel, parts, how)
     with suppress(OSError):  # the cache may have lost the panel meanwhile
-        partial = path.with_name(f".{path.name}.{os.getpid()}.npy")
-        np.save(partial, np.stack([scaler.mean, scaler.deviation]))
+        partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
+        np.savez(partial, **{name: each for name, each in vars(scaler).items() if each is not None})
         partial.replace(path)
     return scaler
 
 
-def fit_scaler(panel: Panel, parts: Parts) -> Scaler:
-    """Mean and deviation over the training part of all series; a constant column keeps deviation 1.
+def fit_scaler(panel: Panel, parts: Parts, how: Scaling) -> Scaler:
+    """Fit on the training part of all series, or of each; values that were missing do not count.
 
-    The rows are read once, a block at a time, whose moments are put together as in Chan, Golub & LeVeque
-    (1979, STAN-CS-79-773).
+    A series without a training part is scaled as all are together.
+
+    Raises:
+        JobError: a target that is to be transformed has values that are not positive.
     """
-    count, columns = 0, len(panel.columns)
-    origin, mean, squares = np.zeros(columns), np.zeros(columns), np.zeros(columns)
-    for rows in _training_rows(panel, parts):
-        if not count:
-            origin = rows[0].astype(np.float64)  # a column that is always so has a deviation of exactly 0
-        values = rows - origin
-        middle = values.mean(axis=0)
-        away, total = middle - mean, count + len(values)
-        squares += np.square(values - middle).sum(axis=0) + away**2 * (count * len(values) / total)
-        mean += away * (len(values) / total)
-        count = total
-    deviation = np.sqrt(squares / max(count, 1))
-    deviation[deviation == 0] = 1.0
-    return Scaler(origin + mean, deviation)
+    powers = _powers(panel, parts, how.transform)
+    if how.kind == "none":
+        width = 1, len(panel.columns) + len(panel.statics)
+        return Scaler(np.zeros(width), np.ones(width), powers)
+    transform = None if powers is None else _on_targets(panel, powers)
+    moments = training_moments(panel, parts, transform, extremes=how.kind == "min_max")
+    together = _spans(moments.together(), how.kind)
+    centre, spread = together
+    if how.by_series:
+        known = moments.count > 0
+        found = _spans(moments, how.kind)
+        centre, spread = (np.where(known, one, all_) for one, all_ in zip(found, together, strict=True))
+    plain = panel.calendar + panel.masks
+    if plain:
+        centre[:, -plain:], spread[:, -plain:] = 0, 1
+    static = _static(panel, how.kind)
+    both = (np.repeat(each, len(centre), axis=0) for each in static)
+    centre, spread = (np.concatenate(pair, axis=1) for pair in zip((centre, spread), both, strict=True))
+    return Scaler(centre, spread, powers)
 
 
-def _training_rows(panel: Panel, parts: Parts) -> Iterator[npt.NDArray[np.float32]]:
-    """The training part in blocks, however long or short its series are."""
-    offsets, rows = panel.offsets, panel.rows
-    for begin in range(0, len(rows), BLOCK):
-        block = rows[begin : begin + BLOCK]
-        end = begin + len(block)
-        inside = slice(np.searchsorted(offsets, begin, "right") - 1, np.searchsorted(offsets, end, "left"))
-        edges = np.zeros(len(block) + 1, np.int64)
-        np.add.at(edges, np.clip(parts.train[inside] - begin, 0, len(block)), 1)
-        np.add.at(edges, np.clip(parts.train_end[inside] - begin, 0, len(block)), -1)
-        training = np.cumsum(edges[:-1]) > 0
-        if training.any():
-            yield block if training.all() else block[training]
-        let_go(rows)
+def _spans(moments: Moments, kind: str) -> tuple[FloatArray, FloatArray]:
+    if kind == "min_max":
+        return moments.least.copy(), _or_one(moments.most - moments.least)
+    return moments.mean.copy(), _or_one(np.sqrt(moments.variance))
+
+
+def _or_one(spread: FloatArray) -> FloatArray:
+    return np.where(spread == 0, 1.0, spread)
+
+
+def _static(panel: Panel, kind: str) -> tuple[FloatArray, FloatArray]:
+    """Centre and spread of the static features over the series, (1, features)."""
+    if panel.static is None:
+        return np.zeros((1, 0)), np.ones((1, 0))
+    values = panel.static.astype(np.float64)
+    numbers = np.array(["=" not in name for name in panel.statics])
+    least, most = values.min(axis=0), values.max(axis=0)
+    if kind == "min_max":
+        found = least, _or_one(most - least)
+    else:
+        found = values.mean(axis=0), _or_one(np.where(least == most, 0, values.std(axis=0)))
+    return np.where(numbers, found[0], 0.0)[None], np.where(numbers, found[1], 1.0)[None]
+
+
+def _powers(panel: Panel, parts: Parts, transform: str) -> FloatArray | None:
+    if transform == "none":
+        return None
+    _check_positive(panel, transform)
+    if transform == "log":
+        return np.zeros(panel.targets)
+    sample = training_sample(panel, parts).astype(np.float64)
+    return np.array([fit_power(sample[:, target]) for target in range(panel.targets)])
+
+
+def _check_positive(panel: Panel, transform: str) -> None:
+    for name, value in zip(panel.columns, least_targets(panel), strict=False):
+        if value <= 0:
+            raise JobError(
+                f"window.transform: {transform} is for positive targets, and {name!r} has {value:g}; "
+                "write transform: none, or leave such rows out by data.where"
+            )
+
+
+def _on_targets(panel: Panel, powers: FloatArray) -> Callable[[Any], Any]:
+    def transform(rows: Any) -> Any:
+        rows = rows.astype(np.float64)
+        rows[:, : panel.targets] = raised(np, rows[:, : panel.targets], powers)
+        return rows
+
+    return transform

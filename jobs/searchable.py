@@ -65,3 +65,8 @@ def as_written(value: Any) -> Any:
 
 
 Searchable = Annotated[T | Dimension, Searched()]
+
+
+def possible(field: Any) -> list[Any]:
+    """The values that a field may have: its own, or those that a search is certain to be able to give."""
+    return list(field.probes()) if isinstance(field, Int | Float | Choice | Boolean) else [field]

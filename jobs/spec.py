@@ -16,13 +16,21 @@ from pydantic_core import CoreSchema, core_schema
 
 from jobs.dataspec import Data
 from jobs.dimensions import Dimension
-from jobs.searchable import Positive, Searchable, Searched, Section, as_written, without_secrets
+from jobs.searchable import (
+    Positive,
+    Searchable,
+    Searched,
+    Section,
+    as_written,
+    possible,
+    without_secrets,
+)
 
 Cell = Literal["simple_rnn", "lstm", "gru"]
 Activation = Literal[
     "tanh", "relu", "sigmoid", "linear", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
 ]
-Scale = Literal["standard", "instance", "none"]
+Scale = Literal["standard", "min_max", "instance", "instance_standard", "none"]
 Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
 Loss = Literal["mse", "mae", "huber", "quantile"]
 Schedule = Literal["constant", "cosine", "reduce_on_plateau"]
@@ -40,6 +48,12 @@ class Window(Section):
     stride: Searchable[Positive] = 1  # between training windows only
     evaluation_stride: Positive = 1
     scale: Searchable[Scale] = "standard"
+    scale_by: Literal["all", "series"] = "all"  # series together, or each by itself
+    transform: Literal["none", "log", "box_cox"] = "none"  # of positive targets, before they are scaled
+    output: Searchable[Literal["last", "sequence"]] = (
+        "last"  # what forecasts in training: the last step, or every
+    )
+    channel_independent: Searchable[bool] = False  # each target a series of its own, with shared weights
 
 
 class Layer(Section):
@@ -181,10 +195,22 @@ class Job(Section):
                 "search.objective: val_loss cannot be compared between trials of different losses, and "
                 "train.loss is searched; write objective: val_mse or val_mae"
             )
-        scale = self.window.scale
-        if not isinstance(scale, str) and "none" in scale.probes() and len(scale.probes()) > 1:
+        return self
+
+    @model_validator(mode="after")
+    def _windows_compare(self) -> Self:
+        """Scores of all trials are in the same units, and no step of a window sees what it forecasts."""
+        window = self.window
+        scales, outputs = possible(window.scale), possible(window.output)
+        units = {"standard" if scale.startswith("instance") else scale for scale in scales}
+        if len(units) > 1:
             raise ValueError(
-                "window.scale: scores with and without scaling are in different units and cannot be "
-                "compared; leave none out of the choice"
+                "window.scale: scores in standard deviations, in ranges (min_max) and without scaling (none) "
+                "are in different units and cannot be compared; leave all but one of them out of the choice"
+            )
+        if "sequence" in outputs and any(scale.startswith("instance") for scale in scales):
+            raise ValueError(
+                "window.output: sequence forecasts from every step, and window.scale: instance would show "
+                "each the level of the steps after it; use scale: standard, or output: last"
             )
         return self

@@ -8,19 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jobs.checkpoint import Arrays, Progress, TrainState, model_bytes
-from jobs.feed import Order, Passes, batches_of, drawn, even_batch
+from jobs.fold import Fold, Folds, Found
+from jobs.forecaster import build_forecaster
 from jobs.keeper import Keeper
-from jobs.learner import Learner, Pass, Validation
-from jobs.models import build_forecaster
+from jobs.models import set_weights
 from jobs.outlook import ALONE, Outlook
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.parts import Parts
 from jobs.report import EpochReport, Hooks
-from jobs.scaling import Scaler, scaler_of
+from jobs.scaling import Scaler
 from jobs.schedules import PLATEAU_FACTOR, constant, cosine, plateaus
 from jobs.vitals import finite, metrics_of, vitals_of
-from jobs.windows import make_windows
 
 
 @dataclass(frozen=True)
@@ -28,25 +27,26 @@ class Task:
     """One trial's work.
 
     Attributes:
+        folds: the divisions of the series that it is trained and validated on, the longest last.
+        scalers: what each fold is scaled by.
         milestones: epochs at which the trial waits for a decision.
         outlook: what decides how its programs are compiled.
         pauses: whether a decision may be to go on later and elsewhere.
         to_beat: the score that the sweep's best trial ended with; models that are worse are not saved.
         models: epochs of the trial whose models are on storage.
-        scaler: of the training part, if it is known already.
         gpu: train on the GPU.
     """
 
     params: Params
     panel: Panel
-    parts: Parts
+    folds: tuple[Parts, ...]
+    scalers: tuple[Scaler, ...]
     seed: int
     milestones: frozenset[int] = frozenset()
     outlook: Outlook = ALONE
     pauses: bool = False
     to_beat: float | None = None
     models: frozenset[int] = frozenset()
-    scaler: Scaler | None = None
     gpu: bool = False
 
 
@@ -79,18 +79,8 @@ class _Trial:
     def __init__(self, task: Task, hooks: Hooks) -> None:
         self._task, self._hooks = task, hooks
         self._chosen = task.params.train
-        windows = make_windows(task.parts, task.params.window)
-        self._passes = Passes(windows.train, task.seed)
-        self._validation: Order = windows.validation
-        self._size = self._chosen.epoch_windows or len(windows.train)
-        if self._chosen.validation_windows is not None:
-            self._validation = drawn(windows.validation, self._chosen.validation_windows)
-        scaled = task.params.window.scale != "none"
-        self._scaler = (task.scaler or scaler_of(task.panel, task.parts)) if scaled else None
-        batch = even_batch(len(self._validation))
-        self._learner = Learner(
-            task.params, task.panel, self._scaler, task.seed, evaluation_batch=batch, gpu=task.gpu
-        )
+        self._folds = Folds(task.params, task.panel, task.folds, task.scalers, task.seed)
+        self._folds.begin(gpu=task.gpu)
         self._keeper = Keeper(hooks, self._model, task.to_beat, pauses=task.pauses)
         self._progress = Progress()
         self._best: Arrays = []
@@ -102,7 +92,7 @@ class _Trial:
         Raises:
             JobError: it belongs to another network.
         """
-        self._learner.arrays = state.now
+        self._folds.arrays = state.now
         self._progress, self._best = state.progress, state.best
         self._keeper.restore(state, self._task.models)
         for report in state.reports:
@@ -117,12 +107,8 @@ class _Trial:
         """
         began = time.perf_counter()
         self._prepare()
-        order = self._passes.order(self._progress.epoch * self._size, self._size)
-        passed = self._learner.train(order, self._rates, self._leave_if_asked)
-        found = None
-        if math.isfinite(passed.loss):
-            found = self._learner.evaluate(self._validation, self._leave_if_asked)
-        self._judge(passed, found, began)
+        found = self._folds.epoch(self._progress.epoch, self._rates, self._leave_if_asked)
+        self._judge(found, began)
 
     def _prepare(self) -> None:
         """Compile for the work between the rungs round this epoch."""
@@ -130,15 +116,14 @@ class _Trial:
         stretch = self._task.outlook.stretch(epoch, last)
         if self._prepared != stretch:
             epochs = self._task.outlook.epochs(epoch, last)
-            self._learner.expect(int(epochs * self._size), int(epochs * len(self._validation)))
+            self._folds.expect(int(epochs * self._folds.windows), int(epochs * self._folds.validated))
             self._prepared = stretch
 
-    def _rates(self, first: int, count: int) -> Any:
+    def _rates(self, fold: Fold, first: int, count: int) -> Any:
         chosen = self._chosen
         match chosen.schedule:
             case "cosine":
-                total = chosen.max_epochs * batches_of(self._size, chosen.batch_size)
-                return cosine(chosen.learning_rate, first, count, total)
+                return cosine(chosen.learning_rate, first, count, fold.steps(chosen.max_epochs))
             case "reduce_on_plateau":
                 scores = [report.score for report in self._told()]
                 reduced = PLATEAU_FACTOR ** plateaus(scores, chosen.plateau_patience)
@@ -155,14 +140,14 @@ class _Trial:
             self._keeper.save(wait=True)
             raise _Leave
 
-    def _judge(self, passed: Pass, found: Validation | None, began: float) -> None:
-        metrics = metrics_of(self._chosen.loss, passed, found)
+    def _judge(self, found: Found, began: float) -> None:
+        metrics = metrics_of(self._chosen.loss, found)
         score = metrics[self._chosen.objective]
         lost = not math.isfinite(score)
         self._progress = self._progress.after(math.inf if lost else score, self._chosen.min_delta)
-        arrays = self._learner.arrays
+        arrays = self._folds.arrays
         if self._progress.best_epoch == self._progress.epoch:
-            self._best = arrays[:1]
+            self._best = self._folds.last.learner.arrays[:1]
         report = EpochReport(
             epoch=self._progress.epoch,
             score=finite(score),
@@ -171,9 +156,9 @@ class _Trial:
             metrics={name: finite(value) for name, value in metrics.items()},
             seconds=time.perf_counter() - began,
             ended=self._ended(lost=lost),
-            vitals=vitals_of(self._learner.seconds, self._size, passed, found),
+            vitals=vitals_of(self._folds.seconds, self._folds.windows, found),
         )
-        self._learner.seconds.clear()
+        self._folds.forget()
         told, before = (*self._told(), report), self._keeper.state
         if lost:  # what it was before is still worth keeping, what it is now is not
             self._keeper.state = replace(before, reports=told) if before else None
@@ -184,10 +169,10 @@ class _Trial:
     def _pass_on(self, report: EpochReport) -> None:
         """Report, and save before it and after it what each asks for; seconds count to the next epoch."""
         milestone = report.epoch in self._task.milestones
-        with self._learner.clock("checkpoint"):
+        with self._folds.last.learner.clock("checkpoint"):
             self._keeper.before(milestone=milestone, ended=report.ended is not None)
         self._tell(report)
-        with self._learner.clock("checkpoint"):
+        with self._folds.last.learner.clock("checkpoint"):
             self._keeper.after(milestone=milestone)
 
     def _tell(self, report: EpochReport) -> None:
@@ -206,9 +191,7 @@ class _Trial:
 
     def _model(self, weights: Any) -> bytes:
         """The served model with these flat weights."""
-        panel = self._task.panel
-        model = build_forecaster(
-            self._task.params, self._scaler, inputs=len(panel.columns), targets=panel.targets
-        )
-        model.set_weights(self._learner.weights(weights))
+        learner = self._folds.last.learner
+        model = build_forecaster(self._task.params, self._task.scalers[-1], self._task.panel)
+        set_weights(model, learner.weights(weights))
         return model_bytes(model)

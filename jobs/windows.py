@@ -13,7 +13,7 @@ import numpy as np
 from jobs.errors import JobError
 from jobs.panel import Indices, Panel
 from jobs.params import WindowParams
-from jobs.parts import Parts, longest, parts_of, short_series
+from jobs.parts import Parts, folds_of, longest, short_series
 from jobs.spec import Job
 
 
@@ -25,19 +25,23 @@ class Starts:
         first: row of each series' first window, (series,).
         before: how many windows all earlier series have, (series + 1,).
         stride: rows between two windows of a series.
+        channels: windows that begin at each row; where there are several, what stands for a window is its
+            row times their number, plus its channel.
     """
 
     first: Indices
     before: Indices
     stride: int
+    channels: int = 1
 
     def __len__(self) -> int:
-        return int(self.before[-1])
+        return int(self.before[-1]) * self.channels
 
     def at(self, numbers: Indices) -> Indices:
-        """The first rows of the windows with these numbers."""
+        """What stands for the windows with these numbers."""
+        numbers, channel = np.divmod(numbers, self.channels)
         series = np.searchsorted(self.before, numbers, side="right") - 1
-        return self.first[series] + (numbers - self.before[series]) * self.stride
+        return (self.first[series] + (numbers - self.before[series]) * self.stride) * self.channels + channel
 
     def __getitem__(self, part: slice) -> Indices:
         return self.at(np.arange(*part.indices(len(self))))
@@ -52,14 +56,15 @@ class Windows:
     test: Starts
 
 
-def make_windows(parts: Parts, window: WindowParams) -> Windows:
-    """All windows of all series."""
-    return Windows(**{name: ranges.starts() for name, ranges in _ranges(parts, window).items()})
+def make_windows(parts: Parts, window: WindowParams, channels: int = 1) -> Windows:
+    """All windows of all series; of each target's own, if it is given how many ``channels`` there are."""
+    ranges = _ranges(parts, window)
+    return Windows(**{name: each.starts(channels) for name, each in ranges.items()})
 
 
-def count_windows(parts: Parts, window: WindowParams) -> dict[str, int]:
+def count_windows(parts: Parts, window: WindowParams, channels: int = 1) -> dict[str, int]:
     """How many windows each part has."""
-    return {name: len(ranges.starts()) for name, ranges in _ranges(parts, window).items()}
+    return {name: len(each.starts(channels)) for name, each in _ranges(parts, window).items()}
 
 
 @dataclass(frozen=True)
@@ -70,21 +75,25 @@ class _Ranges:
     last: Indices
     stride: int
 
-    def starts(self) -> Starts:
+    def starts(self, channels: int) -> Starts:
         """The same, numbered."""
         counts = np.maximum((self.last - self.first) // self.stride + 1, 0)
-        return Starts(self.first, np.concatenate([[0], np.cumsum(counts)]), self.stride)
+        return Starts(self.first, np.concatenate([[0], np.cumsum(counts)]), self.stride, channels)
 
 
 def _ranges(parts: Parts, window: WindowParams) -> dict[str, _Ranges]:
     lookback, stride = window.lookback, window.evaluation_stride
     size = lookback + window.horizon
+    # A short window begins before its series: where it would, were there as many steps as the lookback.
+    earliest = parts.train - (lookback - 1 if window.padded else 0)
+    last = parts.train_end - size
+    first = np.where(last < parts.train, np.maximum(last, earliest), parts.train)
     return {
-        "train": _Ranges(parts.train, parts.train_end - size, window.stride),
+        "train": _Ranges(first, last, window.stride),
         "validation": _Ranges(
-            np.maximum(parts.validation - lookback, parts.train), parts.validation_end - size, stride
+            np.maximum(parts.validation - lookback, earliest), parts.validation_end - size, stride
         ),
-        "test": _Ranges(np.maximum(parts.test - lookback, parts.train), parts.end - size, stride),
+        "test": _Ranges(np.maximum(parts.test - lookback, earliest), parts.end - size, stride),
     }
 
 
@@ -97,18 +106,25 @@ def check_windows(job: Job, panel: Panel) -> None:
     lookback, horizon = longest(job.window.lookback), job.window.horizon
     lengths, short = panel.lengths(), short_series(job, panel)
     if len(short) and (job.data.short == "error" or len(short) == len(lengths)):
+        needed = f"window.lookback + window.horizon = {lookback} + {horizon} = {lookback + horizon}"
+        if job.data.short == "pad":
+            needed = f"one and window.horizon = {horizon}"
         raise JobError(
-            f"{job.data.path}: {named(panel, short)} has {lengths[short[0]]} steps, fewer than "
-            f"window.lookback + window.horizon = {lookback} + {horizon} = {lookback + horizon}; "
-            "shorten the window, drop the series or write data.short: leave_out"
+            f"{job.data.path}: {named(panel, short)} has {lengths[short[0]]} steps, fewer than {needed}; "
+            "shorten the window, drop the series or write data.short: leave_out or pad"
         )
-    widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none")
-    for part, count in count_windows(parts_of(job, panel), widest).items():
-        if not count and (part != "test" or job.data.split.test):
-            raise JobError(
-                f"data.split: the {part} part holds no window of lookback {lookback} and horizon {horizon} "
-                f"(series have {lengths.min()} to {lengths.max()} steps); change data.split or the window"
-            )
+    padded = job.data.short == "pad"
+    widest = WindowParams(lookback, horizon, 1, job.window.evaluation_stride, "none", padded=padded)
+    folds = folds_of(job, panel)
+    for number, parts in enumerate(folds, start=1):
+        for part, count in count_windows(parts, widest).items():
+            if not count and (part != "test" or job.data.split.test):
+                fold = f" of fold {number}" if len(folds) > 1 else ""
+                raise JobError(
+                    f"data.split: the {part} part{fold} holds no window of lookback {lookback} and horizon "
+                    f"{horizon} (series have {lengths.min()} to {lengths.max()} steps); change data.split or "
+                    "the window"
+                )
 
 
 def named(panel: Panel, found: Indices) -> str:

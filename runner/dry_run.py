@@ -30,7 +30,8 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     values = space.sample(np.random.default_rng([job.search.seed, 0]))
     params, fidelity = resolve(job, values), fidelity_of(job, panel)
     planned = planned_trials(job.search.trials, space, make_scheduler(job, fidelity))
-    counts = count_windows(parts_of(job, panel), params.window)
+    channels = panel.targets if params.window.channel_independent else 1
+    counts = count_windows(parts_of(job, panel), params.window, channels)
     summary, parameters = _summary(job, params, panel)
     if as_json:
         print_json(
@@ -71,14 +72,18 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
 def _summary(job: Job, params: Params, panel: Panel) -> tuple[str, int]:
     """Keras's own summary of the network, and its number of parameters."""
     start_keras(job.backend)
+    from jobs.cut import Cutter
     from jobs.models import build_network
 
+    cutter = Cutter(panel, params.window, separate=params.window.channel_independent)
     network: Any = build_network(
         params.network,
         lookback=params.window.lookback,
-        inputs=len(panel.columns),
+        inputs=cutter.inputs,
         horizon=params.window.horizon,
-        targets=panel.targets,
+        targets=cutter.targets,
+        known=panel.known,
+        padded=params.window.padded,
     )
     lines: list[str] = []
     network.summary(print_fn=lines.append, line_length=78)

@@ -29,8 +29,8 @@ from jobs.outlook import Outlook
 from jobs.pages import Pages
 from jobs.panel import Panel
 from jobs.params import Params
-from jobs.parts import Parts, parts_of
-from jobs.scaling import Scaler, scaler_of
+from jobs.parts import Parts, folds_of, parts_of
+from jobs.scaling import Scaler, Scaling, scaler_of
 from jobs.spec import Job
 from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
@@ -53,7 +53,8 @@ class Worker:
         self._gpu, self._refusal = gpu, refusal
         self._jobs: dict[str, Job] = {}
         self._panels: dict[str, Panel] = {}
-        self._prepared: tuple[Parts, Scaler] | None = None  # of the latest job on the latest panel
+        self._folds: tuple[Parts, ...] | None = None  # of the latest job on the latest panel
+        self._scalers: dict[Scaling, tuple[Scaler, ...]] = {}
         self._held = ExitStack()
         self._thread = ThreadPoolExecutor(1, "saves")
 
@@ -84,31 +85,40 @@ class Worker:
         text, panel = order["job"], order["panel"]
         if text not in self._jobs:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
-            self._prepared = None
+            self._folds = None
         if panel not in self._panels:
             self._panels = {panel: _bounded(self._jobs[text], Path(panel))}
-            self._prepared = None
+            self._folds = None
         return self._jobs[text], self._panels[panel], SweepFolder.from_uri(order["sweep"])
+
+    def _prepared(
+        self, job: Job, panel: Panel, params: Params
+    ) -> tuple[tuple[Parts, ...], tuple[Scaler, ...]]:
+        """The job's folds, and what a trial scales each by; made once for all trials that agree in it."""
+        if self._folds is None:
+            self._folds, self._scalers = folds_of(job, panel), {}
+        how = Scaling.of(params.window)
+        if how not in self._scalers:
+            self._scalers[how] = tuple(scaler_of(panel, parts, how) for parts in self._folds)
+        return self._folds, self._scalers[how]
 
     def _train(self, order: Message) -> None:
         from jobs.train import Task, train
 
         job, panel, folder = self._open(order)
-        if self._prepared is None:
-            parts = parts_of(job, panel)
-            self._prepared = parts, scaler_of(panel, parts)
-        parts, scaler = self._prepared
+        params = Params.from_json(order["params"])
+        folds, scalers = self._prepared(job, panel, params)
         task = Task(
-            params=Params.from_json(order["params"]),
+            params=params,
             panel=panel,
-            parts=parts,
+            folds=folds,
             seed=order["seed"],
             milestones=frozenset(order["milestones"]),
             outlook=Outlook(tuple(order["rungs"]), order["alike"]),
             pauses=order["pauses"],
             to_beat=order["to_beat"],
             models=frozenset(epoch for _, epoch in folder.models_of(order["trial"]) if order["epoch"]),
-            scaler=scaler,
+            scalers=scalers,
             gpu=self._gpu,
         )
         leg = LegHooks(self._line, folder, order, self._thread)

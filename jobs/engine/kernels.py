@@ -16,6 +16,7 @@ from keras import ops
 
 from jobs.engine.backend import Backend
 from jobs.engine.network import Dropout, Network
+from jobs.engine.window import Level, Window, normalised
 from jobs.params import LayerParams
 
 _KEPT = 64  # layers
@@ -25,40 +26,55 @@ _KEPT = 64  # layers
 class KernelNetwork(Network):
     """A network that ``jobs.cudnn`` has nothing against."""
 
-    def apply(self, backend: Backend, weights: list[Any], x: Any) -> tuple[Any, list[Any]]:
+    def apply(self, backend: Backend, weights: list[Any], window: Window) -> tuple[Any, list[Any]]:
         """See ``Network``."""
-        forecast, outputs = self._run(backend, None, weights, x)
-        return forecast, [ops.transpose(each, (1, 0, 2)) for each in outputs[:-1]] + outputs[-1:]
+        outputs, level = self._run(backend, None, weights, window)
+        if self._needs_all:
+            outputs[-1] = self._last_step(outputs[-1], window)
+        forecast = self.head(outputs[-1], window.ahead, weights[3 * len(self.params.layers) :])
+        return forecast if level is None else level.back(forecast), outputs
 
     def loss_and_gradient(
-        self, backend: Backend, flat: Any, x: Any, dropout: Dropout | None, loss: Callable[[Any], Any]
+        self,
+        backend: Backend,
+        flat: Any,
+        window: Window,
+        dropout: Dropout | None,
+        loss: Callable[[Any], Any],
     ) -> tuple[Any, Any]:
         """See ``Network``."""
 
         def whole(flat: Any) -> tuple[Any]:
-            return (loss(self._run(backend, dropout, self.unflatten(flat), x)[0]),)
+            weights = self.unflatten(flat)
+            outputs, level = self._run(backend, dropout, weights, window)
+            head = weights[3 * len(self.params.layers) :]
+            return (loss(self._output(backend, dropout, window, level, outputs[-1], head)),)
 
         (value,), pull = backend.pullback(whole, flat)
         (gradient,) = pull((ops.ones_like(value),))
         return value, gradient
 
     def _run(
-        self, backend: Backend, dropout: Dropout | None, weights: list[Any], x: Any
-    ) -> tuple[Any, list[Any]]:
-        """The forecast, and each layer's outputs: (batch, lookback, units), of the last (batch, units)."""
-        level = x[:, -1:, :]
-        x = ops.cast(x - level if self.instance else x, self.dtype)
+        self, backend: Backend, dropout: Dropout | None, weights: list[Any], window: Window
+    ) -> tuple[list[Any], Level | None]:
+        """Each layer's outputs, as ``recurrence`` gives them, and the windows' own level.
+
+        (lookback, batch, units); of the last layer (batch, units) where no other step of it is needed.
+        """
+        x, level = normalised(window, self.normalise, self.own)
+        x = ops.cast(x, self.dtype)
         outputs, width = [], self.inputs
         for index, layer in enumerate(self.params.layers):
             if index:
                 x = self._dropped(backend, x, dropout, index - 1)
-            built = _layer(layer, width, self.dtype, last=index == len(self.params.layers) - 1)
+            last = self._is_last(index) and not self._needs_all
+            built = _layer(layer, width, self.dtype, last=last)
             x, _ = built.stateless_call(
                 weights[3 * index : 3 * index + 3], [each.value for each in built.non_trainable_variables], x
             )
-            outputs.append(x)
+            outputs.append(x if last else ops.transpose(x, (1, 0, 2)))
             width = layer.units
-        return self._output(backend, dropout, level, x, *weights[-2:]), outputs
+        return outputs, level
 
 
 @lru_cache(_KEPT)

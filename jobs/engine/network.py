@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import keras
-import numpy as np
 from keras import ops
 
 from jobs.engine.backend import Backend, split
 from jobs.engine.cell import Cell
 from jobs.engine.cells import make_cell
+from jobs.engine.head import Head
+from jobs.engine.initial import Flat, initial_weights
 from jobs.engine.recurrence import recurrence
-from jobs.params import LayerParams, NetworkParams
+from jobs.engine.window import Level, Normalise, Window, normalised
+from jobs.params import NetworkParams
 
-Flat = np.ndarray[Any, np.dtype[np.float32]]
 _GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
 
 
@@ -38,8 +38,10 @@ class Network:
         params: the stack; what rate a layer's dropout has does not matter here.
         lookback, inputs: steps and columns of a window.
         horizon, targets: steps and columns of a forecast.
-        instance: each window's last step is subtracted, and the target's added back to the forecast, as in
-            NLinear (Zeng et al. 2023, arXiv:2205.13504).
+        known: columns of what is known of the steps to forecast.
+        normalise, own: how each window's first ``own`` columns are put on its own level, see ``normalised``.
+        sequence: every step of the lookback forecasts in training, not the last alone.
+        padded: windows may have fewer steps than the lookback.
         dtype: what it computes in; weights, inputs and forecasts are float32.
     """
 
@@ -48,11 +50,24 @@ class Network:
     inputs: int
     horizon: int
     targets: int
-    instance: bool
+    known: int = 0
+    normalise: Normalise = "none"
+    own: int = 0
+    sequence: bool = False
+    padded: bool = False
     dtype: str = "float32"
 
+    @property
+    def head(self) -> Head:
+        """What follows the last layer."""
+        params = self.params
+        return Head(params.layers[-1].units, self.horizon, self.targets, self.known, params.output_activation)
+
     def shapes(self) -> list[tuple[int, ...]]:
-        """Of each layer its kernel, recurrent kernel and bias; of the head its kernel and bias."""
+        """Of each layer its kernel, recurrent kernel and bias; those of the head."""
+        return [*self._recurrent_shapes(), *self.head.shapes()]
+
+    def _recurrent_shapes(self) -> list[tuple[int, ...]]:
         shapes: list[tuple[int, ...]] = []
         width = self.inputs
         for layer in self.params.layers:
@@ -60,7 +75,7 @@ class Network:
             bias = (2, gates) if layer.cell == "gru" and self.params.reset_after else (gates,)
             shapes += [(width, gates), (layer.units, gates), bias]
             width = layer.units
-        return [*shapes, (width, self.horizon * self.targets), (self.horizon * self.targets,)]
+        return shapes
 
     @property
     def size(self) -> int:
@@ -68,17 +83,8 @@ class Network:
         return sum(math.prod(shape) for shape in self.shapes())
 
     def initial(self, seed: int) -> Flat:
-        """Weights to begin with, distributed as those of Keras's layers; the same on every backend."""
-        draw = np.random.default_rng(seed)
-        shapes = self.shapes()
-        found = []
-        for index, shape in enumerate(shapes):
-            if index % 3 == 2 or index == len(shapes) - 1:
-                layer = self.params.layers[index // 3] if index // 3 < len(self.params.layers) else None
-                found.append(_bias(shape, layer))
-            else:
-                found.append(_orthogonal(draw, shape) if index % 3 == 1 else _glorot(draw, shape))
-        return np.concatenate([np.ravel(weight) for weight in found]).astype(np.float32)
+        """Weights to begin with, (size,)."""
+        return initial_weights(self.params, self._recurrent_shapes(), self.head, seed)
 
     def unflatten(self, flat: Any) -> list[Any]:
         """The weights in their shapes and in what the network computes in, of a flat vector (size,)."""
@@ -86,31 +92,33 @@ class Network:
         cut = split(ops.cast(flat, self.dtype), *map(math.prod, shapes))
         return [ops.reshape(weight, shape) for weight, shape in zip(cut, shapes, strict=True)]
 
-    def apply(self, backend: Backend, weights: list[Any], x: Any) -> tuple[Any, list[Any]]:
+    def apply(self, backend: Backend, weights: list[Any], window: Window) -> tuple[Any, list[Any]]:
         """Forecast from scaled windows, without dropout.
 
         Args:
             backend: what it is traced for.
             weights: see ``unflatten``.
-            x: scaled windows, (batch, lookback, inputs).
+            window: scaled.
 
         Returns:
-            Scaled forecasts (batch, horizon, targets), and each layer's outputs: (lookback, batch, units), of
-            the last layer its last step's only, (batch, units).
+            Scaled forecasts of each window's last step, (batch, horizon, targets), and each layer's outputs:
+            (lookback, batch, units), of the last layer the last step's only, (batch, units).
         """
-        x, level = self._input(x)
+        x, level = self._input(window)
         outputs = []
         for index, cell in enumerate(self._cells()):
             projected, *rest = self._project(backend, index, None, x, *weights[3 * index : 3 * index + 3])
-            x = self._of_interest(index, recurrence(cell, backend).outputs(projected, *rest)[0])
+            x = recurrence(cell, backend).outputs(projected, *rest)[0]
             outputs.append(x)
-        return self._output(backend, None, level, x, *weights[-2:]), outputs
+        outputs[-1] = self._last_step(x, window)
+        forecast = self.head(outputs[-1], window.ahead, weights[3 * len(self.params.layers) :])
+        return forecast if level is None else level.back(forecast), outputs
 
     def loss_and_gradient(
         self,
         backend: Backend,
         flat: Any,
-        x: Any,
+        window: Window,
         dropout: Dropout | None,
         loss: Callable[[Any], Any],
     ) -> tuple[Any, Any]:
@@ -122,50 +130,54 @@ class Network:
         Args:
             backend: what it is traced for.
             flat: weights, (size,).
-            x: scaled windows, (batch, lookback, inputs).
+            window: scaled.
             dropout: of the layers that have any.
-            loss: scaled forecasts (batch, horizon, targets) to a scalar.
+            loss: scaled forecasts to a scalar: (batch, horizon, targets), or, where every step forecasts,
+                (batch, lookback, horizon, targets).
 
         Returns:
             The loss, and its gradient (size,).
         """
-        *weights, head, bias = self.unflatten(flat)
-        x, level = self._input(x)
+        weights = self.unflatten(flat)
+        weights, head = weights[: 3 * len(self.params.layers)], weights[3 * len(self.params.layers) :]
+        x, level = self._input(window)
         way_back: list[Callable[[Any], list[Any]]] = []
         for index, cell in enumerate(self._cells()):
             project = partial(self._project, backend, index, dropout)
             own = weights[3 * index : 3 * index + 3]
             (projected, *rest), pull = backend.pullback(project, x, *own)
-            runs = recurrence(cell, backend, last=self._is_last(index))
+            last = self._is_last(index) and not self._needs_all
+            runs = recurrence(cell, backend, last=last)
             saved = runs.forward(projected, *rest)
             way_back.append(partial(_back, pull, partial(runs.backward, saved=saved, rest=rest)))
-            x = self._of_interest(index, saved[0])
+            x = saved[0][-1] if last else saved[0]
 
-        def end(x: Any, head: Any, bias: Any) -> tuple[Any]:
-            return (loss(self._output(backend, dropout, level, x, head, bias)),)
+        def end(x: Any, *head: Any) -> tuple[Any]:
+            return (loss(self._output(backend, dropout, window, level, x, list(head))),)
 
-        (value,), pull = backend.pullback(end, x, head, bias)
+        (value,), pull = backend.pullback(end, x, *head)
         g, *found = pull((ops.ones_like(value),))
         for back in reversed(way_back):
             g, *own = back(g)
             found = [*own, *found]
         return value, ops.concatenate([ops.reshape(ops.cast(each, "float32"), (-1,)) for each in found])
 
+    @property
+    def _needs_all(self) -> bool:
+        """Whether the loss needs other steps of the last layer than its last."""
+        return self.sequence or self.padded
+
     def _is_last(self, index: int) -> bool:
         return index == len(self.params.layers) - 1
-
-    def _of_interest(self, index: int, outputs: Any) -> Any:
-        return outputs[-1] if self._is_last(index) else outputs
 
     def _cells(self) -> Iterator[Cell]:
         for layer in self.params.layers:
             yield make_cell(layer.cell, layer.units, layer.activation, reset_after=self.params.reset_after)
 
-    def _input(self, x: Any) -> tuple[Any, Any]:
-        """The first layer's input (lookback, batch, inputs), and the window's last step."""
-        level = x[:, -1:, :]
-        x = ops.cast(x - level if self.instance else x, self.dtype)
-        return ops.transpose(x, (1, 0, 2)), level
+    def _input(self, window: Window) -> tuple[Any, Level | None]:
+        """The first layer's input (lookback, batch, inputs), and the windows' own level."""
+        x, level = normalised(window, self.normalise, self.own)
+        return ops.transpose(ops.cast(x, self.dtype), (1, 0, 2)), level
 
     def _project(
         self, backend: Backend, index: int, dropout: Dropout | None, x: Any, *weights: Any
@@ -178,14 +190,44 @@ class Network:
         projected = ops.matmul(ops.reshape(x, (-1, width)), kernel) + bias
         return ops.reshape(projected, (steps, batch, kernel.shape[1])), *rest
 
+    def _last_step(self, outputs: Any, window: Window) -> Any:
+        """Of a layer's outputs (lookback, batch, units) each window's last."""
+        if not self.padded:
+            return outputs[-1]
+        is_last = ops.expand_dims(ops.arange(self.lookback), 1) == ops.expand_dims(window.length - 1, 0)
+        return ops.sum(outputs * ops.cast(ops.expand_dims(is_last, -1), outputs.dtype), axis=0)
+
     def _output(
-        self, backend: Backend, dropout: Dropout | None, level: Any, x: Any, head: Any, bias: Any
+        self,
+        backend: Backend,
+        dropout: Dropout | None,
+        window: Window,
+        level: Level | None,
+        x: Any,
+        head: list[Any],
     ) -> Any:
+        """Forecasts of the last layer's outputs: see ``loss_and_gradient``."""
+        if self.padded and not self.sequence:
+            x = self._last_step(x, window)
         x = self._dropped(backend, x, dropout, len(self.params.layers) - 1)
-        x = ops.matmul(x, head) + bias
-        x = ops.cast(keras.activations.get(self.params.output_activation)(x), "float32")
-        x = ops.reshape(x, (-1, self.horizon, self.targets))
-        return x + level[:, :, : self.targets] if self.instance else x
+        if not self.sequence:
+            forecast = self.head(x, window.ahead, head)
+            return forecast if level is None else level.back(forecast)
+        ahead = None
+        if window.ahead is not None:
+            ahead = ops.reshape(
+                ops.transpose(self.unfold(window.ahead), (1, 0, 2, 3)), (-1, self.horizon, self.known)
+            )
+        forecast = self.head(ops.reshape(x, (-1, x.shape[-1])), ahead, head)
+        forecast = ops.reshape(forecast, (self.lookback, -1, self.horizon, self.targets))
+        return ops.transpose(forecast, (1, 0, 2, 3))
+
+    def unfold(self, steps: Any) -> Any:
+        """What follows each step of the lookback: (batch, lookback + horizon - 1, columns), from the second
+        step on, to (batch, lookback, horizon, columns).
+        """  # noqa: D205
+        index = [[begin + step for step in range(self.horizon)] for begin in range(self.lookback)]
+        return ops.take(steps, index, axis=1)
 
     def _dropped(self, backend: Backend, x: Any, dropout: Dropout | None, index: int) -> Any:
         """Inverted dropout (Srivastava et al. 2014): what is kept is scaled up."""
@@ -200,23 +242,3 @@ class Network:
 def _back(pull: Callable[[Any], Any], backward: Callable[[Any], tuple[Any, ...]], g: Any) -> list[Any]:
     """From the gradient of a layer's outputs to those of its inputs and of its weights."""
     return list(pull(backward(g)))
-
-
-def _glorot(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Uniform, as wide as the sum of inputs and outputs asks (Glorot & Bengio 2010)."""
-    bound = math.sqrt(6 / sum(shape))
-    return draw.uniform(-bound, bound, shape)
-
-
-def _orthogonal(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
-    """Orthonormal rows, there are never more of them than columns (Saxe et al. 2014, arXiv:1312.6120)."""
-    q, r = np.linalg.qr(draw.normal(size=shape[::-1]))
-    return (q * np.sign(np.diag(r))).T
-
-
-def _bias(shape: tuple[int, ...], layer: LayerParams | None) -> Flat:
-    """Zeros, but ones for an LSTM's forget gate (Jozefowicz et al. 2015)."""
-    bias = np.zeros(shape, np.float32)
-    if layer is not None and layer.cell == "lstm":
-        bias[layer.units : 2 * layer.units] = 1
-    return bias

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,57 +17,13 @@ from jobs.engine.backend import Arrays, backend
 from jobs.engine.losses import loss_function
 from jobs.engine.network import Dropout, Network
 from jobs.engine.optimizers import OPTIMIZERS
+from jobs.engine.shape import Batches, Functions, Shape, sums
 
 _KEPT = 24  # shapes that a worker keeps the programs of
 _TIDIED = 16  # new programs, after which it gives back memory
 _LEAST = -1e30  # less than any output
-Batches = dict[str, Any]
+_NOTHING = 1e-12  # less than the weight of any value
 Given = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Everything that a program is compiled for; trials that agree in it share the program.
-
-    Attributes:
-        network: its shape.
-        loss, quantile: see ``losses``.
-        batch: windows of a batch.
-        capacity: batches that one call takes at most.
-        xla: compile by XLA, rather than run a plain graph where the backend has such.
-    """
-
-    network: Network
-    loss: str
-    quantile: float
-    batch: int
-    capacity: int
-    xla: bool
-
-    def scaled(self, batches: Batches, i: Any, given: Given) -> tuple[Any, Any]:
-        """Windows (batch, lookback, inputs) and targets (batch, horizon, targets) of batch ``i``, scaled."""
-        mean, deviation, targets = given["mean"], given["deviation"], self.network.targets
-        # Zeros that fill a batch up may be far from the data, whose scaling would make them overflow.
-        real = ops.reshape(self.real(batches, i), (-1, 1, 1))
-        x = ops.where(real, (batches["x"][i] - mean) / deviation, 0.0)
-        return x, ops.where(real, (batches["y"][i] - mean[:targets]) / deviation[:targets], 0.0)
-
-    def real(self, batches: Batches, i: Any) -> Any:
-        """Which windows of batch ``i`` are any, (batch,)."""
-        return ops.arange(self.batch) < batches["valid"][i]
-
-    def sums(self, function: Callable[[Any], Any], error: Any, real: Any) -> Any:
-        """The mean over a window's steps and targets, summed over the ``real`` windows."""
-        return ops.sum(ops.mean(function(error), axis=(1, 2)) * ops.cast(real, "float32"))
-
-    def nothing(self) -> Batches:
-        """No batches: a call with them only compiles."""
-        network, both = self.network, (self.capacity, self.batch)
-        return {
-            "x": np.zeros((*both, network.lookback, network.inputs), np.float32),
-            "y": np.zeros((*both, network.horizon, network.targets), np.float32),
-            "valid": np.zeros(self.capacity, np.int32),
-        }
 
 
 class Training:
@@ -102,8 +56,8 @@ class Training:
             batches: see ``feed.Feed.gather``.
             count: how many batches there are.
             given: what else differs between trials: ``learning_rates`` of the batches (capacity,), ``rates``
-                of dropout (layers,), ``seed`` and ``step``, the number of the first batch, ``clip``, the
-                largest norm of a gradient, and the columns' ``mean`` and ``deviation`` (inputs,).
+                of dropout (layers,), ``seed`` and ``step``, the number of the first batch, and ``clip``,
+                the largest norm of a gradient.
 
         Returns:
             The arrays after it, each batch's loss and its gradient's norm, (count,).
@@ -118,14 +72,17 @@ class Training:
         def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
             i, (weights, *state) = index[0], carry
             dropout = Dropout(given["rates"], (given["seed"], given["step"] + i))
-            x, y = shape.scaled(batches, i, given)
+            functions = (loss_function(shape.loss, shape.quantile),)
 
             def loss(forecast: Any) -> Any:
-                function = loss_function(shape.loss, shape.quantile)
-                total = shape.sums(function, forecast - y, shape.real(batches, i))
-                return total / ops.cast(batches["valid"][i], "float32")
+                error = forecast - shape.actual(batches, i)
+                real = ops.cast(shape.real(batches, i), "float32")
+                total, weight = sums(functions, error, shape.counted(batches, i), real)
+                return total / ops.maximum(weight, _NOTHING)
 
-            value, gradient = shape.network.loss_and_gradient(self._backend, weights, x, dropout, loss)
+            value, gradient = shape.network.loss_and_gradient(
+                self._backend, weights, shape.window(batches, i), dropout, loss
+            )
             norm = ops.sqrt(ops.sum(ops.square(gradient)))
             gradient = gradient * ops.minimum(1.0, given["clip"] / norm)
             after = OPTIMIZERS[self.optimizer].apply(
@@ -160,62 +117,64 @@ class Evaluation:
         self._run = self._step_by_step if self._backend.eager else self._backend.program(self._program)
         self._ready = False
 
-    def prepare(self, weights: Any, given: Given) -> float:
+    def prepare(self, weights: Any) -> float:
         """Compile, unless that has been done; the seconds it took."""
         if self._ready:
             return 0.0
         began, self._ready = time.perf_counter(), True
         if not self._backend.eager:
-            self(weights, self.shape.nothing(), 0, given)
+            self(weights, self.shape.nothing(), 0)
         return time.perf_counter() - began
 
-    def __call__(self, weights: Any, batches: Batches, count: int, given: Given) -> tuple[Any, Any]:
+    def __call__(self, weights: Any, batches: Batches, count: int) -> tuple[Any, Any]:
         """Evaluate the first ``count`` of some batches.
 
         Returns:
-            Sums over the windows of loss, squared and absolute error, (3,) float64, and the largest output of
-            each ReLU unit, (units of all ReLU layers,).
+            Sums over the windows of loss, squared and absolute error, and of the windows' weights, (4,)
+            float64, and the largest output of each ReLU unit, (units of all ReLU layers,).
         """
-        *sums, largest = self._run(weights, batches, np.int32(count), given)
-        totals = [ops.convert_to_numpy(each).sum(dtype=np.float64) for each in sums]
+        *found, largest = self._run(weights, batches, np.int32(count))
+        totals = [ops.convert_to_numpy(each).sum(dtype=np.float64) for each in found]
         return np.array(totals), ops.convert_to_numpy(largest)
 
-    def _functions(self) -> tuple[Callable[[Any], Any], ...]:
+    def _functions(self) -> Functions:
         return loss_function(self.shape.loss, self.shape.quantile), ops.square, ops.abs
 
-    def _step_by_step(self, weights: Any, batches: Batches, count: Any, given: Given) -> Any:
+    def _step_by_step(self, weights: Any, batches: Batches, count: Any) -> Any:
         """Without a program: recurrences are graphs that training has made already, the rest is little."""
-        network = self.shape.network
-        mean, deviation, targets = given["mean"], given["deviation"], network.targets
-        unflat = network.unflatten(weights)
-        errors, largest = [], np.full(self._units, _LEAST)
-        for x, y, valid in zip(batches["x"][:count], batches["y"], batches["valid"], strict=False):
-            forecast, outputs = network.apply(self._backend, unflat, (x[:valid] - mean) / deviation)
-            errors.append(ops.convert_to_numpy(forecast) - (y[:valid] - mean[:targets]) / deviation[:targets])
+        shape, unflat = self.shape, self.shape.network.unflatten(weights)
+        errors: list[Any] = []
+        counted: list[Any] = []
+        largest = np.full(self._units, _LEAST)
+        for i in range(count):
+            some = shape.alone(batches, i)
+            forecast, outputs = shape.network.apply(self._backend, unflat, shape.window(some, 0))
+            errors.append(ops.convert_to_numpy(forecast) - some["y"][0])
+            counted.append(shape.counted(some, 0))
             if self._relus:
                 relus = [ops.convert_to_numpy(outputs[i]) for i in self._relus]
                 units = [each.reshape(-1, each.shape[-1]).max(0) for each in relus]
                 largest = np.maximum(largest, np.concatenate(units))
-        error = np.concatenate(errors)
-        return *(ops.mean(function(error), axis=(1, 2)) for function in self._functions()), largest
+        error, there = np.concatenate(errors), np.concatenate(counted) if shape.masked else None
+        return *sums(self._functions(), error, there, np.ones(len(error), np.float32)), largest
 
-    def _program(self, weights: Any, batches: Batches, count: Any, given: Given) -> Any:
-        shape, functions = self.shape, self._functions()
+    def _program(self, weights: Any, batches: Batches, count: Any) -> Any:
+        shape = self.shape
         unflat = shape.network.unflatten(weights)
 
         def body(carry: Arrays, index: Arrays) -> tuple[Arrays, Arrays]:
-            x, y = shape.scaled(batches, index[0], given)
-            forecast, outputs = shape.network.apply(self._backend, unflat, x)
-            real = shape.real(batches, index[0])
-            sums = tuple(shape.sums(function, forecast - y, real) for function in functions)
+            forecast, outputs = shape.network.apply(self._backend, unflat, shape.window(batches, index[0]))
+            real, counted = shape.real(batches, index[0]), shape.counted(batches, index[0])
+            error = forecast - shape.actual(batches, index[0])
+            found = sums(self._functions(), error, counted, ops.cast(real, "float32"))
             if not self._relus:
-                return carry, sums
+                return carry, found
             largest = [_largest(outputs[i], real) for i in self._relus]
-            return (ops.maximum(carry[0], ops.concatenate(largest)),), sums
+            return (ops.maximum(carry[0], ops.concatenate(largest)),), found
 
         begin = (ops.full((self._units,), _LEAST, dtype="float32"),)
-        (largest,), sums = self._backend.loop(count, shape.capacity, body, begin, 3)
-        return *sums, largest
+        (largest,), found = self._backend.loop(count, shape.capacity, body, begin, 4)
+        return *found, largest
 
 
 def _largest(output: Any, real: Any) -> Any:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from jobs import feed
-from jobs import train as training
+from jobs import feed, fold
 from jobs.dataspec import Split
 from jobs.learner import Learner
 from jobs.params import Params
-from jobs.parts import split_panel
+from jobs.parts import split_folds
 from jobs.report import EpochReport
+from jobs.scaling import Scaling, fit_scaler
 from jobs.train import Task, train
 from tests.jobs.small import panel
 
@@ -72,11 +72,19 @@ class Listener:
 
 
 def task(
-    chosen: Params, *, steps: int = 60, seed: int = 3, milestones: tuple[int, ...] = (), **more: Any
+    chosen: Params,
+    *,
+    steps: int = 60,
+    seed: int = 3,
+    milestones: tuple[int, ...] = (),
+    split: Split = Split(),  # noqa: B008 - it is frozen
+    **more: Any,
 ) -> Task:
     """A trial on one small series."""
     found = panel(steps)
-    return Task(chosen, found, split_panel(found, Split()), seed, frozenset(milestones), **more)
+    folds = split_folds(found, split)
+    scalers = tuple(fit_scaler(found, parts, Scaling.of(chosen.window)) for parts in folds)
+    return Task(chosen, found, folds, scalers, seed, frozenset(milestones), **more)
 
 
 def trained(
@@ -91,6 +99,6 @@ def trained(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feed, "MOST_BATCHES", at_once)
-        patch.setattr(training, "Learner", make)
+        patch.setattr(fold, "Learner", make)
         train(given, listener, resume_from, known_epochs)
     return listener

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.dataspec import Split
 from jobs.errors import JobError
 from jobs.jobfile import parse_job
 from jobs.panel import Panel
 from jobs.params import LayerParams, NetworkParams, Params, TrainParams, WindowParams
+from jobs.parts import Parts, split_panel
+from jobs.scaling import Scaler, Scaling, fit_scaler
 from jobs.spec import Job
 
 MINIMAL = """\
@@ -53,6 +56,16 @@ def params(**changes: Any) -> Params:
             layers = tuple(replace(layer, **{name: value}) for layer in network.layers)
             network = replace(network, layers=layers)
     return Params(window, network, train)
+
+
+def standard(found: Panel, parts: Parts) -> Scaler:
+    """Mean and deviation of the training part."""
+    return fit_scaler(found, parts, Scaling())
+
+
+def unscaled(found: Panel) -> Scaler:
+    """What leaves the panel's values as they are."""
+    return fit_scaler(found, split_panel(found, Split()), Scaling("none"))
 
 
 def panel(*lengths: int, columns: int = 2, targets: int = 1, seed: int = 0, hours: int = 1) -> Panel:

@@ -12,7 +12,6 @@ from jobs.engine.network import Network
 from jobs.feed import Passes
 from jobs.models import build_network
 from jobs.params import LayerParams
-from jobs.scaling import fit_scaler
 from jobs.train import Task
 from jobs.windows import make_windows
 from tests.jobs.listener import task, trained
@@ -21,8 +20,8 @@ from tests.jobs.small import params
 
 def scaled(given: Task, starts: Any) -> tuple[Any, Any]:
     """Windows and their targets, sliced one by one."""
-    window, scaler = given.params.window, fit_scaler(given.panel, given.parts)
-    rows = ((given.panel.rows - scaler.mean) / scaler.deviation).astype(np.float32)
+    window, scaler = given.params.window, given.scalers[0]
+    rows = ((given.panel.rows - scaler.centre) / scaler.spread).astype(np.float32)
     ends = starts + window.lookback
     x = np.array([rows[start:end] for start, end in zip(starts, ends, strict=True)])
     return x, np.array([rows[end : end + window.horizon, : given.panel.targets] for end in ends])
@@ -30,14 +29,14 @@ def scaled(given: Task, starts: Any) -> tuple[Any, Any]:
 
 def fitted(given: Task) -> list[dict[str, float]]:
     """What Keras finds in every epoch."""
-    chosen, windows = given.params, make_windows(given.parts, given.params.window)
+    chosen, windows = given.params, make_windows(given.folds[0], given.params.window)
     sizes = {
         "lookback": chosen.window.lookback,
         "inputs": len(given.panel.columns),
         "horizon": chosen.window.horizon,
         "targets": given.panel.targets,
     }
-    network = Network(chosen.network, **sizes, instance=False)
+    network = Network(chosen.network, **sizes)
     model = build_network(chosen.network, **sizes)
     ends = np.cumsum([np.prod(shape) for shape in network.shapes()])[:-1]
     flat = np.split(network.initial(given.seed), ends)

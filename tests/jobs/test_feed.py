@@ -13,9 +13,14 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from jobs import feed as feeding
+from jobs.cut import Cutter
 from jobs.feed import LARGEST_EVALUATED, MOST_BATCHES, Feed, Passes, batches_of, drawn, even_batch
 from jobs.pages import Pages
+from jobs.panel import Panel
+from jobs.params import WindowParams
+from jobs.scaling import Scaler
 from jobs.windows import Starts
+from tests.jobs.small import unscaled
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,14 @@ class Case:
 def case() -> Case:
     rng = np.random.default_rng(5)
     rows = rng.normal(size=(60, 3)).astype(np.float32)
-    return Case(
-        Feed(rows, lookback=4, horizon=2, targets=2), np.array([0, 1, 5, 6, 7, 20, 33, 34, 50, 53, 54])
-    )
+    return Case(feed_of(rows, 4, 2, targets=2), np.array([0, 1, 5, 6, 7, 20, 33, 34, 50, 53, 54]))
+
+
+def feed_of(rows: Any, lookback: int, horizon: int, *, targets: int = 1) -> Feed:
+    names = tuple(f"c{column}" for column in range(rows.shape[1]))
+    ends = np.array([0, len(rows)])
+    found = Panel(names, targets, rows, np.arange(len(rows)), ends, (None,), "int64")
+    return Feed(Cutter(found, WindowParams(lookback, horizon, 1, 1, "none")), unscaled(found))
 
 
 def windows(batches: dict[str, Any], name: str) -> Any:
@@ -44,7 +54,7 @@ def windows(batches: dict[str, Any], name: str) -> Any:
 def test_gathered_windows_are_what_slicing_gives(case: Case, batch: int, capacity: int) -> None:
     batches = case.feed.gather(case.starts, batch=batch, capacity=capacity)
 
-    rows = case.feed.rows
+    rows = case.feed.cutter.panel.rows
     x = np.array([rows[start : start + 4] for start in case.starts])
     y = np.array([rows[start + 4 : start + 6, :2] for start in case.starts])
     np.testing.assert_array_equal(windows(batches, "x"), x)
@@ -54,14 +64,29 @@ def test_gathered_windows_are_what_slicing_gives(case: Case, batch: int, capacit
     assert [batches[name].dtype for name in ("x", "y", "valid")] == [np.float32, np.float32, np.int32]
 
 
+def test_windows_are_scaled_and_what_fills_a_batch_up_is_zero(case: Case) -> None:
+    """However far from the data zero is."""
+    scaler = Scaler(np.array([[20.0, -3.0, 1e24]]), np.array([[4.0, 0.5, 1.0]]))
+    plain = case.feed.gather(case.starts, batch=4, capacity=3)
+
+    found = replace(case.feed, scaler=scaler).gather(case.starts, batch=4, capacity=3)
+
+    for name in ("x", "y"):
+        columns = slice(windows(plain, name).shape[2])
+        wanted = (windows(plain, name) - scaler.centre[:, columns]) / scaler.spread[:, columns]
+        np.testing.assert_allclose(windows(found, name), wanted, rtol=1e-5)
+        assert not found[name][2, 3].any()
+
+
 @pytest.mark.parametrize("at_once", [1, 4, 11, 99])
 def test_a_limit_to_what_is_kept_changes_nothing(
     case: Case, tmp_path: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feeding, "_BETWEEN_LOOKS", at_once)
-    np.save(tmp_path / "rows.npy", case.feed.rows)
+    np.save(tmp_path / "rows.npy", case.feed.cutter.panel.rows)
     rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
-    limited = replace(case.feed, rows=rows, pages=Pages(rows, 1))
+    mapped = replace(case.feed.cutter.panel, rows=rows, pages=Pages(rows, 1))
+    limited = replace(case.feed, cutter=replace(case.feed.cutter, panel=mapped))
 
     found = limited.gather(case.starts, batch=4, capacity=3)
 
@@ -81,11 +106,11 @@ def test_each_batch_tells_how_many_of_its_windows_are_real(case: Case, count: in
 
 
 def test_what_is_gathered_is_nobody_elses(case: Case) -> None:
-    before = case.feed.rows.copy()
+    before = case.feed.cutter.panel.rows.copy()
 
     case.feed.gather(case.starts, batch=4, capacity=3)["x"][:] = 0
 
-    np.testing.assert_array_equal(case.feed.rows, before)
+    np.testing.assert_array_equal(case.feed.cutter.panel.rows, before)
 
 
 def numbered(count: int, stride: int = 10) -> Starts:
@@ -197,7 +222,7 @@ def test_an_epoch_has_a_batch_for_every_window(count: int, batch_size: int, batc
 
 
 def rows_of(columns: int, lookback: int) -> Feed:
-    return Feed(np.zeros((1, columns), np.float32), lookback, horizon=1, targets=1)
+    return feed_of(np.zeros((1, columns), np.float32), lookback, 1)
 
 
 def test_a_call_takes_many_small_batches_and_few_large_ones() -> None:

@@ -11,16 +11,17 @@ import pandas as pd
 import pytest
 
 from jobs import forecast as forecast_module
+from jobs.cut import Cutter
 from jobs.dataspec import Split
 from jobs.errors import JobError
-from jobs.forecast import check_history, forecast_panel, predict_windows, score_test
+from jobs.forecast import Served, check_history, forecast_panel, score_test
 from jobs.panel import Panel
 from jobs.params import WindowParams
 from jobs.parts import split_panel
-from jobs.scaling import fit_scaler
-from tests.jobs.small import panel
+from tests.jobs.small import panel, standard
 
 LOOKBACK, HORIZON = 4, 3
+WINDOW = WindowParams(LOOKBACK, HORIZON, 1, 1, "none")
 
 
 def last_values(columns: int = 2, targets: int = 1, horizon: int = HORIZON) -> keras.Model:
@@ -30,8 +31,11 @@ def last_values(columns: int = 2, targets: int = 1, horizon: int = HORIZON) -> k
 
 
 def forecast(found: Panel, *, series: str | None = None) -> pd.DataFrame:
-    model = last_values(len(found.columns), found.targets)
-    return forecast_panel(model, found, lookback=LOOKBACK, horizon=HORIZON, time="when", series=series)
+    return forecast_panel(served(found), time="when", series=series)
+
+
+def served(found: Panel) -> Served:
+    return Served(last_values(len(found.columns), found.targets), Cutter(found, WINDOW))
 
 
 # Times
@@ -111,28 +115,28 @@ def test_every_series_has_its_rows_after_its_own_end() -> None:
 )
 def test_too_short_a_history_is_told(lengths: tuple[int, ...], who: str) -> None:
     with pytest.raises(JobError) as error:
-        check_history(panel(*lengths), LOOKBACK, "error")
+        check_history(panel(*lengths), WINDOW, "error")
 
     assert str(error.value) == (f"{who}, fewer than the 4 that the model looks back; give it more history")
 
 
 def test_series_that_are_too_short_can_be_left_out() -> None:
     found = panel(3, 9, 2, 5)
-    check_history(found, LOOKBACK, "leave_out")
+    check_history(found, WINDOW, "leave_out")
 
     frame = forecast(found, series="id")
 
     assert frame["id"].tolist() == ["s1"] * 3 + ["s3"] * 3
     np.testing.assert_array_equal(frame["c0"], found.rows[[9, 10, 11, 16, 17, 18], 0])
     with pytest.raises(JobError, match="has 3 steps, fewer than the 4"):
-        check_history(panel(3, 2), LOOKBACK, "leave_out")
+        check_history(panel(3, 2), WINDOW, "leave_out")
 
 
 def test_many_windows_are_forecast_in_order() -> None:
     found = panel(2600)
     starts = np.arange(2500)
 
-    forecasts = predict_windows(last_values(), found.rows, starts, LOOKBACK)
+    forecasts = served(found).forecast(starts)
 
     np.testing.assert_array_equal(forecasts[:, 0, 0], found.rows[1:2501, 0])
     assert forecasts.shape == (2500, HORIZON, 1)
@@ -178,7 +182,7 @@ def test_the_test_score_is_worked_out_by_hand(
     monkeypatch.setattr(forecast_module, "_CHUNK", chunk)
     found, split = panel(40, 60), Split(validation=0.2, test=0.2)
     parts = split_panel(found, split)
-    deviation = 1.0 if scale == "none" else fit_scaler(found, parts).deviation[0]
+    deviation = 1.0 if scale == "none" else standard(found, parts).spread[0, 0]
 
     scores = score_test(last_values(), found, parts, WindowParams(LOOKBACK, HORIZON, 5, 1, scale), season=2)
 

@@ -17,9 +17,9 @@ from jobs.learner import Learner
 from jobs.panel import Panel
 from jobs.params import LayerParams, Params
 from jobs.parts import split_panel
-from jobs.scaling import Scaler, fit_scaler
+from jobs.scaling import Scaler
 from jobs.schedules import constant
-from tests.jobs.small import panel, params
+from tests.jobs.small import panel, params, standard, unscaled
 
 PANEL = panel(90)
 STARTS = np.arange(70)
@@ -27,7 +27,7 @@ STARTS = np.arange(70)
 
 def learner(chosen: Params | None = None, *, data: Panel = PANEL, seed: int = 3) -> Learner:
     chosen = chosen or params()
-    return Learner(chosen, data, fit_scaler(data, split_panel(data, Split())), seed)
+    return Learner(chosen, data, standard(data, split_panel(data, Split())), seed)
 
 
 def rates(_first: int, count: int) -> Any:
@@ -98,7 +98,7 @@ def test_trials_that_differ_in_numbers_only_share_their_programs() -> None:
         learner(params(layers=layers, clip_norm=1.0, max_epochs=9, patience=1)),
         learner(params(layers=layers, schedule="cosine")),
         learner(params(layers=layers), data=panel(120, seed=8), seed=5),
-        Learner(params(layers=layers, scale="none"), PANEL, None, 3),
+        Learner(params(layers=layers, scale="none"), PANEL, unscaled(PANEL), 3),
     ):
         assert programs(other) == programs(one)
     for other in (
@@ -225,7 +225,7 @@ def test_what_fills_a_batch_up_brings_no_unit_to_life() -> None:
     wakes = {0: ((slice(None), 2), -1.0), 2: (2, 5.0)}  # of one unit: kernel and bias of the candidate
 
     one = params(layers=(LayerParams("gru", 1, "relu", 0.0),), reset_after=False)
-    scaler = Scaler(np.array([490.0, 490.0]), np.array([1.0, 1.0]))
+    scaler = Scaler(np.array([[490.0, 490.0]]), np.array([[1.0, 1.0]]))
     far = replace(PANEL, rows=PANEL.rows + 480)
     found = Learner(one, far, scaler, 3)
     arrays = found.arrays

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from jobs.checkpoint import model_bytes
-from jobs.models import build_forecaster, build_network
+from jobs.forecaster import build_forecaster
+from jobs.models import build_network
 from jobs.params import LayerParams
 from jobs.scaling import Scaler
-from tests.jobs.small import params
+from tests.jobs.small import panel, params
 
-SCALER = Scaler(np.array([20.0, -3.0, 1e4]), np.array([5.0, 0.25, 30.0]))
+SCALER = Scaler(np.array([[20.0, -3.0, 1e4]]), np.array([[5.0, 0.25, 30.0]]))
 SCALES = ["standard", "instance", "none"]
 LAYERS = (
     LayerParams("lstm", 3, "tanh", 0.2),
@@ -31,13 +32,13 @@ LAYERS = (
 
 def history(count: int = 5, scaler: Scaler = SCALER) -> Any:
     noise = np.random.default_rng(3).normal(size=(count, 6, 3))
-    return (scaler.mean + scaler.deviation * noise).astype(np.float32)
+    return (scaler.centre + scaler.spread * noise).astype(np.float32)
 
 
 def built(scale: str, scaler: Scaler = SCALER) -> Any:
     keras.utils.set_random_seed(1)
     chosen = params(scale=scale, layers=LAYERS)
-    return build_forecaster(chosen, None if scale == "none" else scaler, inputs=3, targets=2)
+    return build_forecaster(chosen, scaler, panel(40, columns=3, targets=2))
 
 
 def given(model: Any, values: Any) -> Any:
@@ -49,10 +50,10 @@ def by_hand(scale: str, forecaster: Any, raw: Any, scaler: Scaler = SCALER) -> A
     network = forecaster.get_layer("network")
     if scale == "none":
         return given(network, raw)
-    scaled = (raw.astype(np.float64) - scaler.mean) / scaler.deviation
+    scaled = (raw.astype(np.float64) - scaler.centre) / scaler.spread
     level = scaled[:, -1:, :] if scale == "instance" else np.zeros((len(raw), 1, 3))
     forecast = given(network, (scaled - level).astype(np.float32)) + level[:, :, :2]
-    return forecast * scaler.deviation[:2] + scaler.mean[:2]
+    return forecast * scaler.spread[:, :2] + scaler.centre[:, :2]
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -67,7 +68,7 @@ def test_the_served_model_is_the_network_with_scaling_by_hand_round_it(scale: st
 
 @pytest.mark.parametrize("size", [1e-12, 1e-6, 1e6, 1e24])
 def test_columns_of_any_size_are_scaled(size: float) -> None:
-    scaler = Scaler(SCALER.mean * size, SCALER.deviation * size)
+    scaler = Scaler(SCALER.centre * size, SCALER.spread * size)
     forecaster = built("standard", scaler)
 
     served = by_hand("standard", forecaster, history(scaler=scaler), scaler)

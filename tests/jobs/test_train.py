@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from jobs.checkpoint import TrainState, load_model
+from jobs.cut import Cutter
 from jobs.errors import JobError
-from jobs.forecast import predict_windows
+from jobs.forecast import Served
 from jobs.params import Params
-from jobs.scaling import fit_scaler
 from jobs.train import Task
 from jobs.windows import make_windows
 from tests.jobs.listener import Listener, task, trained
@@ -45,10 +45,10 @@ def stopped() -> Listener:
 def validation_error(model: Any, given: Task) -> float:
     """The served model's mean squared error on the validation part, in units of the training deviation."""
     window, rows = given.params.window, given.panel.rows
-    starts = make_windows(given.parts, window).validation[:]
-    forecast = predict_windows(model, rows, starts, window.lookback)
+    starts = make_windows(given.folds[0], window).validation[:]
+    forecast = Served(model, Cutter(given.panel, window)).forecast(starts)
     actual = np.stack([rows[start + 6 : start + 8, :1] for start in starts])
-    return float(np.mean(((forecast - actual) / fit_scaler(given.panel, given.parts).deviation[0]) ** 2))
+    return float(np.mean(((forecast - actual) / given.scalers[0].spread[0, 0]) ** 2))
 
 
 def test_every_epoch_is_reported_and_the_last_one_ends_it() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from jobs.engine.backend import Backend
 from jobs.engine.network import Dropout, Network
+from jobs.engine.window import Window
 from jobs.params import LayerParams, NetworkParams
 
 INPUTS, HORIZON, TARGETS, BATCH = 3, 2, 2, 5
@@ -34,7 +35,10 @@ class Net:
             layers.append(LayerParams(cell, int(units), activation, self.dropout))
         params = NetworkParams(tuple(layers), self.reset_after, self.output)
         sizes = (self.lookback, INPUTS, HORIZON, TARGETS)
-        return Network(params, *sizes, instance=self.instance, dtype=dtype)
+        return Network(params, *sizes, **self.more(), dtype=dtype)
+
+    def more(self) -> dict[str, Any]:
+        return {"normalise": "last", "own": INPUTS} if self.instance else {}
 
     def weights(self) -> Any:
         """Every weight random, biases too."""
@@ -79,8 +83,8 @@ def _program(net: Net, backend: Backend, dtype: str) -> Callable[..., Any]:
         def loss(forecast: Any) -> Any:
             return ops.mean(ops.square(forecast - y))
 
-        forecast = network.apply(backend, network.unflatten(flat), x)[0]
-        return forecast, *network.loss_and_gradient(backend, flat, x, Dropout(rates, seed), loss)
+        forecast = network.apply(backend, network.unflatten(flat), Window(x))[0]
+        return forecast, *network.loss_and_gradient(backend, flat, Window(x), Dropout(rates, seed), loss)
 
     return backend.program(run)
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from jobs.engine.network import Network
-from jobs.engine.programs import Shape, Training, fresh_state
+from jobs.engine.programs import Training, fresh_state
+from jobs.engine.shape import Shape
 from jobs.params import LayerParams, NetworkParams
 from tests.jobs.engine.test_network import with_keras
 
@@ -23,7 +24,6 @@ NETWORK = Network(
     COLUMNS,
     HORIZON,
     TARGETS,
-    instance=False,
 )
 KINDS = pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
 
@@ -33,7 +33,7 @@ def shape(**changes: Any) -> Shape:
 
 
 def given(capacity: int = 3, **changes: Any) -> dict[str, Any]:
-    """A trial without dropout, clipping or scaling."""
+    """A trial without dropout or clipping."""
     rates = np.full(capacity, changes.pop("learning_rate", 0.01), np.float32)
     plain = {
         "learning_rates": rates,
@@ -41,16 +41,8 @@ def given(capacity: int = 3, **changes: Any) -> dict[str, Any]:
         "seed": np.int32(7),
         "step": 0,
         "clip": np.float32(math.inf),
-        "mean": np.zeros(COLUMNS, np.float32),
-        "deviation": np.ones(COLUMNS, np.float32),
     }
     return plain | changes
-
-
-def of_a_trial(chosen: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What is known outside of training too."""
-    known = ("rates", "seed", "clip", "mean", "deviation")
-    return {name: value for name, value in (chosen or given()).items() if name in known}
 
 
 def batches(*valid: int, batch: int = 4, padding: float = 0.0) -> dict[str, Any]:

@@ -11,17 +11,21 @@ import pytest
 from jobs import learner as learning
 from jobs.engine.kernels import KernelNetwork
 from jobs.engine.network import Network
-from jobs.engine.programs import Evaluation, Shape, Training, fresh_state
+from jobs.engine.programs import Evaluation, Training, fresh_state
+from jobs.engine.shape import Shape
+from jobs.engine.window import Normalise
 from jobs.learner import Learner
 from jobs.params import LayerParams, NetworkParams
-from tests.jobs.small import panel, params
+from tests.jobs.small import panel, params, unscaled
 
 BATCH, CALLS = 8, 4
 
 
 def nets(cell: str, *, instance: bool = False, dtype: str = "float32") -> tuple[Network, KernelNetwork]:
     layers = (LayerParams(cell, 5, "tanh", 1.0), LayerParams(cell, 4, "tanh", 0.0))
-    ours = Network(NetworkParams(layers, True, "linear"), 7, 3, 2, 1, instance, dtype)  # noqa: FBT003
+    normalise: Normalise = "last" if instance else "none"
+    params = NetworkParams(layers, reset_after=True, output_activation="linear")
+    ours = Network(params, 7, 3, 2, 1, normalise=normalise, own=3 if instance else 0, dtype=dtype)
     return ours, KernelNetwork(**{field.name: getattr(ours, field.name) for field in fields(ours)})
 
 
@@ -42,13 +46,11 @@ def outcome(network: Network, rate: float = 0.0) -> list[np.ndarray[Any, Any]]:
         "rates": np.array([rate, 0], np.float32),
         "seed": np.int32(1),
         "clip": np.float32(np.inf),
-        "mean": np.zeros(3, np.float32),
-        "deviation": np.ones(3, np.float32),
     }
     arrays = [network.initial(3), *fresh_state(network, "adam")]
     schedule = {"learning_rates": np.full(CALLS, 0.01, np.float32), "step": 0}
     after, losses, norms = training(arrays, batches(), CALLS, given | schedule)
-    sums, largest = Evaluation(shape)(after[0], batches(), CALLS, given)
+    sums, largest = Evaluation(shape)(after[0], batches(), CALLS)
     return [np.asarray(after[0]), losses, norms, sums, largest]
 
 
@@ -105,7 +107,8 @@ def test_a_gpu_runs_kernels_or_xla(
 
     monkeypatch.setattr(learning, "training_program", program)
     monkeypatch.setattr(learning, "_XLA_PAYS", 10**9)
-    learner = Learner(params(layers=(layer,)), panel(60), None, 1, gpu=gpu)
+    found = panel(60)
+    learner = Learner(params(layers=(layer,)), found, unscaled(found), 1, gpu=gpu)
 
     learner.expect(16, 8)
 

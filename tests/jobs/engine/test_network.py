@@ -11,15 +11,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from jobs.cut import Cutter
 from jobs.engine.activations import ACTIVATIONS
 from jobs.engine.backend import Backend, backend
 from jobs.engine.network import Network
 from jobs.engine.on_tensorflow import PLAIN, XLA
-from jobs.models import build_forecaster, build_network
+from jobs.engine.window import Window
+from jobs.forecaster import build_forecaster
+from jobs.learner import network_of
+from jobs.models import build_network, set_weights
 from jobs.params import LayerParams, NetworkParams
 from jobs.scaling import Scaler
 from tests.jobs.engine.nets import DROPPING, HORIZON, NETS, TARGETS, loss_and_gradient
-from tests.jobs.small import params
+from tests.jobs.small import panel, params
 
 BACKENDS = {"plain": PLAIN, "xla": XLA}
 
@@ -32,7 +36,7 @@ def cut(network: Network, flat: Any) -> list[Any]:
 
 def applied(network: Network, flat: Any, x: Any) -> Any:
     """A plain graph's forecast and its layers' outputs."""
-    return PLAIN.program(lambda flat, x: network.apply(PLAIN, network.unflatten(flat), x))(flat, x)
+    return PLAIN.program(lambda flat, x: network.apply(PLAIN, network.unflatten(flat), Window(x)))(flat, x)
 
 
 def with_keras(network: Network, flat: Any, x: Any, y: Any) -> dict[str, Any]:
@@ -46,7 +50,7 @@ def with_keras(network: Network, flat: Any, x: Any, y: Any) -> dict[str, Any]:
         targets=network.targets,
     )
     model.set_weights(cut(network, flat))
-    level = x[:, -1:, :] if network.instance else np.zeros((1, 1, network.inputs), np.float32)
+    level = x[:, -1:, :] if network.normalise == "last" else np.zeros((1, 1, network.inputs), np.float32)
     with tf.GradientTape() as tape:
         forecast = model(x - level, training=True) + level[:, :, : network.targets]
         loss = tf.reduce_mean(tf.square(forecast - y))
@@ -138,20 +142,21 @@ def test_bfloat16_is_close_to_float32(name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("scale", ["instance", "standard"])
 def test_the_served_model_gives_the_engines_forecast(scale: str) -> None:
-    scaler = Scaler(np.array([20.0, -3.0, 1e4]), np.array([5.0, 0.25, 30.0]))
+    scaler = Scaler(np.array([[20.0, -3.0, 1e4]]), np.array([[5.0, 0.25, 30.0]]))
     layers = (LayerParams("lstm", 3, "tanh", 0.2), LayerParams("gru", 2, "relu", 0.0))
     chosen = params(scale=scale, layers=layers, lookback=9)
-    network = Network(chosen.network, 9, 3, 2, 2, instance=scale == "instance")
+    found = panel(40, columns=3, targets=2)
+    network = network_of(Network, chosen, Cutter(found, chosen.window))
     flat = np.random.default_rng(3).normal(scale=0.4, size=network.size).astype(np.float32)
     scaled = np.random.default_rng(4).normal(size=(5, 9, 3)).astype(np.float32)
-    model = build_forecaster(chosen, scaler, inputs=3, targets=2)
-    model.set_weights(cut(network, flat))
+    model = build_forecaster(chosen, scaler, found)
+    set_weights(model, cut(network, flat))
 
     forecast, _ = applied(network, flat, scaled)
 
-    raw = (scaled * scaler.deviation + scaler.mean).astype(np.float32)
+    raw = (scaled * scaler.spread + scaler.centre).astype(np.float32)
     served = keras.ops.convert_to_numpy(model(raw, training=False))
-    wanted = (served - scaler.mean[:2]) / scaler.deviation[:2]
+    wanted = (served - scaler.centre[:, :2]) / scaler.spread[:, :2]
     np.testing.assert_allclose(forecast, wanted, rtol=1e-3, atol=1e-3)
 
 
@@ -195,7 +200,6 @@ STACK = Network(
     3,
     2,
     2,
-    instance=False,
 )
 
 
@@ -253,7 +257,7 @@ def test_the_seed_decides_what_training_begins_with() -> None:
 
 def test_no_two_layers_begin_alike() -> None:
     layers = (LayerParams("simple_rnn", 3, "tanh", 0.0),) * 2
-    network = Network(NetworkParams(layers, True, "linear"), 4, 3, 1, 3, instance=False)  # noqa: FBT003
+    network = Network(NetworkParams(layers, True, "linear"), 4, 3, 1, 3)  # noqa: FBT003
 
     first, recurrent, _, second, other, *_ = cut(network, network.initial(1))
 

@@ -21,7 +21,6 @@ from tests.jobs.engine.programs import (
     batches,
     begun,
     given,
-    of_a_trial,
     shape,
     weights,
 )
@@ -73,8 +72,8 @@ def test_what_lies_behind_the_last_batch_is_not_looked_at(xla: bool) -> None:  #
     assert [a.tobytes() for a in arrays(found)] == [a.tobytes() for a in arrays(wanted)]
     assert [len(each) for each in trained] == [2, 2]
     np.testing.assert_array_equal(again, trained)
-    sums, largest = evaluation(weights(), dirty, 2, of_a_trial())
-    np.testing.assert_array_equal(sums, evaluation(weights(), clean, 2, of_a_trial())[0])
+    sums, largest = evaluation(weights(), dirty, 2)
+    np.testing.assert_array_equal(sums, evaluation(weights(), clean, 2)[0])
     assert np.isfinite(largest).all()
 
 
@@ -144,7 +143,7 @@ def test_trials_of_the_same_shape_share_their_programs() -> None:
         {"loss": "mae"},
         {"xla": True},
         {"network": replace(NETWORK, lookback=8)},
-        {"network": replace(NETWORK, instance=True)},
+        {"network": replace(NETWORK, normalise="last", own=COLUMNS)},
     ],
     ids=str,
 )
@@ -162,26 +161,25 @@ def test_nothing_that_differs_between_trials_is_compiled_in(xla: bool) -> None: 
     program, evaluation = training_program(shape(xla=xla), "adam"), evaluation_program(shape(xla=xla))
 
     program.prepare(begun(program), given())
-    evaluation.prepare(weights(), of_a_trial())
+    evaluation.prepare(weights())
     now = begun(program)
     others = (
         {"learning_rate": 0.5},
         {"rates": np.array([0.1, 0.7], np.float32)},
         {"seed": np.int32(99), "step": 1000},
         {"clip": np.float32(0.1)},
-        {"mean": np.full(COLUMNS, 3, np.float32), "deviation": np.full(COLUMNS, 2, np.float32)},
     )
     for index, changes in enumerate(others):
         count, chosen = 1 + index % 3, given(**changes)
         now, *_ = program(now, batches(4, 4, 1), count, chosen)
-        evaluation(now[0], batches(4, 4, 1), count, of_a_trial(chosen))
-        evaluation(arrays(now)[0], batches(2, 0, 0), 1, of_a_trial(chosen))
+        evaluation(now[0], batches(4, 4, 1), count)
+        evaluation(arrays(now)[0], batches(2, 0, 0), 1)
     program(arrays(now), batches(2, 0, 0), 1, given())  # as after resuming
 
     assert program._run.experimental_get_tracing_count() == 1
     if xla:  # a plain evaluation is no program of its own
         assert evaluation._run.experimental_get_tracing_count() == 1
-    assert program.prepare(now, given()) == evaluation.prepare(now[0], given()) == 0.0
+    assert program.prepare(now, given()) == evaluation.prepare(now[0]) == 0.0
 
 
 def test_plain_graphs_and_xla_agree() -> None:

@@ -1,0 +1,83 @@
+"""The served model gives what was trained: for windows of every shape, from raw values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.checkpoint import load_model, model_bytes
+from jobs.cut import Cutter
+from jobs.dataspec import Split
+from jobs.engine.network import Network
+from jobs.engine.on_tensorflow import PLAIN
+from jobs.engine.window import Window
+from jobs.feed import Feed
+from jobs.forecast import Served
+from jobs.forecaster import build_forecaster
+from jobs.learner import network_of
+from jobs.models import set_weights
+from jobs.panel import Panel
+from jobs.params import LayerParams, Params
+from jobs.parts import split_panel
+from jobs.scaling import Scaler, Scaling, fit_scaler
+from jobs.transform import lowered
+from jobs.windows import make_windows
+from tests.jobs.engine.test_network import cut
+from tests.jobs.layouts import WINDOWS, rich_panel, window
+from tests.jobs.small import params
+
+LAYERS = (LayerParams("gru", 5, "tanh", 0.2), LayerParams("lstm", 4, "tanh", 0.0))
+BARE = replace(
+    rich_panel(),
+    columns=("a", "b"),
+    rows=rich_panel().rows[:, :2],
+    known=0,
+    calendar=0,
+    masks=0,
+    static=None,
+    statics=(),
+)
+
+
+def by_engine(chosen: Params, found: Panel, scaler: Scaler, flat: Any, starts: Any) -> Any:
+    """The forecast of what was trained, brought back by hand: (windows, horizon, targets)."""
+    separate = chosen.window.channel_independent
+    cutter = Cutter(found, chosen.window, separate=separate)
+    network = replace(network_of(Network, chosen, cutter), sequence=False)
+    marks = starts if not separate else (starts[:, None] * 2 + np.arange(2)).ravel()
+    batch = Feed(cutter, scaler).gather(marks, batch=len(marks), capacity=1)
+    given = Window(
+        batch["x"][0], *(batch[name][0] if name in batch else None for name in ("ahead", "length"))
+    )
+    forecast = np.asarray(network.apply(PLAIN, network.unflatten(flat), given)[0])
+    if separate:
+        forecast = forecast[:, :, 0].reshape(len(starts), 2, -1).transpose(0, 2, 1)
+    centre, spread = scaler.of(Cutter(found, chosen.window).series(starts))
+    forecast = forecast * spread[:, :, :2] + centre[:, :, :2]
+    return forecast if scaler.powers is None else lowered(np, forecast, scaler.powers)
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("found", [rich_panel(), BARE], ids=["rich", "bare"])
+def test_the_served_model_is_what_was_trained(name: str, found: Panel) -> None:
+    chosen = replace(params(layers=LAYERS), window=window(name))
+    parts = split_panel(found, Split(validation=6, test=6))
+    scaler = fit_scaler(found, parts, Scaling.of(chosen.window))
+    cutter = Cutter(found, chosen.window, separate=chosen.window.channel_independent)
+    network = network_of(Network, chosen, cutter)
+    flat = np.random.default_rng(3).normal(scale=0.3, size=network.size).astype(np.float32)
+    model = build_forecaster(chosen, scaler, found)
+    set_weights(model, cut(network, flat))
+    starts = make_windows(parts, chosen.window).test[:]
+
+    loaded = load_model(model_bytes(model))  # as it comes back from storage, in Keras's safe mode
+    by_series = scaler if Scaling.of(chosen.window).by_series else None
+    served = Served(loaded, Cutter(found, chosen.window), by_series).forecast(starts)
+
+    wanted = by_engine(chosen, found, scaler, flat, starts)
+    assert served.shape == (len(starts), chosen.window.horizon, 2)
+    np.testing.assert_allclose(served, wanted, rtol=2e-4, atol=2e-3)
+    assert np.ptp(served[:, 0, 0]) > 0  # it depends on the window
