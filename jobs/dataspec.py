@@ -60,7 +60,7 @@ class Split(Section):
     def _leaves_training(self) -> Self:
         parts = self.folds * (self.validation,) + (self.test,)
         shares = sum(part for part in parts if not isinstance(part, str) and part < 1)
-        if shares >= 1:
+        if shares > 1 - 1e-9:
             folds = f" ({self.folds} folds)" if self.folds > 1 else ""
             raise ValueError(
                 f"validation{folds} and test together take {shares:g} of every series; leave some to train on"

@@ -27,7 +27,7 @@ import pandas as pd
 import yaml
 
 from runner.process import environment
-from tests.benchmarks._panel import COLUMNS, HORIZON, make_panel, make_params
+from tests.benchmarks._panel import COLUMNS, HORIZON, make_panel, make_params, unscaled
 
 WINDOWS, VALIDATION, LOOKBACK, BATCH = 8_640, 1_500, 96, 64
 RECUR = Path(sys.executable).with_name("recur")
@@ -88,7 +88,7 @@ def step_seconds(shapes: list[str]) -> dict[str, float]:
     for shape in shapes:
         cell, layers, units = shape.split()
         params = make_params(cell, int(layers), int(units), lookback=LOOKBACK, epochs=1)
-        learner = Learner(params, panel, None, 0)
+        learner = Learner(params, panel, unscaled(panel), 0)
         learner.expect(10**9, 1)  # work enough for XLA
         count = learner._training.capacity
         times = []

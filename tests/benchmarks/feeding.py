@@ -18,16 +18,18 @@ BATCH, LOOKBACK, EPOCH = 64, 96, 16_384
 
 def feed(steps: int) -> float:
     """Windows a second out of one pass."""
-    from jobs.dataspec import Split
+    from jobs.cut import Cutter
     from jobs.feed import Feed, Passes
-    from jobs.parts import split_panel
     from jobs.windows import make_windows
-    from tests.benchmarks._panel import HORIZON, make_panel, make_params
+    from tests.benchmarks._panel import make_panel, make_params, make_task
 
     panel = make_panel(steps)
-    params = make_params("gru", 1, 32, lookback=LOOKBACK, epochs=1)
-    starts = make_windows(split_panel(panel, Split()), params.window).train
-    feeder, order = Feed(panel.rows, LOOKBACK, HORIZON, 1), Passes(starts, 0).order(0, len(starts))
+    task = make_task(make_params("gru", 1, 32, lookback=LOOKBACK, epochs=1), panel, 0)
+    starts = make_windows(task.folds[0], task.params.window).train
+    feeder, order = (
+        Feed(Cutter(panel, task.params.window), task.scalers[0]),
+        Passes(starts, 0).order(0, len(starts)),
+    )
     capacity = feeder.capacity(BATCH)
     began = time.perf_counter()
     for begin in range(0, len(order), BATCH * capacity):
@@ -37,11 +39,9 @@ def feed(steps: int) -> float:
 
 def train() -> float:
     """Windows a second that a GRU(32) is trained on."""
-    from jobs.dataspec import Split
-    from jobs.parts import split_panel
     from jobs.report import EpochReport
-    from jobs.train import Task, train
-    from tests.benchmarks._panel import make_panel, make_params
+    from jobs.train import train
+    from tests.benchmarks._panel import make_panel, make_params, make_task
 
     class Listener:
         rates: list[float]
@@ -60,7 +60,7 @@ def train() -> float:
     listener.rates = []
     panel = make_panel(30_000)
     params = make_params("gru", 1, 32, lookback=LOOKBACK, epochs=2, epoch_windows=EPOCH)
-    train(Task(params, panel, split_panel(panel, Split()), 0), listener)
+    train(make_task(params, panel, 0), listener)
     return listener.rates[-1]
 
 

@@ -40,6 +40,7 @@ def recur(epochs: int, seed: int) -> float:
     from jobs.panel import Panel
     from jobs.params import LayerParams, NetworkParams, Params, TrainParams, WindowParams
     from jobs.schedules import constant
+    from tests.benchmarks._panel import unscaled
 
     layers = (LayerParams("gru", UNITS, "tanh", 0.0),) * 2
     params = Params(
@@ -51,7 +52,7 @@ def recur(epochs: int, seed: int) -> float:
     names = tuple(f"c{index}" for index in range(COLUMNS))
     offsets = np.array([0, len(data)])
     panel = Panel(names, 1, data, np.arange(len(data)), offsets, (None,), "int64")
-    learner = Learner(params, panel, None, seed)
+    learner = Learner(params, panel, unscaled(panel), seed)
     began = time.perf_counter()
     learner.expect(epochs * WINDOWS, epochs * VALIDATION)
     for epoch in range(epochs):

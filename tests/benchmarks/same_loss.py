@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from runner.process import environment
-from tests.benchmarks._panel import COLUMNS, HORIZON, make_panel, make_params
+from tests.benchmarks._panel import COLUMNS, HORIZON, make_panel, make_params, make_task
 
 LOOKBACK, UNITS, CELLS = 48, 32, ("simple_rnn", "lstm", "gru")
 
@@ -44,19 +44,16 @@ def losses(cell: str, seed: int, epochs: int) -> tuple[float, float]:
     """Validation MSE in scaled units after the last epoch: the engine's and Keras's."""
     import keras
 
-    from jobs.dataspec import Split
-    from jobs.parts import split_panel
-    from jobs.scaling import fit_scaler
-    from jobs.train import Task, train
+    from jobs.train import train
     from jobs.windows import make_windows
 
     panel = make_panel(4000)
     params = make_params(cell, 1, UNITS, lookback=LOOKBACK, epochs=epochs)
-    parts = split_panel(panel, Split())
+    task = make_task(params, panel, seed)
     ours = _Last()
-    train(Task(params, panel, parts, seed), ours)
-    scaler, windows = fit_scaler(panel, parts), make_windows(parts, params.window)
-    rows = ((panel.rows - scaler.mean) / scaler.deviation).astype(np.float32)
+    train(task, ours)
+    scaler, windows = task.scalers[0], make_windows(task.folds[0], params.window)
+    rows = ((panel.rows - scaler.centre) / scaler.spread).astype(np.float32)
     x, y = (
         [rows[starts[:, None] + steps] for starts in (windows.train[:], windows.validation[:])]
         for steps in (np.arange(LOOKBACK), np.arange(LOOKBACK, LOOKBACK + HORIZON))

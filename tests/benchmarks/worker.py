@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.process import environment
-from tests.benchmarks._panel import make_panel, make_params
+from tests.benchmarks._panel import make_panel, make_params, make_task
 
 LOOKBACK = 96
 SHORT, LONG = 1, 1000  # epochs
@@ -66,21 +66,18 @@ class _All(_FirstStep):
 def starts(epochs: int) -> dict[str, float]:
     """Median seconds until the first step, by whether the shape is new, over cells and depths."""
     from jobs import feed
-    from jobs.dataspec import Split
-    from jobs.parts import split_panel
-    from jobs.train import Task, train
+    from jobs.train import train
 
     feed.MOST_BATCHES = 1  # so that the first question comes after the first step
     panel = make_panel(4000)
-    parts = split_panel(panel, Split())
     found: dict[str, list[float]] = {}
-    train(Task(make_params("gru", 1, 5, lookback=LOOKBACK, epochs=SHORT), panel, parts, 0), _FirstStep())
+    train(make_task(make_params("gru", 1, 5, lookback=LOOKBACK, epochs=SHORT), panel, 0), _FirstStep())
     for cell in CELLS:
         for layers in (1, 2):
             for kind in ("new", "seen", "seen"):
                 params = make_params(cell, layers, 20, lookback=LOOKBACK, epochs=epochs)
                 began = time.perf_counter()
-                train(Task(params, panel, parts, len(found)), _FirstStep())
+                train(make_task(params, panel, len(found)), _FirstStep())
                 label = f"{kind} shape, {layers} layer{'s' * (layers > 1)}"
                 found.setdefault(label, []).append(time.perf_counter() - began)
     return {label: statistics.median(seconds) for label, seconds in found.items()}
@@ -88,17 +85,14 @@ def starts(epochs: int) -> dict[str, float]:
 
 def memory(trials: int) -> dict[str, float]:
     """Resident megabytes after 10 trials and after all, each of another shape."""
-    from jobs.dataspec import Split
-    from jobs.parts import split_panel
-    from jobs.train import Task, train
+    from jobs.train import train
 
     panel = make_panel(1500)
-    parts = split_panel(panel, Split())
     found = {}
     for number in range(trials):
         cell, layers, units = CELLS[number % 3], 1 + number // 3 % 3, 4 + number // 9
         params = make_params(cell, layers, units, lookback=24, epochs=2)
-        train(Task(params, panel, parts, number), _All())
+        train(make_task(params, panel, number), _All())
         if number + 1 in (10, trials):
             found[f"after {number + 1} trials"] = _resident() / 1e6
     return found

@@ -91,8 +91,9 @@ def test_a_saved_panel_is_mapped_back_the_same(tmp_path: Path) -> None:
     found = Panel.load(tmp_path / "deep" / "panel")
 
     assert (found.folder, found.spacing) == (tmp_path / "deep" / "panel", first._spacing)
-    for field in fields(Panel)[:-3]:
-        assert np.array_equal(getattr(found, field.name), getattr(first, field.name)), field.name
+    for field in fields(Panel):
+        if field.name not in {"spacing", "pages", "folder"}:
+            assert np.array_equal(getattr(found, field.name), getattr(first, field.name)), field.name
     assert isinstance(found.rows, np.memmap)
     assert found.fingerprint() == first.fingerprint()
 

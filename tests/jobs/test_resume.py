@@ -80,7 +80,7 @@ def worsening(**changes: object) -> Task:
     """A trial whose validation gets worse with every epoch: what it learns to be high is low there."""
     layers = (LayerParams("simple_rnn", 3, "sigmoid", 0.3),)
     given = task(stack("simple_rnn", layers=layers, scale="none", max_epochs=9, **changes))
-    level = np.where(np.arange(len(given.panel.rows)) < given.parts.validation[0], 5, -5)
+    level = np.where(np.arange(len(given.panel.rows)) < given.folds[0].validation[0], 5, -5)
     noise = np.random.default_rng(1).normal(scale=0.1, size=given.panel.rows.shape)
     rows = (level[:, None] + noise).astype(np.float32)
     return replace(given, panel=replace(given.panel, rows=rows))

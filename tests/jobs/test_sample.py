@@ -17,10 +17,10 @@ from jobs.errors import JobError
 from jobs.jobfile import load_job, parse_job
 from jobs.parts import split_panel
 from jobs.sample import HORIZON, WEIGHT, sample_panel
-from jobs.scaling import fit_scaler
 from jobs.source import Columns
 from jobs.windows import check_windows
 from tests.jobs.shard_files import read as read_shards
+from tests.jobs.small import standard
 
 LOCAL = pafs.LocalFileSystem()
 LENGTH = 20_000
@@ -97,7 +97,7 @@ def test_the_scaled_error_is_in_the_units_a_sweep_reports(tmp_path: Path, series
 
     panel = read_shards(job.data.path, columns)
 
-    deviation = fit_scaler(panel, split_panel(panel, job.data.split)).deviation[0]
+    deviation = standard(panel, split_panel(panel, job.data.split)).spread[0, 0]
     assert summary.deviation == pytest.approx(deviation, rel=1e-6)
     assert summary.best_mse == pytest.approx(0.01)
     assert summary.best_scaled_mse == pytest.approx(0.01 / deviation**2, rel=1e-6)

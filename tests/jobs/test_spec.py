@@ -19,12 +19,25 @@ DEFAULTS = {
         "future": [],
         "static": [],
         "short": "error",
+        "missing": "error",
+        "missing_limit": None,
+        "frequency": None,
         "memory": None,
         "where": [],
-        "split": {"validation": 0.2, "test": 0.2, "gap": 0},
+        "split": {"validation": 0.2, "test": 0.2, "gap": 0, "folds": 1},
         "season": None,
     },
-    "window": {"lookback": 96, "horizon": 2, "stride": 1, "evaluation_stride": 1, "scale": "standard"},
+    "window": {
+        "lookback": 96,
+        "horizon": 2,
+        "stride": 1,
+        "evaluation_stride": 1,
+        "scale": "standard",
+        "scale_by": "all",
+        "transform": "none",
+        "output": "last",
+        "channel_independent": False,
+    },
     "model": {
         "cell": "gru",
         "layers": 1,
@@ -196,7 +209,10 @@ def test_a_column_may_stand_alone_or_in_a_list_and_steps_stay_whole() -> None:
     read = job("data.target=y", "data.past=x", "data.split={validation: 24, test: 0.1}")
 
     assert (read.data.target, read.data.past) == (("y",), ("x",))
-    assert repr(read.data.split.model_dump(mode="json")) == "{'validation': 24, 'test': 0.1, 'gap': 0}"
+    assert (
+        repr(read.data.split.model_dump(mode="json"))
+        == "{'validation': 24, 'test': 0.1, 'gap': 0, 'folds': 1}"
+    )
 
 
 @pytest.mark.parametrize("section", ["", "data", "data.split", "window", "model", "train", "search"])

@@ -17,8 +17,22 @@ from tests.jobs.small import job, refusal
         ("data.target=[y, y]", "data: column 'y' is listed under target and again under target"),
         ("data.past=[x, y]", "data: column 'y' is listed under target and again under past"),
         ("data.series=date", "data: column 'date' is listed under time and again under series"),
-        ("data.future=[x]", "data: future covariates cannot be used yet; leave data.future empty"),
-        ("data.static=x", "data: static covariates cannot be used yet; leave data.static empty"),
+        ("data.future=[x, y]", "data: column 'y' is listed under target and again under future"),
+        ("data.static=date", "data: column 'date' is listed under time and again under static"),
+        (
+            "data.frequency=fortnightly",
+            (
+                "data.frequency: a frequency is a time between steps such as 15min, 1h, 1D, 1MS, or a whole "
+                "number for times that are whole numbers; found 'fortnightly'"
+            ),
+        ),
+        (
+            "data.split={validation: 0.3, test: 0.1, folds: 3}",
+            (
+                "data.split: validation (3 folds) and test together take 1 of every series; "
+                "leave some to train on"
+            ),
+        ),
         (
             "data.split={validation: 0.6, test: 0.4}",
             "data.split: validation and test together take 1 of every series; leave some to train on",
@@ -87,8 +101,16 @@ def test_hyperband_decides_the_number_of_trials_itself() -> None:
             "window",
             {"horizon": 1, "scale": {"choice": ["standard", "none"]}},
             (
-                "window.scale: scores with and without scaling are in different units and cannot be "
-                "compared; leave none out of the choice"
+                "window.scale: scores in standard deviations, in ranges (min_max) and without scaling (none) "
+                "are in different units and cannot be compared; leave all but one of them out of the choice"
+            ),
+        ),
+        (
+            "window",
+            {"horizon": 1, "scale": {"choice": ["standard", "instance"]}, "output": "sequence"},
+            (
+                "window.output: sequence forecasts from every step, and window.scale: instance would show "
+                "each the level of the steps after it; use scale: standard, or output: last"
             ),
         ),
         (

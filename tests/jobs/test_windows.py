@@ -150,7 +150,7 @@ def test_windows_are_found_by_their_numbers() -> None:
             ["window.lookback=9"],
             (
                 "data/: the series has 10 steps, fewer than window.lookback + window.horizon = 9 + 2 = 11; "
-                "shorten the window, drop the series or write data.short: leave_out"
+                "shorten the window, drop the series or write data.short: leave_out or pad"
             ),
         ),
         (
@@ -158,7 +158,7 @@ def test_windows_are_found_by_their_numbers() -> None:
             ["window.lookback={int: {min: 3, max: 9}}"],
             (
                 "data/: series 's1' (and 1 more) has 10 steps, fewer than window.lookback + window.horizon "
-                "= 9 + 2 = 11; shorten the window, drop the series or write data.short: leave_out"
+                "= 9 + 2 = 11; shorten the window, drop the series or write data.short: leave_out or pad"
             ),
         ),
         (
@@ -166,7 +166,7 @@ def test_windows_are_found_by_their_numbers() -> None:
             ["window.lookback={choice: [9, 3]}"],
             (
                 "data/: series 's1' has 10 steps, fewer than window.lookback + window.horizon "
-                "= 9 + 2 = 11; shorten the window, drop the series or write data.short: leave_out"
+                "= 9 + 2 = 11; shorten the window, drop the series or write data.short: leave_out or pad"
             ),
         ),
         (
