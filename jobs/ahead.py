@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs.panel import Indices, Panel
+from jobs.errors import JobError
+from jobs.panel import Indices, Panel, Rows
 
 _DAY = 86_400_000_000_000  # nanoseconds
 
@@ -52,3 +53,66 @@ def _months_ahead(last: pd.DatetimeIndex, months: Any, day: int) -> pd.DatetimeI
     days = pd.to_timedelta(np.minimum(day, firsts.days_in_month) - 1, unit="D")
     clock = (last - last.normalize()).repeat(len(months))
     return (firsts + days + clock).as_unit("ns")
+
+
+def known_ahead(panel: Panel, series: Indices, horizon: int, future: Panel | None) -> Rows | None:
+    """What is known of the steps after the end of some series.
+
+    Args:
+        panel: the history.
+        series: numbers of the series to forecast.
+        horizon: steps ahead.
+        future: the future covariates as targets, of these steps at least; None where there are none.
+
+    Returns:
+        (series, horizon, known) float32; None where nothing is known ahead.
+
+    Raises:
+        JobError: a step of a series is missing; names both.
+    """
+    if not panel.known:
+        return None
+    times = in_panels_unit(times_ahead(panel, panel.times[panel.offsets[1:][series] - 1], horizon))
+    found = np.zeros((len(series), horizon, 0), np.float32)
+    if future is not None:
+        rows = _rows_at(panel, series, times.reshape(-1, horizon), future)
+        found = future.rows[rows][:, :, : future.targets]
+    if panel.calendar:
+        from jobs.timefeatures import features as time_features
+
+        features = time_features(times, zone_of(panel), panel.step())
+        found = np.concatenate([found, features.reshape(len(series), horizon, -1)], axis=2)
+    return found
+
+
+def zone_of(panel: Panel) -> str | None:
+    """The time zone of the panel's times, if they have one."""
+    return panel.time_type.partition("tz=")[2].rstrip("]") or None
+
+
+def _rows_at(panel: Panel, series: Indices, times: Indices, future: Panel) -> Indices:
+    """The rows of ``future`` at these times (series, horizon) of these series."""
+    numbers = {name: number for number, name in enumerate(future.series)}
+    found = np.zeros(times.shape, np.int64)
+    for place, number in enumerate(series.tolist()):
+        own = numbers.get(panel.series[number], -1)
+        begin, end = (0, 0) if own < 0 else future.offsets[own : own + 2].tolist()
+        known = future.times[begin:end]
+        at = np.searchsorted(known, times[place])
+        there = at < len(known)
+        there[there] = known[at[there]] == times[place][there]
+        if not there.all():
+            raise _lacks(panel, number, times[place][~there], future)
+        found[place] = begin + at
+    return found
+
+
+def _lacks(panel: Panel, number: int, times: Indices, future: Panel) -> JobError:
+    first = times[0] if panel.time_type == "int64" else pd.Timestamp(times[0], tz="UTC")
+    if isinstance(first, pd.Timestamp):
+        first = first.tz_convert(zone_of(panel)) if zone_of(panel) else first.tz_localize(None)
+    whose = "" if panel.series[number] is None else f" of series {panel.series[number]!r}"
+    return JobError(
+        f"--future: {', '.join(future.columns[: future.targets])} at {first}{whose} is missing "
+        f"({len(times)} of the steps to forecast); give a row for each step after the end of the history"
+    )

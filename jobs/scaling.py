@@ -87,15 +87,15 @@ def scaler_of(panel: Panel, parts: Parts, how: Scaling) -> Scaler:
     return scaler
 
 
-def fit_scaler(panel: Panel, parts: Parts, how: Scaling) -> Scaler:
+def fit_scaler(panel: Panel, parts: Parts, how: Scaling, powers: FloatArray | None = None) -> Scaler:
     """Fit on the training part of all series, or of each; values that were missing do not count.
 
-    A series without a training part is scaled as all are together.
+    A series without a training part is scaled as all are together.  The ``powers`` may be known already.
 
     Raises:
         JobError: a target that is to be transformed has values that are not positive.
     """
-    powers = _powers(panel, parts, how.transform)
+    powers = _powers(panel, parts, how.transform) if powers is None else powers
     if how.kind == "none":
         width = 1, len(panel.columns) + len(panel.statics)
         return Scaler(np.zeros(width), np.ones(width), powers)

@@ -31,6 +31,7 @@ class Columns:
     missing: str = "error"
     missing_limit: int | None = None
     frequency: str | int | None = None
+    categories: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of static columns that hold texts, if known
 
     @classmethod
     def of(cls, data: Data) -> Columns:

@@ -174,6 +174,9 @@ def remove(**options: Any) -> None:
 @click.option(
     "--data", "source", required=True, metavar="D", help="Parquet shards with the history to forecast from."
 )
+@click.option(
+    "--future", metavar="D", help="Shards of the future covariates, for the steps after the end of the data."
+)
 @click.option("--out", required=True, metavar="F.parquet", help="Where the forecasts go.")
 @_json
 def predict(**options: Any) -> None:

@@ -4,20 +4,49 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
 from cluster.files import open_filesystem
+from cluster.storage import SweepFolder
 from jobs.dataspec import Data
 from jobs.errors import JobError
-from runner.launch import find_sweep, read_spec
+from jobs.panel import Panel
+from jobs.signature import Signature, categories_of, input_of, window_of
+from jobs.source import Columns
+from runner.data import open_panel
+from runner.launch import find_sweep, read_spec, warn
 from runner.publish import read_best
 from runner.quiet import start_keras
 from runner.show import print_json
 
 
-def predict_command(*, sweep: str, storage: str | None, source: str, out: str, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Best:
+    """A sweep's published best, as it lies on storage."""
+
+    signature: Signature
+    model: bytes
+    scaler: bytes | None
+
+    @classmethod
+    def read(cls, folder: SweepFolder) -> Best:
+        """Read it, checked against its manifest.
+
+        Raises:
+            ClusterError: nothing is published, or it is not whole.
+        """
+        signature = json.loads(read_best(folder, "signature.json"))
+        by_series = input_of(signature, "centre") is not None
+        scaler = read_best(folder, "scaler.parquet") if by_series else None
+        return cls(signature, read_best(folder, "model.keras"), scaler)
+
+
+def predict_command(
+    *, sweep: str, storage: str | None, source: str, future: str | None, out: str, as_json: bool
+) -> None:
     """Carry out ``recur predict``.
 
     Raises:
@@ -25,50 +54,85 @@ def predict_command(*, sweep: str, storage: str | None, source: str, out: str, a
         JobError: the data does not fit the model, or ``out`` cannot be written.
     """
     folder = find_sweep(sweep, storage)
-    job = read_spec(folder)
-    signature = json.loads(read_best(folder, "signature.json"))
-    model = read_best(folder, "model.keras")
+    job, best = read_spec(folder), Best.read(folder)
     if not out.partition("?")[0].endswith(".parquet"):
         raise JobError(f"--out {out}: forecasts are written as a .parquet file")
     start_keras(job.backend)
-    table, series = _forecast(model, signature, job.data, source)
+    table, series = _forecast(best, job.data, source, future)
     _write(table, out)
     if as_json:
         print_json({"sweep": folder.name, "out": out, "series": series, "rows": table.num_rows})
     else:
-        horizon = signature["outputs"][0]["shape"][1]
+        horizon = window_of(best.signature).horizon
         click.echo(f"{table.num_rows} rows, {horizon} steps ahead of {series} series, written to {out}")
 
 
-def _forecast(model_data: bytes, signature: dict[str, Any], data: Data, source: str) -> tuple[Any, int]:
+def _forecast(best: Best, data: Data, source: str, future: str | None) -> tuple[Any, int]:
     import pyarrow as pa
 
+    from jobs.ahead import known_ahead
     from jobs.checkpoint import load_model
-    from jobs.forecast import check_history, forecast_panel
-    from jobs.source import Columns
-    from runner.data import open_panel
+    from jobs.cut import Cutter
+    from jobs.forecast import Served, check_history, forecast_panel, origins
 
-    inputs, outputs = signature["inputs"][0], signature["outputs"][0]
-    targets = tuple(outputs["columns"])
-    past = tuple(inputs["columns"][len(targets) :])
-    where = tuple(each for each in data.where if each[0] != data.time)  # what is forecast from is newer
-    columns = Columns(signature["time"], signature["series"], targets, past, where)
+    window, columns = window_of(best.signature), _columns(best.signature, data)
     panel = open_panel(source, columns)
+    _check_columns(source, panel, best.signature)
+    check_history(panel, window, data.short)
+    ahead = known_ahead(panel, origins(panel, window), window.horizon, _future(future, columns))
+    served = Served(load_model(best.model), Cutter(panel, window), _scaler(best, panel))
+    frame = forecast_panel(served, ahead, time=data.time, series=data.series)
+    return pa.Table.from_pandas(frame, preserve_index=False), len(frame) // window.horizon
+
+
+def _columns(signature: Signature, data: Data) -> Columns:
+    """What the model reads, of rows that are newer than those that it was trained on."""
+    where = tuple(each for each in data.where if each[0] != data.time)
+    return replace(Columns.of(data), where=where, categories=categories_of(signature, data.static))
+
+
+def _check_columns(source: str, panel: Panel, signature: Signature) -> None:
     if panel.frequency() != signature["frequency"]:
         raise JobError(
             f"--data {source}: its times are {panel.frequency()} apart, the model's "
             f"{signature['frequency']}; bring the data to the model's frequency (one row has none)"
         )
-    check_history(panel, inputs["shape"][1], data.short)
-    frame = forecast_panel(
-        load_model(model_data),
-        panel,
-        lookback=inputs["shape"][1],
-        horizon=outputs["shape"][1],
-        time=signature["time"],
-        series=signature["series"],
-    )
-    return pa.Table.from_pandas(frame, preserve_index=False), len(frame) // outputs["shape"][1]
+    columns = [*panel.columns, *panel.statics]
+    if columns != signature["inputs"][0]["columns"]:
+        raise JobError(f"--data {source}: gives the columns {', '.join(columns)}, not those of the model")
+
+
+def _future(uri: str | None, columns: Columns) -> Panel | None:
+    """The future covariates of the steps to forecast."""
+    if not columns.future:
+        if uri is not None:
+            raise JobError(f"--future {uri}: the job has no future covariates; leave it out")
+        return None
+    names = ", ".join(columns.future)
+    if uri is None:
+        raise JobError(
+            f"the model knows {names} ahead; give --future, shards with {', '.join(columns.keys)}, {names} "
+            "for the steps after the end of the history"
+        )
+    asked = Columns(columns.time, columns.series, columns.future, (), frequency=columns.frequency)
+    return open_panel(uri, asked)
+
+
+def _scaler(best: Best, panel: Panel) -> Any:
+    """What each series is scaled by, where the model leaves that to its caller."""
+    if best.scaler is None:
+        return None
+    import numpy as np
+
+    from jobs.scalerfile import read_scaler
+    from jobs.scaling import Scaling
+
+    powers = best.signature["powers"]
+    powers = None if powers is None else np.array(powers)
+    scaler, new = read_scaler(best.scaler, panel, Scaling(**best.signature["scaling"]), powers)
+    if len(new):
+        warn(f"{len(new):,} series are not among those of training; each is scaled by its own history")
+    return scaler
 
 
 def _write(table: Any, out: str) -> None:

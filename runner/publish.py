@@ -12,7 +12,11 @@ from typing import Any
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 from jobs.panel import Panel
-from jobs.params import Params, hyperparameters, resolve
+from jobs.params import hyperparameters, resolve
+from jobs.parts import parts_of
+from jobs.scalerfile import scaler_bytes
+from jobs.scaling import Scaling, scaler_of
+from jobs.signature import signature_of
 from jobs.spec import Job
 from runner.results import Results, Trial
 
@@ -58,9 +62,16 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
     folder.delete(folder.best(MANIFEST))
     folder.write(folder.best("model.keras"), folder.read(folder.model(trial.id, found.epoch)))
     folder.write_json(folder.best("hyperparameters.json"), hyperparameters(job, trial.values))
-    folder.write_json(folder.best("signature.json"), _signature(job, panel, params))
+    how = Scaling.of(params.window)
+    scaler = scaler_of(panel, parts_of(job, panel), how)
+    folder.write_json(folder.best("signature.json"), signature_of(job.data, panel, params.window, scaler))
     folder.write_json(folder.best("metrics.json"), metrics(job, found, scores))
-    files = ("hyperparameters.json", "metrics.json", "model.keras", "signature.json")
+    files = ["hyperparameters.json", "metrics.json", "model.keras", "signature.json"]
+    if how.by_series:
+        folder.write(folder.best("scaler.parquet"), scaler_bytes(panel, scaler))
+        files.append("scaler.parquet")
+    else:
+        folder.delete(folder.best("scaler.parquet"))
     manifest = {
         "sweep": folder.name,
         "trial_id": trial.id,
@@ -133,32 +144,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue  # an extra that is not installed
     return found
-
-
-def _signature(job: Job, panel: Panel, params: Params) -> dict[str, Any]:
-    window = params.window
-    return {
-        "inputs": [
-            {
-                "name": "values",
-                "columns": list(panel.columns),
-                "shape": [None, window.lookback, len(panel.columns)],
-                "dtype": "float32",
-            }
-        ],
-        "outputs": [
-            {
-                "columns": list(panel.columns[: panel.targets]),
-                "shape": [None, window.horizon, panel.targets],
-                "dtype": "float32",
-            }
-        ],
-        "time": job.data.time,
-        "series": job.data.series,
-        "time_type": panel.time_type,
-        "step": panel.step(),
-        "frequency": panel.frequency(),
-    }
 
 
 def _identity(data: bytes) -> dict[str, Any]:

@@ -200,7 +200,7 @@ def test_series_too_short(bench: Bench) -> None:
     bench.shard("a.parquet", frame().iloc[:30])
     assert bench.refused() == (
         "data: the series has 30 steps, fewer than window.lookback + window.horizon = 24 + 12 = 36; "
-        "shorten the window, drop the series or write data.short: leave_out"
+        "shorten the window, drop the series or write data.short: leave_out or pad"
     )
 
 

@@ -147,23 +147,23 @@ def test_a_prediction_reads_its_panel_from_the_cache(
 ) -> None:
     found = []
 
-    def forecast(model: object, panel: Any, **options: object) -> Any:
-        found.append((panel, model, options))
+    def forecast(served: Any, *_: object, **options: object) -> Any:
+        found.append((served.cutter.panel, served.model, options))
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jobs.forecast.forecast_panel", forecast)
     monkeypatch.setattr("jobs.checkpoint.load_model", lambda data: data)
     signature = {
-        "inputs": [{"columns": ["target", "driver"], "shape": [None, 12, 2]}],
+        "inputs": [{"name": "values", "columns": ["target", "driver"], "shape": [None, 12, 2]}],
         "outputs": [{"columns": ["target"], "shape": [None, 4, 1]}],
         "time": "time",
         "series": None,
         "frequency": "1h",
     }
     where = (("driver", ">", -9), ("time", "<", "1999-01-01"))
-    data = Data(path="x", time="time", target=("target",), where=where)
+    data = Data(path="x", time="time", target=("target",), past=("driver",), where=where)
     with pytest.raises(KeyboardInterrupt):
-        predict._forecast(b"model", signature, data, str(panel_folder))
+        predict._forecast(predict.Best(signature, b"model", None), data, str(panel_folder), None)
 
     panel = found[0][0]
     assert panel.folder.parent == panels

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from cluster.errors import ClusterError
@@ -85,12 +88,36 @@ def test_the_signature_says_what_the_model_takes_and_gives(folder: SweepFolder) 
     assert folder.read_json("best/signature.json") == {
         "inputs": [{"name": "values", "columns": ["y"], "shape": [None, 96, 1], "dtype": "float32"}],
         "outputs": [{"columns": ["y"], "shape": [None, 1, 1], "dtype": "float32"}],
+        "scaling": {"kind": "standard", "by_series": False, "transform": "none"},
+        "powers": None,
         "time": "t",
         "series": None,
         "time_type": "timestamp[ns]",
         "step": 3_600_000_000_000,
         "frequency": "1h",
     }
+
+
+def test_scaling_by_series_lies_beside_the_model(folder: SweepFolder) -> None:
+    two = replace(panel(), offsets=np.array([0, 24, 48]), series=("a", "b"))
+    two.rows[24:] = np.arange(24)[:, None]
+    chosen = make_job(window={"scale_by": "series"})
+    found = results().trials["00000"]
+    model = Found(found, found.epoch or 0, found.score or 0.0)
+    folder.write(folder.model(found.id, model.epoch), b"model")
+
+    publish_best(folder, chosen, two, model, SCORES)
+
+    table = pq.read_table(io.BytesIO(read_best(folder, "scaler.parquet"))).to_pylist()
+    rows = np.arange(24 - 2 * int(24 * 0.2))
+    assert table == [
+        {"series": "a", "column": "y", "centre": 0.0, "spread": 1.0},
+        {"series": "b", "column": "y", "centre": rows.mean(), "spread": pytest.approx(rows.std())},
+    ]
+    given = {each["name"] for each in folder.read_json("best/signature.json")["inputs"]}
+    assert given == {"values", "centre", "spread"}
+    publish(folder)
+    assert "scaler.parquet" not in folder.files("best")
 
 
 def test_publishing_again_replaces_it(folder: SweepFolder) -> None:
