@@ -103,7 +103,10 @@ class Cutter:
         if sequence and window.padded:
             begin, length = self._real(begin)
             steps = np.minimum(steps, length[:, None] + window.horizon - 1)
-        rows = self._rows(begin[:, None] + steps, channel)
+        index = begin[:, None] + steps
+        if not (self.separate or panel.known or panel.masks):
+            return {"y": panel.rows[index, : self.targets]}
+        rows = self._rows(index, channel)
         found = {"y": rows[:, :, : self.targets]}
         if panel.known:
             found["ahead"] = rows[:, :, self.known]

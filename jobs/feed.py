@@ -6,6 +6,7 @@ very batches it would have had.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,17 +52,14 @@ class Feed:
             What ``Cutter`` cuts, each array (capacity, batch, …), zeros where there is no window; ``valid``,
             the windows in each batch, (capacity,) int32.
         """
-        pages = self.cutter.panel.pages
-        at_once = _BETWEEN_LOOKS if pages is not None and pages.limited else capacity * batch
-        found: Batches = {}
+        pages, room = self.cutter.panel.pages, capacity * batch
+        at_once = _BETWEEN_LOOKS if pages is not None and pages.limited else room
+        pieces = []
         for begin in range(0, max(len(starts), 1), at_once):
-            some = starts[begin : begin + at_once]
-            for name, values in self._scaled(some, sequence=sequence).items():
-                if name not in found:
-                    found[name] = np.zeros((capacity * batch, *values.shape[1:]), values.dtype)
-                found[name][begin : begin + len(some)] = values
+            pieces.append(self._scaled(starts[begin : begin + at_once], sequence=sequence))
             if pages is not None:
                 pages.ease()
+        found = {name: _filled_up([piece[name] for piece in pieces], room) for name in pieces[0]}
         found = {name: each.reshape(capacity, batch, *each.shape[1:]) for name, each in found.items()}
         return found | {
             "valid": np.clip(len(starts) - batch * np.arange(capacity), 0, batch).astype(np.int32)
@@ -77,7 +75,7 @@ class Feed:
         centre, spread = self._columns(starts)
         for name, part in (("x", slice(None)), ("y", slice(cutter.targets)), ("ahead", cutter.known)):
             if name in found:
-                found[name] = (found[name] - centre[:, :, part]) / spread[:, :, part]
+                found[name] = _scale(found[name], centre[:, :, part], spread[:, :, part])
         return found
 
     def _columns(self, starts: Indices) -> tuple[Any, Any]:
@@ -93,6 +91,26 @@ class Feed:
             np.take_along_axis(np.broadcast_to(each, (len(which), *each.shape[1:])), which, axis=2)
             for each in both
         )  # type: ignore[return-value]
+
+
+def _scale(values: Any, centre: Any, spread: Any) -> Any:
+    """Values (windows, steps, columns), nobody else's, by centre and spread (windows or 1, 1, columns)."""
+    if len(centre) > 1:
+        return (values - centre) / spread
+    # One long row a window: NumPy takes far longer over many rows of a few columns.
+    flat = np.ascontiguousarray(values).reshape(len(values), math.prod(values.shape[1:]))
+    for each, by in ((np.subtract, centre), (np.divide, spread)):
+        each(flat, np.tile(by[0], (values.shape[1], 1)).ravel(), out=flat)
+    return flat.reshape(values.shape)
+
+
+def _filled_up(pieces: list[Any], room: int) -> Any:
+    """The pieces in one array for so many windows; zeros follow them."""
+    if len(pieces) == 1 and len(pieces[0]) == room:
+        return pieces[0]
+    found = np.zeros((room, *pieces[0].shape[1:]), pieces[0].dtype)
+    np.concatenate(pieces, out=found[: sum(map(len, pieces))])
+    return found
 
 
 class Order(Protocol):
