@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 
 
 class JobError(Exception):
@@ -10,6 +13,10 @@ class JobError(Exception):
 
     The message names the file, field, shard or column, says what was found and what to do.
     """
+
+    def __init__(self, sentence: str) -> None:
+        """One line, whatever the names in it hold."""
+        super().__init__(_CONTROL.sub(lambda found: repr(found[0])[1:-1], sentence))
 
 
 def reason(error: Exception) -> str:
