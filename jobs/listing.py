@@ -8,7 +8,7 @@ from functools import cached_property
 
 from pyarrow import fs as pafs
 
-from jobs.errors import JobError
+from jobs.errors import JobError, hint
 
 _SUFFIXES = (".parquet", ".parq", ".pq")
 
@@ -50,7 +50,7 @@ def find_shards(filesystem: pafs.FileSystem, path: str) -> Listing:
         if any(wild in path for wild in "*?["):
             return _matching(filesystem, path)
     except OSError as error:
-        raise JobError(f"data.path: {path} cannot be listed ({_first_line(error)})") from None
+        raise JobError(f"data.path: {path} cannot be listed ({_first_line(error)}){hint(error)}") from None
     raise JobError(f"data.path: {path} does not exist; give a Parquet file, a folder of them or a glob")
 
 

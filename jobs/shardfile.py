@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from jobs.errors import JobError
+from jobs.errors import JobError, hint
 
 _AROUND = re.compile(r"^Could not open Parquet input source '.*?': ")  # the sentence names the shard already
 
@@ -28,7 +28,7 @@ def whole_file(filesystem: pafs.FileSystem, shard: str) -> Iterator[None]:
         if trouble is not None:
             raise JobError(
                 f"shard {shard}: cannot be read ({_line(trouble)}); "
-                "see that its storage answers and that you may read it"
+                f"see that its storage answers and that you may read it{hint(trouble)}"
             ) from None
         raise JobError(
             f"shard {shard}: not a whole Parquet file ({_line(error)}); write it again or take it away"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -23,13 +24,15 @@ def uri(port: int, path: str) -> str:
 
 
 @contextmanager
-def s3_server() -> Iterator[int]:
-    """Start moto's server with an empty bucket; its port."""
+def s3_server(*, strict: bool = False) -> Iterator[int]:
+    """Start moto's server with an empty bucket; its port.  A ``strict`` one serves nobody unknown."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    first = {"INITIAL_NO_AUTH_ACTION_COUNT": "1"} if strict else {}  # which makes the bucket
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=os.environ | first, **quiet) as process:
         try:
             _put_bucket(port)
             yield port

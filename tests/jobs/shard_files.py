@@ -35,10 +35,16 @@ def good(path: Path, **changes: Any) -> Path:
     return write(path, **({"t": HOURS, "y": [1.0, 2.0, 3.0]} | changes))
 
 
+def local(path: str) -> tuple[pafs.FileSystem, str]:
+    """Where shards lie that are written here; ``test_shards_on_s3`` puts them elsewhere."""
+    return LOCAL, path
+
+
 def read(path: Path | str, columns: Columns = ONE) -> Panel:
     """The panel of these shards, which outlives the files that it is mapped from."""
+    filesystem, place = local(str(path))
     with tempfile.TemporaryDirectory() as folder:
-        build_panel(Source.find(LOCAL, str(path), columns), Path(folder) / "panel")
+        build_panel(Source.find(filesystem, place, columns), Path(folder) / "panel")
         return Panel.load(Path(folder) / "panel")
 
 

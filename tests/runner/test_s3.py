@@ -89,6 +89,29 @@ def test_a_storage_that_refuses_is_one_sentence(
     assert not list((tmp_path / "cache" / "panels").glob("*"))
 
 
+@pytest.mark.parametrize("keys", [KEYS, {}], ids=["refused", "missing"])
+def test_credentials_that_are_refused_or_missing_are_one_sentence(
+    keys: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(tmp_path))  # nor has it any of its own
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    # Moto itself trips over a request without any; S3 answers 403 to both.
+    faults = Faults(lambda _: "ok" if keys else "403")
+    with s3_server(strict=True) as port, faulty_way(port, faults) as way, pytest.raises(JobError) as refused:
+        open_panel(uri(way, "data"), COLUMNS)
+
+    assert str(refused.value) == (
+        "data.path: bucket/data cannot be listed (When getting information for key 'data' in bucket "
+        "'bucket': AWS Error ACCESS_DENIED during HeadObject operation: No response body.); put credentials "
+        "that may read it into the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, "
+        "GOOGLE_APPLICATION_CREDENTIALS)"
+    )
+
+
 def test_a_sweep_with_data_and_storage_on_s3(
     server: int, tmp_path: Path, write_job: JobWriter, capsys: pytest.CaptureFixture[str]
 ) -> None:
