@@ -31,14 +31,15 @@ _ROWS, _POINTS = 100, 60  # of a shard; of a series
 _HOUR = np.timedelta64(1, "h")
 _BEGIN = np.datetime64("2020-01-01", "s")
 _CHILD = """
-import json, resource, sys, time
+import json, sys, time
 from jobs.source import Columns
 from runner.data import open_panel
 columns = Columns("time", sys.argv[2] or None, ("y",), ())
 began = time.perf_counter()
 rows = len(open_panel(sys.argv[1], columns).times)
 seconds = time.perf_counter() - began
-print(json.dumps([rows, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3]))
+(peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps([rows, seconds, int(peak) / 1e3]))
 """
 
 
@@ -91,7 +92,7 @@ def main() -> None:
                 both = [opened(Path(place) / "data", series, Path(place) / "cache") for _ in range(2)]
             (rows, seconds, megabytes), (_, again, _) = both
             first = first or seconds / rows
-            print(  # noqa: T201
+            print(
                 f"{size:>11,} {kind}: {rows:,} rows, first {seconds:.2f} s, again {again:.3f} s, "
                 f"peak {megabytes:.0f} MB, {seconds / rows / first:.2f} x the time a row"
             )
