@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from jobs.parts import Parts
 _SAMPLED = 100_000  # rows
 
 FloatArray = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 Transform = Callable[[Any], FloatArray]
 
 
@@ -67,55 +69,78 @@ def training_moments(
         transform: (rows, columns) to what is looked at.
         extremes: find the least and the most, too.
     """
+    hidden = partial(_masked, panel) if panel.masks else None
+    return moments(panel, parts.train, parts.train_end, transform, hidden, extremes=extremes)
+
+
+def moments(
+    panel: Panel,
+    begins: Indices,
+    ends: Indices,
+    transform: Transform | None = None,
+    hidden: Callable[[Any], Flags] | None = None,
+    *,
+    extremes: bool = False,
+) -> Moments:
+    """As ``training_moments``, of the rows ``begins`` to ``ends`` of each series, (series,) each.
+
+    ``hidden`` says which values (rows, columns) do not count; without it all of them do.
+    """
     shape = len(panel.series), len(panel.columns)
     count, origin, total, squares, least, most = (np.zeros(shape) for _ in range(6))
-    for series, begins, rows in _segments(panel, parts):
+    for series, starts, rows in segments(panel, begins, ends):
         values = rows.astype(np.float64) if transform is None else transform(rows)
-        new = series[~count[series].any(axis=1)]
-        origin[new] = values[begins[np.isin(series, new)]]
+        known = np.ones(values.shape, bool) if hidden is None else ~hidden(rows)
+        if hidden is not None:
+            values = np.where(known, values, 0)
+        sizes = np.diff(np.append(starts, len(rows)))
+        new = count[series] == 0  # the first value that is known is what others are counted from
+        origin[series] = np.where(
+            new, values[_first(known, starts, sizes), np.arange(shape[1])], origin[series]
+        )
         if extremes:
-            least[new], most[new] = origin[new], origin[new]
-            known_least, known_most = (_hidden(panel, rows, values, by) for by in (np.inf, -np.inf))
-            least[series] = np.minimum(least[series], np.minimum.reduceat(known_least, begins))
-            most[series] = np.maximum(most[series], np.maximum.reduceat(known_most, begins))
-        sizes = np.diff(np.append(begins, len(rows)))
+            lows, highs = (
+                reduce.reduceat(np.where(known, values, far), starts)
+                for reduce, far in ((np.minimum, np.inf), (np.maximum, -np.inf))
+            )
+            least[series] = np.where(new, lows, np.minimum(least[series], lows))
+            most[series] = np.where(new, highs, np.maximum(most[series], highs))
         away = values - (origin[series] if len(series) == 1 else np.repeat(origin[series], sizes, axis=0))
-        away = _hidden(panel, rows, away, 0.0)
-        count[series] += _known(panel, rows, begins, sizes)
-        total[series] += np.add.reduceat(away, begins)
-        squares[series] += np.add.reduceat(np.square(away), begins)
-    known = np.maximum(count, 1)
-    variance = np.maximum(squares - total**2 / known, 0) / known
-    return Moments(count, np.where(count > 0, origin + total / known, 0), variance, least, most)
+        if hidden is None:
+            count[series] += sizes[:, None]
+        else:
+            away = np.where(known, away, 0)
+            count[series] += np.add.reduceat(known, starts, dtype=np.float64)
+        total[series] += np.add.reduceat(away, starts)
+        squares[series] += np.add.reduceat(np.square(away), starts)
+    there = count > 0
+    known_ = np.maximum(count, 1)
+    variance = np.maximum(squares - total**2 / known_, 0) / known_
+    mean, least, most = (np.where(there, each, 0) for each in (origin + total / known_, least, most))
+    return Moments(count, mean, variance, least, most)
 
 
-def _hidden(panel: Panel, rows: Any, values: FloatArray, by: float) -> FloatArray:
-    """The values, ``by`` in the place of those that were missing."""
-    if not panel.masks:
-        return values
-    values = values.copy()
-    values[:, : panel.masks][rows[:, -panel.masks :] > 0] = by
-    return values
-
-
-def _known(panel: Panel, rows: Any, begins: Indices, sizes: Indices) -> FloatArray:
-    """How many values of each stretch are known, (stretches, columns)."""
-    found = np.repeat(sizes[:, None], rows.shape[1], axis=1).astype(np.float64)
-    if panel.masks:
-        found[:, : panel.masks] -= np.add.reduceat(rows[:, -panel.masks :], begins, dtype=np.float64)
+def _masked(panel: Panel, rows: Any) -> Flags:
+    found = np.zeros(rows.shape, bool)
+    found[:, : panel.masks] = rows[:, -panel.masks :] > 0
     return found
 
 
-def _segments(panel: Panel, parts: Parts) -> Iterator[tuple[Indices, Indices, Any]]:
-    """The training part in blocks: whose rows they are, where each one's begin, and the rows."""
+def _first(known: Flags, starts: Indices, sizes: Indices) -> Indices:
+    """Of each stretch and column the first row that is known, or its first; (stretches, columns)."""
+    rows = np.where(known, np.arange(len(known))[:, None], len(known))
+    first = np.minimum.reduceat(rows, starts)
+    return np.where(first < (starts + sizes)[:, None], first, starts[:, None])
+
+
+def segments(panel: Panel, begins: Indices, ends: Indices) -> Iterator[tuple[Indices, Indices, Any]]:
+    """These rows of each series in blocks: whose they are, where each one's begin, and the rows."""
     offsets, rows = panel.offsets, panel.rows
     for begin in range(0, len(rows), BLOCK):
         block = rows[begin : begin + BLOCK]
         end = begin + len(block)
         inside = slice(np.searchsorted(offsets, begin, "right") - 1, np.searchsorted(offsets, end, "left"))
-        first, last = (
-            np.clip(part[inside] - begin, 0, len(block)) for part in (parts.train, parts.train_end)
-        )
+        first, last = (np.clip(edge[inside] - begin, 0, len(block)) for edge in (begins, ends))
         sizes = np.maximum(last - first, 0)
         some = np.flatnonzero(sizes)
         if len(some):
