@@ -26,6 +26,37 @@ class Scaler:
     deviation: FloatArray
 
 
+class Moments:
+    """Means and deviations of rows that come in blocks, each of which is held only while it is added.
+
+    The blocks' moments are put together as in Chan, Golub & LeVeque (1979, STAN-CS-79-773).
+    """
+
+    def __init__(self, columns: int) -> None:
+        self._count = 0
+        self._origin, self._mean, self._squares = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+
+    def add(self, rows: npt.NDArray[np.float32]) -> None:
+        """Take in one or more rows, (rows, columns)."""
+        if not self._count:
+            self._origin = rows[0].astype(
+                np.float64
+            )  # a column that is always so has a deviation of exactly 0
+        values = rows - self._origin
+        middle = values.mean(axis=0)
+        away, total = middle - self._mean, self._count + len(values)
+        between = away**2 * (self._count * len(values) / total)
+        self._squares += np.square(values - middle).sum(axis=0) + between
+        self._mean += away * (len(values) / total)
+        self._count = total
+
+    def scaler(self) -> Scaler:
+        """What has been seen; a constant column has deviation 1."""
+        deviation = np.sqrt(self._squares / max(self._count, 1))
+        deviation[deviation == 0] = 1.0
+        return Scaler(self._origin + self._mean, deviation)
+
+
 def scaler_of(panel: Panel, parts: Parts) -> Scaler:
     """As ``fit_scaler``; kept beside a mapped panel's files, so that a node's processes read it once."""
     if panel.folder is None:
@@ -45,23 +76,12 @@ def scaler_of(panel: Panel, parts: Parts) -> Scaler:
 def fit_scaler(panel: Panel, parts: Parts) -> Scaler:
     """Mean and deviation over the training part of all series; a constant column keeps deviation 1.
 
-    The rows are read once, a block at a time, whose moments are put together as in Chan, Golub & LeVeque
-    (1979, STAN-CS-79-773).
+    The rows are read once, a block at a time.
     """
-    count, columns = 0, len(panel.columns)
-    origin, mean, squares = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    moments = Moments(len(panel.columns))
     for rows in _training_rows(panel, parts):
-        if not count:
-            origin = rows[0].astype(np.float64)  # a column that is always so has a deviation of exactly 0
-        values = rows - origin
-        middle = values.mean(axis=0)
-        away, total = middle - mean, count + len(values)
-        squares += np.square(values - middle).sum(axis=0) + away**2 * (count * len(values) / total)
-        mean += away * (len(values) / total)
-        count = total
-    deviation = np.sqrt(squares / max(count, 1))
-    deviation[deviation == 0] = 1.0
-    return Scaler(origin + mean, deviation)
+        moments.add(rows)
+    return moments.scaler()
 
 
 def _training_rows(panel: Panel, parts: Parts) -> Iterator[npt.NDArray[np.float32]]:

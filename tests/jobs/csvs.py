@@ -11,7 +11,7 @@ import pytest
 from pyarrow import fs as pafs
 
 from jobs.errors import JobError
-from jobs.importing import import_csv
+from jobs.importing import import_files
 
 LOCAL = pafs.LocalFileSystem()
 GOOD = "date,id,OT\n2024-01-01,a,1.5\n2024-01-02,a,2\n"
@@ -24,7 +24,7 @@ def write(path: Path, text: str) -> str:
 
 def imported(tmp_path: Path, text: str, **options: Any) -> pa.Table:
     write(tmp_path / "a.csv", text)
-    import_csv([str(tmp_path / "a.csv")], str(tmp_path / "out"), LOCAL, **options)
+    import_files([str(tmp_path / "a.csv")], str(tmp_path / "out"), LOCAL, **options)
     return pq.read_table(tmp_path / "out")
 
 
@@ -33,6 +33,6 @@ def refusal(tmp_path: Path, *texts: str, **options: Any) -> str:
     files = [write(tmp_path / f"{name}.csv", text) for name, text in zip("abc", texts, strict=False)]
     before = sorted(tmp_path.iterdir())
     with pytest.raises(JobError) as error:
-        import_csv(files, str(tmp_path / "deep" / "out"), LOCAL, **options)
+        import_files(files, str(tmp_path / "deep" / "out"), LOCAL, **options)
     assert sorted(tmp_path.iterdir()) == before
     return str(error.value).replace(f"{tmp_path}/", "")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 
 from jobs.csvfiles import BLOCK
-from jobs.importing import ImportSummary, import_csv
+from jobs.importing import ImportSummary, import_files
 from jobs.source import Columns
 from tests.jobs.csvs import GOOD, LOCAL, imported, write
 from tests.jobs.shard_files import read
@@ -24,10 +24,15 @@ from tests.jobs.shard_files import read
 
 def test_a_file_becomes_shards_and_a_summary_of_them(tmp_path: Path) -> None:
     source = write(tmp_path / "a.csv", GOOD)
-    rows: list[int] = []
+    told: list[tuple[str, int, float]] = []
 
-    summary = import_csv(
-        [source], str(tmp_path / "out"), LOCAL, series="id", rows_per_shard=1, progress=rows.append
+    summary = import_files(
+        [source],
+        str(tmp_path / "out"),
+        LOCAL,
+        series="id",
+        rows_per_shard=1,
+        progress=lambda *now: told.append(now),
     )
 
     shards = sorted((tmp_path / "out").iterdir())
@@ -39,9 +44,10 @@ def test_a_file_becomes_shards_and_a_summary_of_them(tmp_path: Path) -> None:
         time="date",
         series="id",
         columns={"date": "timestamp[ns]", "id": "string", "OT": "double"},
+        numbers=("OT",),
         text={},
     )
-    assert rows == [2]
+    assert told == [("read", 2, 1.0), ("written", 2, 1.0)]
     assert pq.ParquetFile(shards[0]).metadata.row_group(0).column(2).compression == "ZSTD"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "out"]
 
@@ -77,7 +83,7 @@ def test_what_pandas_writes_comes_back_with_the_same_values(
         for index, rows in enumerate(np.array_split(np.arange(count), files)):
             frame.iloc[rows].to_csv(f"{folder}/{index}.csv", index=False)
 
-        import_csv(
+        import_files(
             [folder], f"{folder}/out", LOCAL, series="who", rows_per_shard=data.draw(st.integers(1, 13))
         )
 
@@ -105,7 +111,7 @@ def test_a_word_after_the_first_block_makes_the_column_text_and_the_summary_says
     count = 2 * BLOCK // len("2024-01-01,1,2\n")
     source = write(tmp_path / "a.csv", "date,OT,x\n" + "2024-01-01,1,2\n" * count + "2024-01-02,?,3\n")
 
-    summary = import_csv([source], str(tmp_path / "out"), LOCAL)
+    summary = import_files([source], str(tmp_path / "out"), LOCAL)
 
     table = pq.read_table(tmp_path / "out")
     assert summary.columns == {"date": "timestamp[ns]", "OT": "string", "x": "double"}
@@ -179,7 +185,7 @@ def test_marks_empty_lines_quotes_and_compression_are_read(tmp_path: Path) -> No
     text = '\ufeff\r\n\r\n"date"," x ","a\nb"\r\n2024-01-01,1,"2\n"\r\n\r\n2024-01-02,3,"say ""no"""\r\n'
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
 
-    import_csv([str(tmp_path)], str(tmp_path / "out"), LOCAL)
+    import_files([str(tmp_path)], str(tmp_path / "out"), LOCAL)
 
     table = pq.read_table(tmp_path / "out").to_pydict()
     assert table["x"] == [1.0, 3.0]
@@ -192,7 +198,7 @@ def test_folders_globs_and_files_are_read_once_each_in_order_by_column_name(tmp_
     write(tmp_path / "in" / "1.CSV", "date,x\n2024-01-01,1\n")
     write(tmp_path / "in" / "notes.txt", "not a table")
 
-    import_csv([str(tmp_path / "in"), second, str(tmp_path / "in" / "?.csv")], str(tmp_path / "out"), LOCAL)
+    import_files([str(tmp_path / "in"), second, str(tmp_path / "in" / "?.csv")], str(tmp_path / "out"), LOCAL)
 
     assert pq.read_table(tmp_path / "out")["x"].to_pylist() == [1.0, 2.0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,7 @@ def test_import_with_json_prints_one_document(folder: Path) -> None:
         "time": "date",
         "series": None,
         "columns": {"date": "timestamp[ns]", "shop": "string", "note": "string", "sales": "double"},
+        "numbers": ["sales"],
         "text": {"shop": "'a' in row 2 of a.csv", "note": "'fine' in row 2 of a.csv"},
     }
 
@@ -204,7 +206,9 @@ def test_progress_is_shown_on_a_terminal_and_wiped(folder: Path) -> None:
     shown = os.read(here, 1000).decode()
     os.close(here)
     os.close(there)
-    assert shown == "\r2 rows\r\x1b[2K"
+    assert re.fullmatch(
+        r"\r\x1b\[2K2 rows read \(100%\)(\r\x1b\[2K2 rows written \(100%\))?\r\x1b\[2K", shown
+    )
     assert json.loads(done.stdout)["rows"] == 2
 
 
