@@ -10,9 +10,9 @@ from typing import Protocol
 import pyarrow as pa
 
 from jobs.errors import JobError
-from jobs.layout import Layout, TextError, check_numeric, find_layout
+from jobs.layout import Layout, check_numeric, find_layout
 from jobs.melting import Lives, Melting
-from jobs.origins import Block, Origin, Progress, over
+from jobs.origins import Origin, Progress, over
 from jobs.widerows import WideRows
 
 
@@ -109,7 +109,7 @@ class WideColumns:
         for origin, report in zip(self.origins, over([o.file for o in self.origins], progress), strict=True):
             row = ends[-1]
             for block in origin.blocks():
-                values = self.melting.values(self._table(block, origin))
+                values = self.melting.values(block, origin)
                 self.lives.see(row, values)
                 row += len(values)
                 report(row - ends[-1], block.share)
@@ -121,18 +121,8 @@ class WideColumns:
         """Blocks, melted."""
         origin, row = self.origins[number], self.starts[number]
         for block in origin.blocks():
-            yield self.melting.long(self._table(block, origin), row, self.lives)
+            yield self.melting.long(block, origin, row, self.lives)
             row += block.values.num_rows
-
-    def _table(self, block: Block, origin: Origin) -> pa.Table:
-        try:
-            return self.melting.wide.table(block, origin)
-        except TextError as error:
-            name, where = next(iter(error.columns.items()))
-            raise JobError(
-                f"{origin.file}: column {name!r} is no series of numbers, because of {where}; a wide "
-                "table has numbers alone beside its time: correct the value, or leave the column out"
-            ) from None
 
 
 def _check_names(time: str, series: str, value: str) -> None:

@@ -58,7 +58,7 @@ class Layout:
             column = converted(values, field.type)
             if column is None:
                 bad = first_unfit(values, field.type)
-                value, place = repr(values[bad].as_py()), origin.place(block.row + bad)
+                value, place = _shown(values[bad]), origin.place(block.row + bad)
                 if name == self.time:
                     raise _bad_time(origin.file, name, place, value, field.type)
                 text[name] = f"{value} in {place} of {origin.file}"
@@ -75,7 +75,7 @@ class Layout:
 
     def _meant(self, values: pa.Array, field: pa.Field, *, guess: bool) -> pa.Array:
         """The texts to convert: what stands for a missing value is null, but never in a time or series id."""
-        if field.name in (self.time, self.series):
+        if field.name == self.time or (field.name == self.series and guess):
             return stripped(values)
         if not guess:
             return values
@@ -168,12 +168,23 @@ def _bad_time(file: str, name: str, place: str, value: str, kind: pa.DataType) -
     return JobError(f"{file}: column {name!r}, {place}: {value} is not {wanted}; correct or drop it")
 
 
+def _shown(value: pa.Scalar) -> str:
+    try:
+        return repr(value.as_py())
+    except (OverflowError, ValueError):  # a time outside the years that Python knows
+        return str(value.value)
+
+
 def check_numeric(origin: Origin, time: str) -> None:
-    """See that a wide table's columns beside its time are numbers, or texts that may be.
+    """See that a wide table has columns beside its time, and that they are numbers, or texts that may be.
 
     Raises:
         JobError: names the first that is not.
     """
+    if len(origin.types) < 2:
+        raise JobError(
+            f"{origin.file}: there is no column beside the time {time!r}; give it a series a column"
+        )
     for name, kind in origin.types.items():
         if name != time and not numeric(kind) and not (origin.guess and kind == pa.string()):
             raise JobError(

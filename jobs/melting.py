@@ -6,14 +6,16 @@ before and after mean that it has not begun or is over, those between are missin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from jobs.errors import JobError
 from jobs.layout import Layout
-from jobs.texts import ids_of
+from jobs.origins import Block, Origin
+from jobs.texts import ids_of, numbers_of
 
 Indices = npt.NDArray[np.int64]
 
@@ -51,37 +53,57 @@ class Lives:
 
 @dataclass(frozen=True)
 class Melting:
-    """How a wide layout becomes a long one: the names of its columns, and the series' ids."""
+    """How a wide table becomes a long one: where its times stand, and its series' names and ids."""
 
-    wide: Layout
+    time: Layout
     layout: Layout
+    names: tuple[str, ...]
     ids: pa.Array
 
     @classmethod
     def of(cls, wide: Layout, series: str, value: str) -> Melting:
-        """Every column beside the time is a series."""
-        ids = ids_of([name for name in wide.schema.names if name != wide.time])
-        time = wide.schema.field(wide.time)
+        """Every column beside the time is a series; the other names are those of what is made."""
+        names = tuple(name for name in wide.schema.names if name != wide.time)
+        ids, time = ids_of(names), wide.schema.field(wide.time)
         schema = pa.schema([time, (series, ids.type), (value, pa.float64())])
-        return cls(wide, Layout(schema, wide.time, series), ids)
+        return cls(replace(wide, schema=pa.schema([time])), Layout(schema, wide.time, series), names, ids)
 
-    def values(self, table: pa.Table) -> npt.NDArray[np.float64]:
-        """The values of a wide table, NaN for missing ones, (rows, series)."""
-        names = [name for name in self.wide.schema.names if name != self.wide.time]
-        values = np.empty((table.num_rows, len(names)))
-        for index, name in enumerate(names):
-            values[:, index] = table[name].to_numpy()
-        return values
+    def values(self, block: Block, origin: Origin) -> npt.NDArray[np.float64]:
+        """The values of a block, NaN for missing ones, (rows, series).
 
-    def long(self, table: pa.Table, row: int, lives: Lives) -> pa.Table:
-        """The rows that come of a table that begins with row ``row`` of all files: by time, then series."""
-        values = self.values(table)
-        living = lives.of(row, table.num_rows)
+        Raises:
+            JobError: names the column and the row of what is no number.
+        """
+        columns = [block.values[name] for name in self.names]
+        if not origin.guess:
+            return np.stack([_floats(column) for column in columns], axis=1)
+        texts = pa.concat_arrays(columns)  # a block may have few rows of thousands of columns
+        numbers = numbers_of(texts)
+        if isinstance(numbers, int):
+            series, row = divmod(numbers, block.values.num_rows)
+            raise JobError(
+                f"{origin.file}: column {self.names[series]!r}, {origin.place(block.row + row)}: "
+                f"{texts[numbers].as_py()!r} is no number; correct or empty it, or leave the column out"
+            )
+        return _floats(numbers).reshape(len(columns), -1).T
+
+    def long(self, block: Block, origin: Origin, row: int, lives: Lives) -> pa.Table:
+        """The rows that come of a block that begins with row ``row`` of all files: by time, then series.
+
+        Raises:
+            JobError: as ``values``; or a time cannot be used.
+        """
+        times = self.time.table(block, origin)[self.time.time].combine_chunks()
+        living = lives.of(row, len(times))
         at, series = np.nonzero(living)
-        numbers = values[living]
+        numbers = self.values(block, origin)[living]
         columns = [
-            table[self.wide.time].combine_chunks().take(pa.array(at)),
+            times.take(pa.array(at)),
             self.ids.take(pa.array(series)),
             pa.array(numbers, mask=np.isnan(numbers)),
         ]
         return pa.Table.from_arrays(columns, schema=self.layout.schema)
+
+
+def _floats(column: pa.Array) -> npt.NDArray[np.float64]:
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
