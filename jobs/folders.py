@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,8 +40,9 @@ def write_shards(
     A thread makes tables while others are being written.
     """
     shards = rows = room = 0
-    with ExitStack() as shard:
-        for table in in_order([lambda: _gathered(tables)], workers=1, ahead=_AHEAD):
+    groups = in_order([lambda: _gathered(tables)], workers=1, ahead=_AHEAD)
+    with closing(groups), ExitStack() as shard:  # or its thread would wait for ever after a Ctrl-C
+        for table in groups:
             start = 0
             while start < table.num_rows:
                 if not room:

@@ -43,8 +43,7 @@ def find_files(sources: Sequence[str], apart: str) -> tuple[Kind, list[str]]:
     for source in sources:
         path = Path(source)
         if path.is_dir():
-            found = [str(file) for file in path.rglob("*") if _meant(file.relative_to(path))]
-            found = [file for file in found if not Path(file).absolute().is_relative_to(apart)]
+            found = _in_folder(path, apart)
             if not found:
                 raise JobError(
                     f"{source}: no {_KINDS} files in this folder; name the files or another folder"
@@ -63,6 +62,23 @@ def find_files(sources: Sequence[str], apart: str) -> tuple[Kind, list[str]]:
             f"{other}: {_kind(other)}, and {files[0]} is {_kind(files[0])}; import one kind at a time"
         )
     return _kind(files[0]), files
+
+
+def _in_folder(folder: Path, apart: str) -> list[str]:
+    within = folder.absolute().is_relative_to(apart)  # shards may be divided anew in their own place
+    found = [file.relative_to(folder) for file in folder.rglob("*")]
+    found = [
+        file
+        for file in found
+        if _meant(file) and (within or not (folder.absolute() / file).is_relative_to(apart))
+    ]
+    column = next((part for file in found for part in file.parts[:-1] if "=" in part), None)
+    if column is not None:
+        raise JobError(
+            f"{folder}: folders such as {column} hold a column in their names, which an import does not "
+            "read; a job reads them as they are if they hold Parquet (data.path)"
+        )
+    return [str(folder / file) for file in found]
 
 
 def _meant(path: Path) -> bool:

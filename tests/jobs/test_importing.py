@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from jobs.csvfiles import BLOCK
 from jobs.importing import ImportSummary, import_files
 from jobs.source import Columns
-from tests.jobs.csvs import GOOD, LOCAL, imported, write
+from tests.jobs.csvs import GOOD, LOCAL, imported, imported_from, refusal_of, rows_of_shards, write
 from tests.jobs.shard_files import read
 
 
@@ -201,6 +201,60 @@ def test_folders_globs_and_files_are_read_once_each_in_order_by_column_name(tmp_
     import_files([str(tmp_path / "in"), second, str(tmp_path / "in" / "?.csv")], str(tmp_path / "out"), LOCAL)
 
     assert pq.read_table(tmp_path / "out")["x"].to_pylist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 9, 10, 11])
+def test_shards_are_equal_to_within_a_row(tmp_path: Path, most: int) -> None:
+    text = "date,x\n" + "".join(f"2024-01-{day:02d},{day}\n" for day in range(1, 11))
+
+    table = imported(tmp_path, text, rows_per_shard=most)
+
+    rows = rows_of_shards(tmp_path)
+    assert table["x"].to_pylist() == [float(day) for day in range(1, 11)]
+    assert len(rows) == -(-10 // most)
+    assert max(rows) <= most
+    assert max(rows) - min(rows) <= 1
+
+
+def test_shards_are_divided_anew_in_their_place(tmp_path: Path) -> None:
+    before = imported(tmp_path, GOOD, rows_per_shard=1)
+
+    after = imported_from(tmp_path, tmp_path / "out", replace=True)
+
+    assert after.equals(before)
+    assert rows_of_shards(tmp_path) == [2]
+
+
+def test_progress_tells_the_share_of_all_files_that_is_behind(tmp_path: Path) -> None:
+    told: list[tuple[str, int, float]] = []
+    line = "2024-01-01,1\n"
+    count = BLOCK // len(line)
+    for name in "abcd":
+        write(tmp_path / f"{name}.csv", "date,x\n" + line * 2 * count)
+
+    imported_from(tmp_path, tmp_path, progress=lambda *now: told.append(now))
+
+    for doing in ("read", "written"):
+        rows, shares = zip(*[(rows, share) for what, rows, share in told if what == doing], strict=True)
+        assert len(rows) > 1
+        assert (rows[-1], shares[-1]) == (8 * count, pytest.approx(1))
+        assert list(rows) == sorted(rows)
+        assert list(shares) == sorted(shares)
+
+
+@pytest.mark.parametrize("change", ["2024-01-03,a,3\n", ""])
+def test_a_file_that_changes_after_its_rows_were_counted_is_refused(tmp_path: Path, change: str) -> None:
+    source = tmp_path / "a.csv"
+
+    def edit(doing: str, *_: object) -> None:
+        if doing == "read":
+            source.write_text(GOOD + change if change else GOOD[:-1].rpartition("\n")[0] + "\n")
+
+    write(source, GOOD)
+
+    assert refusal_of(tmp_path, source, progress=edit) == (
+        "a.csv: changed while it was read; import again when it stays as it is"
+    )
 
 
 def test_a_panel_can_be_read_from_what_was_written(tmp_path: Path) -> None:

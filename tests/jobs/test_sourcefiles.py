@@ -50,6 +50,24 @@ def test_what_an_earlier_import_wrote_is_not_read_again(tmp_path: Path) -> None:
     assert find_files([str(tmp_path)], f"{tmp_path}/out") == ("CSV", [f"{tmp_path}/a.csv"])
 
 
+def test_shards_can_be_divided_anew_in_their_place(tmp_path: Path) -> None:
+    make(tmp_path, "part-00000.parquet")
+
+    assert find_files([str(tmp_path)], str(tmp_path)) == ("Parquet", [f"{tmp_path}/part-00000.parquet"])
+
+
+def test_folders_that_are_columns_are_refused_rather_than_lost(tmp_path: Path) -> None:
+    make(tmp_path, "store=9/a.parquet")
+
+    with pytest.raises(JobError) as error:
+        find_files([str(tmp_path)], "/elsewhere")
+
+    assert str(error.value) == (
+        f"{tmp_path}: folders such as store=9 hold a column in their names, which an import does not read; "
+        "a job reads them as they are if they hold Parquet (data.path)"
+    )
+
+
 def test_files_of_two_kinds_are_refused(tmp_path: Path) -> None:
     make(tmp_path, "a.csv", "b.feather")
 
