@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,10 @@ from jobs.errors import JobError, reason
 from jobs.origins import Block, unpacked
 
 BLOCK = 1 << 22  # bytes of CSV in memory at a time
+
+_RAGGED = re.compile(
+    r"Row #(?P<row>\d+): Expected (?P<wanted>\d+) columns, got (?P<found>\d+): (?P<text>.*)", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -80,26 +85,20 @@ class CsvFile:
         return self._read(self.names)
 
     def _read(self, columns: Sequence[str]) -> Iterator[Block]:
-        ragged: list[Any] = []
-
-        def refuse(row: Any) -> str:
-            ragged.append(row)
-            return "error"
-
         row, size = self.header + 1, max(Path(self.file).stat().st_size, 1)
         try:
             with pa.OSFile(self.file) as raw:
-                for values in pa_csv.open_csv(unpacked(raw, self.file), **self._options(columns, refuse)):
+                for values in pa_csv.open_csv(unpacked(raw, self.file), **self._options(columns)):
                     yield Block(row, values, raw.tell() / size)
                     row += values.num_rows
         except (pa.ArrowInvalid, OSError) as error:
-            raise JobError(f"{self.file}: {_misread(self.names, ragged, error)}") from None
+            raise JobError(f"{self.file}: {_misread(error)}") from None
         if row == self.header + 1:
             raise JobError(
                 f"{self.file}: there is a header and no row below it; give it rows or leave it out"
             )
 
-    def _options(self, columns: Sequence[str], refuse: Callable[[Any], str]) -> dict[str, Any]:
+    def _options(self, columns: Sequence[str]) -> dict[str, Any]:
         return {
             "read_options": pa_csv.ReadOptions(
                 use_threads=False,  # or it could not tell the number of a row; parsing runs at 1 GB/s
@@ -107,7 +106,7 @@ class CsvFile:
                 column_names=self.names,
                 skip_rows_after_names=self.header,
             ),
-            "parse_options": pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=refuse),
+            "parse_options": pa_csv.ParseOptions(newlines_in_values=True),
             "convert_options": pa_csv.ConvertOptions(
                 column_types=self.types, include_columns=columns, strings_can_be_null=False
             ),
@@ -134,11 +133,12 @@ def records(file: str) -> Iterator[tuple[Iterator[tuple[int, list[str]]], Callab
         raise JobError(f"{file}: cannot be read ({reason(error)})") from None
 
 
-def _misread(names: Sequence[str], ragged: Sequence[Any], error: Exception) -> str:
-    if ragged:
-        row = ragged[0]
-        found = f"row {row.number} has {row.actual_columns} values for {len(names)} columns"
-        return f"{found} ({row.text!r}); complete or drop it"
-    if "UTF8" in str(error):
+def _misread(error: Exception) -> str:
+    # A handler of such rows would not do: where one is no UTF-8 text, Arrow prints a traceback.
+    ragged = _RAGGED.search(str(error))
+    if "UTF8" in str(error) or (ragged and "\ufffd" in ragged["text"]):
         return "not UTF-8 text; save it as CSV in UTF-8"
+    if ragged:
+        found = f"row {ragged['row']} has {ragged['found']} values for {ragged['wanted']} columns"
+        return f"{found} ({ragged['text']!r}); complete or drop it"
     return f"cannot be read as CSV ({reason(error)})"

@@ -48,7 +48,7 @@ class JsonFile:
         for lines, share in _lines(self.file):
             try:
                 values = _parsed(lines, schema)
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowInvalid, UnicodeDecodeError) as error:
                 raise _fault(self.file, lines, row, {}, error) from None
             yield Block(row, values, share)
             row += values.num_rows
@@ -78,7 +78,7 @@ def _look(file: str, lines: bytes, row: int, types: dict[str, pa.DataType]) -> i
     before = dict(types)
     try:
         found = _parsed(lines)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _fault(file, lines, row, before, error) from None
     for field in found.schema:
         if pa.types.is_nested(field.type):
@@ -101,6 +101,7 @@ def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 
 def _parsed(lines: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
+    lines.decode()  # Arrow reads texts that are none
     table = pa_json.read_json(
         pa.BufferReader(lines),
         read_options=pa_json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
@@ -133,7 +134,7 @@ def _fault(file: str, lines: bytes, row: int, types: dict[str, pa.DataType], err
     written = (line for line in lines.splitlines() if line.strip())
     for number, line in enumerate(written, start=row):
         try:
-            values = json.loads(line)
+            values = json.loads(line.decode())
         except UnicodeDecodeError:
             return JobError(f"{file}: line {number}: not UTF-8 text; save it as JSON lines in UTF-8")
         except ValueError as broken:

@@ -73,7 +73,7 @@ def open_feather(file: str) -> _TypedFile:
         with _opened(file) as reader:
             schema, streamed = reader.schema, isinstance(reader, pa.RecordBatchStreamReader)
         total = _streamed_rows(file) if streamed else ds.dataset(file, format="ipc").count_rows()
-    return _typed(file, schema, total, _ipc_batches)
+        return _typed(file, schema, total, _ipc_batches)
 
 
 def open_parquet(file: str) -> _TypedFile:
@@ -83,8 +83,7 @@ def open_parquet(file: str) -> _TypedFile:
         JobError: as ``open_feather``.
     """
     with _reading(file), pq.ParquetFile(file) as reader:
-        schema, total = reader.schema_arrow, reader.metadata.num_rows
-    return _typed(file, schema, total, _parquet_batches)
+        return _typed(file, reader.schema_arrow, reader.metadata.num_rows, _parquet_batches)
 
 
 def _typed(
