@@ -6,6 +6,7 @@ read once to find the types and once for the values.  Lines are counted without 
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -114,9 +115,10 @@ def _parsed(lines: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
 
 def _lines(file: str) -> Iterator[tuple[bytes, float]]:
     """Whole lines, about a block of them at a time, and the share of the file behind them."""
-    size, rest = max(Path(file).stat().st_size, 1), b""
+    size = max(Path(file).stat().st_size, 1)
     try:
         with pa.OSFile(file) as raw, unpacked(raw, file) as stream:
+            rest = stream.read(3).removeprefix(codecs.BOM_UTF8)
             while read := stream.read(BLOCK):
                 whole, newline, begun = read.rpartition(b"\n")
                 lines, rest = (rest + whole + newline, begun) if newline else (b"", rest + read)

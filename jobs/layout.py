@@ -90,22 +90,11 @@ def find_layout(origins: Sequence[Origin], time: str | None, series: str | None)
             the time, or there are no rows.
     """
     first = origins[0]
-    listed = f"it has {', '.join(first.types)}"
-    for column in (time, series):
-        if column is not None and column not in first.types:
-            raise JobError(f"{first.file}: no column {column!r}; {listed}")
-    if series is not None and series == time:
-        raise JobError(f"column {time!r} is named for the time and for the series; name two columns")
+    _check_named(first, time, series)
     block = next((block for origin in origins for block in origin.blocks() if block.values.num_rows), None)
     if block is None:
         raise JobError(f"{first.file}: there are no rows in the files; give files that hold some")
-    if time is None:
-        time = _likely_time(first, block, series)
-    if time is None:
-        raise JobError(
-            f"{first.file}: no column holds timestamps like 2024-01-31 14:00:00; "
-            f"name the time column with --time ({listed})"
-        )
+    time = time or _likely_time(first, block, series)
     types = {
         name: pa.float64() if first.guess and kind == pa.string() else kind
         for name, kind in first.types.items()
@@ -116,12 +105,29 @@ def find_layout(origins: Sequence[Origin], time: str | None, series: str | None)
     return Layout(pa.schema(list(types.items())), time, series)
 
 
-def _likely_time(origin: Origin, block: Block, series: str | None) -> str | None:
+def _check_named(origin: Origin, time: str | None, series: str | None) -> None:
+    for column in (time, series):
+        if column is not None and column not in origin.types:
+            raise JobError(f"{origin.file}: no column {column!r}; {_listed(origin)}")
+    if series is not None and series == time:
+        raise JobError(f"column {time!r} is named for the time and for the series; name two columns")
+
+
+def _listed(origin: Origin) -> str:
+    return f"it has {', '.join(origin.types)}"
+
+
+def _likely_time(origin: Origin, block: Block, series: str | None) -> str:
     """The first column of timestamps, rather one without gaps."""
     kinds = {name: _kind_of_time(block.values[name], whole=False) for name in origin.types if name != series}
     likely = {name: kind for name, kind in kinds.items() if kind is not None}
     certain = [name for name, kind in likely.items() if _sound(block.values[name], kind)]
-    return next(iter([*certain, *likely]), None)
+    if not likely:
+        raise JobError(
+            f"{origin.file}: no column holds timestamps like 2024-01-31 14:00:00; "
+            f"name the time column with --time ({_listed(origin)})"
+        )
+    return [*certain, *likely][0]
 
 
 def _sound(values: pa.Array, kind: pa.DataType) -> bool:

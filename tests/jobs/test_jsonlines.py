@@ -75,8 +75,8 @@ def test_a_line_may_be_longer_than_a_block_and_the_last_one_without_an_end(tmp_p
     assert table["x"].to_pylist() == [long, "y"]
 
 
-def test_empty_lines_are_left_out(tmp_path: Path) -> None:
-    text = "\n\n" + lines({"t": DAYS[0], "x": 1}) + "\r\n \n" + lines({"t": DAYS[1], "x": 2}) + "\n"
+def test_a_mark_and_empty_lines_are_left_out(tmp_path: Path) -> None:
+    text = "\ufeff\n\n" + lines({"t": DAYS[0], "x": 1}) + "\r\n \n" + lines({"t": DAYS[1], "x": 2}) + "\n"
 
     assert imported(tmp_path, text, name="a.jsonl")["x"].to_pylist() == [1, 2]
 
