@@ -114,7 +114,7 @@ def _plain_type(file: str, name: str, kind: pa.DataType) -> pa.DataType:
         return pa.string()
     if kinds.is_null(kind):
         return pa.float64()
-    if numeric(kind) or kinds.is_temporal(kind):
+    if numeric(kind) or (kinds.is_temporal(kind) and not kinds.is_interval(kind)):
         return kind
     what = "nested values" if kinds.is_nested(kind) else "values that are neither numbers, times nor texts"
     raise JobError(f"{file}: column {name!r} is {kind}, {what}; flatten it into columns or leave it out")

@@ -54,6 +54,7 @@ def test_types_that_can_be_used_stay_as_they_are(tmp_path: Path, name: str) -> N
         shop=pa.array(["x", "y", "x"]).dictionary_encode(),
         day=pa.array([dt.date(2024, 1, 1)] * 3),
         none=pa.nulls(3),
+        took=pa.array([1, None, 2], pa.duration("s")),
     )
 
     found = imported_from(tmp_path, written(tmp_path / name, source), series="id")
@@ -69,6 +70,7 @@ def test_types_that_can_be_used_stay_as_they_are(tmp_path: Path, name: str) -> N
         "shop": "string",
         "day": "date32[day]",
         "none": "double",
+        "took": "duration[s]",
     }
     wanted = source.drop_columns(["share"]).to_pydict()
     assert found.drop_columns(["share"]).to_pydict() == wanted
@@ -149,6 +151,14 @@ def test_texts_are_times_when_they_are_named_or_all_that_there_is(tmp_path: Path
             (
                 "a.feather: column 'x' is binary, values that are neither numbers, times nor texts; "
                 "flatten it into columns or leave it out"
+            ),
+        ),
+        (
+            table(x=pa.array([(1, 2, 3)] * 3, pa.month_day_nano_interval())),
+            {},
+            (
+                "a.feather: column 'x' is month_day_nano_interval, values that are neither numbers, times "
+                "nor texts; flatten it into columns or leave it out"
             ),
         ),
         (table(), {"time": "when"}, "a.feather: no column 'when'; it has t, y"),
