@@ -5,26 +5,44 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
 from jobs.errors import JobError, reason
+from jobs.origins import Progress
+from jobs.pipeline import in_order
 
 SHARD = re.compile(r"part-\d{5,}\.parquet")
 
+_GROUP = 1 << 24  # bytes of a row group, before it is compressed
+_AHEAD = 2  # row groups that wait to be written
 _OBJECT_STORES = ("s3", "gcs", "abfs")
 
 
+def even_sizes(rows: int, shards: int) -> list[int]:
+    """Numbers of rows that add up to ``rows`` and differ by one at most, (shards,)."""
+    return [rows // shards + (index < rows % shards) for index in range(shards)]
+
+
 def write_shards(
-    fs: pafs.FileSystem, folder: str, schema: pa.Schema, tables: Iterable[pa.Table], sizes: Iterator[int]
-) -> tuple[int, int]:
-    """Write tables one after the other into shards of the given numbers of rows; (shards, rows) written."""
+    fs: pafs.FileSystem,
+    folder: str,
+    schema: pa.Schema,
+    tables: Iterator[pa.Table],
+    sizes: Sequence[int],
+    progress: Progress,
+) -> None:
+    """Write tables one after the other into shards of the given numbers of rows, which add up to theirs.
+
+    A thread makes tables while others are being written.
+    """
     shards = rows = room = 0
-    with ExitStack() as shard:
-        for table in tables:
+    groups = in_order([lambda: _gathered(tables)], workers=1, ahead=_AHEAD)
+    with closing(groups), ExitStack() as shard:  # or its thread would wait for ever after a Ctrl-C
+        for table in groups:
             start = 0
             while start < table.num_rows:
                 if not room:
@@ -34,11 +52,25 @@ def write_shards(
                         path, schema, filesystem=fs, compression="zstd", write_page_checksum=True
                     )
                     shard.enter_context(writer)
-                    shards, room = shards + 1, next(sizes)
+                    shards, room = shards + 1, sizes[shards]
                 part = table.slice(start, room)
                 writer.write_table(part)
                 start, room, rows = start + part.num_rows, room - part.num_rows, rows + part.num_rows
-    return shards, rows
+            progress("written", rows, rows / sum(sizes))
+
+
+def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables that are large enough for a row group each: small ones are slow to read."""
+    held: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        held.append(table)
+        size += table.nbytes
+        if size >= _GROUP:
+            yield pa.concat_tables(held)
+            held, size = [], 0
+    if held:
+        yield pa.concat_tables(held)
 
 
 @contextmanager

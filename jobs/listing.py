@@ -69,7 +69,7 @@ def _folder(filesystem: pafs.FileSystem, path: str) -> Listing:
     if not shards:
         raise JobError(
             f"data.path: no Parquet files (*.parquet) in {path}, which holds {len(files)} other files; "
-            "for CSV run: recur data import"
+            "for CSV, JSON lines or Feather run: recur data import"
         )
     return _listing(path.rstrip("/"), shards)
 

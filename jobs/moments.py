@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,19 @@ class Moments:
     variance: FloatArray
     least: FloatArray
     most: FloatArray
+
+    @classmethod
+    def of(cls, values: Any) -> Moments:
+        """Of one or more rows (rows, columns) of one series."""
+        rows = np.asarray(values, np.float64)
+        away = rows - rows[0]  # of a column that is always the same, exactly 0
+        found = (rows[0] + away.mean(axis=0), away.var(axis=0), rows.min(axis=0), rows.max(axis=0))
+        return cls(np.full((1, rows.shape[1]), float(len(rows))), *(each[None] for each in found))
+
+    def and_also(self, later: Moments) -> Moments:
+        """Of the rows of both as of those of one series, (1, columns)."""
+        pairs = ((getattr(self, field.name), getattr(later, field.name)) for field in fields(Moments))
+        return Moments(*(np.concatenate(pair) for pair in pairs)).together()
 
     def together(self) -> Moments:
         """Of all series as if they were one, (1, columns): Chan, Golub & LeVeque (1979, STAN-CS-79-773)."""

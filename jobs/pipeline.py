@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -51,7 +51,7 @@ class _Lane(Generic[T]):
         self._room.release()
 
 
-def in_order(sources: Iterable[Source[T]], *, workers: int, ahead: int) -> Iterator[T]:
+def in_order(sources: Iterable[Source[T]], *, workers: int, ahead: int) -> Generator[T, None, None]:
     """All that the sources give, one source after the other, read by so many threads.
 
     At most ``workers + 1`` sources are open, each with at most ``ahead`` items that wait (and one that is

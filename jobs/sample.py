@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,16 +23,18 @@ from pyarrow import fs as pafs
 
 from jobs.dataspec import Split
 from jobs.errors import JobError
-from jobs.folders import SHARD, new_folder, write_shards
+from jobs.folders import SHARD, even_sizes, new_folder, write_shards
+from jobs.moments import Moments
+from jobs.origins import Progress
 from jobs.panel import Panel
 from jobs.parts import split_panel
-from jobs.scaling import Scaling, fit_scaler
 
 HORIZON = 24  # hours; as far as the driver leads the target
 LOOKBACK = 48  # hours
 WEIGHT = 0.5  # of the driver
 
 _SMOOTH = 12  # hours
+_HOURS = 1 << 17  # of a series that are made at a time
 _START = np.datetime64("2024-01-01T00", "ns")
 _SHORTEST = 120  # steps, so that each part of the default split holds a window
 _LONGEST = 2_000_000  # steps; the hours of a timestamp[ns] end in 2262
@@ -71,10 +74,12 @@ def sample_panel(  # noqa: PLR0913 - one argument an option of the command
     noise: float = 0.1,
     seed: int = 0,
     replace: bool = False,
+    progress: Progress = lambda *_: None,
 ) -> SampleSummary:
     """Write the panel as shards with ``job.yaml`` beside them; equal arguments give equal values.
 
-    Columns: ``time``, ``series`` (ids; only when there are several), ``target``, ``driver``.
+    Columns: ``time``, ``series`` (ids; only when there are several), ``target``, ``driver``.  Rows are drawn
+    as they are written: memory does not grow with the panel.
 
     Args:
         out: the folder to make, a whole path of ``fs``.
@@ -85,21 +90,19 @@ def sample_panel(  # noqa: PLR0913 - one argument an option of the command
         noise: standard deviation of what cannot be forecast; the rest of the target varies by about 1.
         seed: of everything random.
         replace: put the new sample in the place of the one in ``out``.
+        progress: called with ``written``, the rows so far and their share of all.
 
     Raises:
         JobError: an argument is out of range, or ``out`` may not be replaced or cannot be written.
     """
     _check(series=series, length=length, shards=shards, noise=noise, seed=seed)
-    drawn = [_draw(length, noise, np.random.default_rng([seed, index])) for index in range(series)]
-    deviation = _deviation([target for target, _ in drawn])
-    rows = series * length
-    sizes = (rows // shards + (index < rows % shards) for index in range(shards))
-    summary = SampleSummary(shards, rows, series, noise**2, deviation, (noise / deviation) ** 2)
-    width = len(str(series - 1))
-    names = [f"s{index:0{width}d}" for index in range(series)] if series > 1 else [None]
-    tables = [_table(target, driver, name) for (target, driver), name in zip(drawn, names, strict=True)]
+    rows, training = series * length, _Training(length)
     with new_folder(fs, out, replace=replace, ours=_OURS) as folder:
-        write_shards(fs, folder, tables[0].schema, tables, sizes)
+        blocks = (block for index in range(series) for block in _draw(index, length, noise, seed))
+        tables = _tables(series, blocks, training)
+        write_shards(fs, folder, _schema(series), tables, even_sizes(rows, shards), progress)
+        deviation = training.deviation
+        summary = SampleSummary(shards, rows, series, noise**2, deviation, (noise / deviation) ** 2)
         with fs.open_output_stream(f"{folder}/job.yaml") as stream:
             stream.write(_job(summary, seed).encode())
     return summary
@@ -120,33 +123,76 @@ def _check(*, series: int, length: int, shards: int, noise: float, seed: int) ->
         raise JobError(f"noise is {noise}; give a standard deviation of 0 or more")
 
 
-def _draw(length: int, noise: float, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Target and driver of one series, (length,) each."""
-    hours = np.arange(length)
+@dataclass(frozen=True)
+class _Block:
+    """Some hours of a series from hour ``start`` on, (hours,) each."""
+
+    series: int
+    start: int
+    target: FloatArray
+    driver: FloatArray
+
+
+def _draw(series: int, length: int, noise: float, seed: int) -> Iterator[_Block]:
+    """One series, of which no more than its shocks is held as a whole: they are drawn before the noise is."""
+    rng = np.random.default_rng([seed, series])
     level, day, week = rng.normal(10, 1), rng.uniform(0.5, 1.5), rng.uniform(0.25, 0.75)
     of_day, of_week = rng.uniform(0, 2 * np.pi, 2)
     shocks = rng.normal(size=length + HORIZON + _SMOOTH - 1)
-    driver = np.convolve(
-        shocks, np.full(_SMOOTH, _SMOOTH**-0.5), "valid"
-    )  # from HORIZON hours before the start
-    season = day * np.sin(2 * np.pi * hours / 24 + of_day) + week * np.sin(2 * np.pi * hours / 168 + of_week)
-    target = level + season + WEIGHT * driver[:length] + rng.normal(0, noise, length)
-    return target, driver[HORIZON:]
+    for start in range(0, length, _HOURS):
+        hours = np.arange(start, min(start + _HOURS, length))
+        # From HORIZON hours before the start of the block.
+        needed = shocks[start : start + len(hours) + HORIZON + _SMOOTH - 1]
+        driver = np.convolve(needed, np.full(_SMOOTH, _SMOOTH**-0.5), "valid")
+        wave = day * np.sin(2 * np.pi * hours / 24 + of_day) + week * np.sin(
+            2 * np.pi * hours / 168 + of_week
+        )
+        target = level + wave + WEIGHT * driver[: len(hours)] + rng.normal(0, noise, len(hours))
+        yield _Block(series, start, target, driver[HORIZON:])
 
 
-def _deviation(targets: list[FloatArray]) -> float:
-    """By the training part of the split that the job leaves at its default, as a sweep scales."""
-    lengths = [len(target) for target in targets]
-    rows = np.concatenate(targets).astype(np.float32)[:, None]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    panel = Panel(("target",), 1, rows, np.arange(len(rows)), offsets, (None,) * len(targets), "int64")
-    return float(fit_scaler(panel, split_panel(panel, Split()), Scaling()).spread[0, 0])
+class _Training:
+    """The part of the targets by which a sweep scales, in the split that the job leaves at its default."""
+
+    def __init__(self, length: int) -> None:
+        nothing, offsets = np.empty((0, 1), np.float32), np.array([0, length])
+        panel = Panel(("target",), 1, nothing, np.empty(0, np.int64), offsets, (None,), "int64")
+        self._hours = int(split_panel(panel, Split()).train_end[0])
+        self._seen: Moments | None = None
+
+    def add(self, block: _Block) -> None:
+        """See what of a block belongs to it."""
+        seen = block.target[: max(self._hours - block.start, 0)]
+        if len(seen):
+            found = Moments.of(seen.astype(np.float32)[:, None])
+            self._seen = self._seen.and_also(found) if self._seen else found
+
+    @property
+    def deviation(self) -> float:
+        """Of all that was seen; 1 of a constant."""
+        assert self._seen is not None, "a series has hours to train on"  # noqa: S101
+        return math.sqrt(float(self._seen.variance[0, 0])) or 1.0
 
 
-def _table(target: FloatArray, driver: FloatArray, name: str | None) -> pa.Table:
-    times = {"time": _START + np.arange(len(target)) * np.timedelta64(1, "h")}
-    ids = {} if name is None else {"series": [name] * len(target)}
-    return pa.table(times | ids | {"target": target, "driver": driver})
+def _tables(series: int, blocks: Iterable[_Block], training: _Training) -> Iterator[pa.Table]:
+    """The blocks as they are written."""
+    schema, width = _schema(series), len(str(series - 1))
+    for block in blocks:
+        training.add(block)
+        hours = np.arange(block.start, block.start + len(block.target))
+        columns = {
+            "time": _START + hours * np.timedelta64(1, "h"),
+            "series": pa.repeat(f"s{block.series:0{width}d}", len(hours)),
+            "target": block.target,
+            "driver": block.driver,
+        }
+        yield pa.table([columns[name] for name in schema.names], schema)
+
+
+def _schema(series: int) -> pa.Schema:
+    ids = [("series", pa.string())] if series > 1 else []
+    numbers = [("target", pa.float64()), ("driver", pa.float64())]
+    return pa.schema([("time", pa.timestamp("ns")), *ids, *numbers])
 
 
 def _job(summary: SampleSummary, seed: int) -> str:

@@ -1,4 +1,4 @@
-"""``recur data``: bring CSV files in as Parquet shards, or make up a panel to try Recur on."""
+"""``recur data``: bring tables in as Parquet shards, or make up a panel to try Recur on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -20,46 +21,77 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Prepare data: import CSV files, or make a sample."""
+    """Prepare data: import tables, or make a sample."""
 
 
 @data.command("import")
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.option("--out", required=True, metavar="DIR", help="Folder or URI to write the Parquet shards to.")
 @click.option(
-    "--time", metavar="COL", help="Time column; by default the first that holds ISO dates or times."
+    "--wide",
+    type=click.Choice(["columns", "rows"]),
+    help="The table has a series a column beside its time, or (CSV) a line: first its id, then its values at "
+    "the steps 0, 1, 2 ... or at the dates in the header. Blanks before the first and after the last value "
+    "of a series, in the order of the rows, are left out; those between are missing values.",
 )
-@click.option("--series", metavar="COL", help="Column of series ids, where there are several series.")
+@click.option(
+    "--time",
+    metavar="COL",
+    help="Time column; by default the first that holds timestamps, or ISO dates or times. With --wide rows, "
+    "what to call it: step, or time for dates, by default.",
+)
+@click.option(
+    "--series",
+    metavar="COL",
+    help="Column of series ids, where there are several series. With --wide, what to call it: series by "
+    "default.",
+)
+@click.option(
+    "--value",
+    default="value",
+    show_default=True,
+    metavar="COL",
+    help="With --wide, what to call the column of values.",
+)
 @click.option(
     "--rows-per-shard",
     default=1_000_000,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Rows of each Parquet file.",
+    help="Most rows of a Parquet file; all get equally many, to within one.",
 )
 @click.option("--replace", is_flag=True, help="Replace the shards that are in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     sources: tuple[str, ...],
     out: str,
+    wide: Literal["columns", "rows"] | None,
     time: str | None,
     series: str | None,
+    value: str,
     rows_per_shard: int,
     replace: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Turn CSV files (SRC: files, folders or globs; one row per time step and series) into Parquet shards."""
+    """Turn tables into Parquet shards.
+
+    SRC are files, folders or globs, all of one kind: CSV, JSON lines (.jsonl, .ndjson), Feather or Arrow
+    (.feather, .arrow, .ipc) or Parquet; CSV and JSON lines may be compressed (.gz). The tables have one row
+    per time step and series, or are wide. They are read a piece at a time, and may be larger than memory.
+    """
     from cluster.files import open_filesystem
-    from jobs.importing import import_csv
+    from jobs.importing import import_files
 
     filesystem, path = open_filesystem(out)
     with _progress() as progress:
-        summary = import_csv(
+        summary = import_files(
             sources,
             path,
             filesystem,
+            wide=wide,
             time=time,
             series=series,
+            value=value,
             rows_per_shard=rows_per_shard,
             replace=replace,
             progress=progress,
@@ -90,25 +122,39 @@ def sample(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     replace: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Make a synthetic hourly panel with a known best possible error, and a job to run on it."""
+    """Make a synthetic hourly panel with a known best possible error, and a job to run on it.
+
+    It is written as it is drawn, so that it may be larger than memory.
+    """
     from cluster.files import open_filesystem
     from jobs.sample import sample_panel
 
     filesystem, path = open_filesystem(out)
-    summary = sample_panel(
-        path, filesystem, series=series, length=length, shards=shards, noise=noise, seed=seed, replace=replace
-    )
+    with _progress() as progress:
+        summary = sample_panel(
+            path,
+            filesystem,
+            series=series,
+            length=length,
+            shards=shards,
+            noise=noise,
+            seed=seed,
+            replace=replace,
+            progress=progress,
+        )
     click.echo(_document(out, summary) if as_json else _sample_text(out, summary))
 
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    """Shows a growing number of rows on a terminal's stderr, and wipes it at the end."""
-    shown = sys.stderr.isatty()
+    """Shows how far it is on a terminal's stderr, ten times a second, and wipes it at the end."""
+    shown, due = sys.stderr.isatty(), 0.0
 
-    def show(rows: int) -> None:
-        if shown:
-            click.echo(f"\r{rows:,} rows", err=True, nl=False)
+    def show(doing: str, rows: int, share: float) -> None:
+        nonlocal due
+        if shown and (now := monotonic()) >= due:
+            due = now + 0.1
+            click.echo(f"\r\x1b[2K{rows:,} rows {doing} ({share:.0%})", err=True, nl=False)
 
     try:
         yield show
@@ -122,7 +168,6 @@ def _document(out: str, summary: ImportSummary | SampleSummary) -> str:
 
 
 def _import_text(out: str, summary: ImportSummary) -> str:
-    numbers = [name for name, kind in summary.columns.items() if kind == "double"]
     shards = f"{_count(summary.shards, 'shard')} ({summary.bytes / 1e6:.3g} MB)"
     unusable = (
         "No column holds nothing but numbers; correct the values above and import again with --replace."
@@ -132,10 +177,10 @@ def _import_text(out: str, summary: ImportSummary) -> str:
             f"{out}: {_count(summary.rows, 'row')} in {shards}",
             f"time     {summary.time} ({summary.columns[summary.time]})",
             f"series   {summary.series or 'one, without an id column'}",
-            f"numbers  {', '.join(numbers) or 'none'}",
+            f"numbers  {', '.join(summary.numbers) or 'none'}",
             *(f"text     {name}, because of {where}" for name, where in summary.text.items()),
             "",
-            _first_job(out, summary, numbers[-1]) if numbers else unusable,
+            _first_job(out, summary, summary.numbers[-1]) if summary.numbers else unusable,
         ]
     )
 

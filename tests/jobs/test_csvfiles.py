@@ -10,7 +10,7 @@ import pytest
 
 from jobs.csvfiles import BLOCK
 from jobs.errors import JobError
-from jobs.importing import import_csv
+from jobs.importing import import_files
 from tests.jobs.csvs import GOOD, LOCAL, refusal
 
 
@@ -125,12 +125,21 @@ def test_the_row_of_a_ragged_line_is_counted_over_blocks(tmp_path: Path) -> None
 
 def test_places_without_csv_files_are_refused(tmp_path: Path) -> None:
     for source, rest in [
-        (tmp_path / "no.csv", "does not exist; give a CSV file, a folder of CSV files or a glob"),
-        (tmp_path / "*.csv", "does not exist; give a CSV file, a folder of CSV files or a glob"),
-        (tmp_path, "no CSV files (*.csv) in this folder; name the files or another folder"),
+        (
+            tmp_path / "no.csv",
+            "does not exist; give a CSV, JSON lines, Feather or Parquet file, a folder of them or a glob",
+        ),
+        (
+            tmp_path / "*.csv",
+            "does not exist; give a CSV, JSON lines, Feather or Parquet file, a folder of them or a glob",
+        ),
+        (
+            tmp_path,
+            "no CSV, JSON lines, Feather or Parquet files in this folder; name the files or another folder",
+        ),
     ]:
         with pytest.raises(JobError) as error:
-            import_csv([str(source)], str(tmp_path / "out"), LOCAL)
+            import_files([str(source)], str(tmp_path / "out"), LOCAL)
         assert str(error.value) == f"{source}: {rest}"
 
 
@@ -141,7 +150,7 @@ def test_text_in_another_encoding_is_refused(tmp_path: Path, start: bytes) -> No
     (tmp_path / "a.csv").write_bytes(start + b"2024-01-01,\xe9\n")
 
     with pytest.raises(JobError) as error:
-        import_csv([str(tmp_path / "a.csv")], str(tmp_path / "out"), LOCAL)
+        import_files([str(tmp_path / "a.csv")], str(tmp_path / "out"), LOCAL)
 
     assert str(error.value) == f"{tmp_path}/a.csv: not UTF-8 text; save it as CSV in UTF-8"
 
@@ -150,4 +159,4 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(GOOD.encode())[:-12])
 
     with pytest.raises(JobError, match=r"a\.csv\.gz: cannot be read"):
-        import_csv([str(tmp_path / "a.csv.gz")], str(tmp_path / "out"), LOCAL)
+        import_files([str(tmp_path / "a.csv.gz")], str(tmp_path / "out"), LOCAL)

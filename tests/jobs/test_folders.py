@@ -10,7 +10,7 @@ import pytest
 from pyarrow import fs as pafs
 
 from jobs.errors import JobError
-from jobs.importing import import_csv
+from jobs.importing import import_files
 from tests.jobs.csvs import GOOD, LOCAL, imported, write
 from tests.jobs.full_disk import FullDisk
 
@@ -54,7 +54,7 @@ def test_an_empty_folder_is_taken_and_a_file_is_not(tmp_path: Path) -> None:
     assert imported(tmp_path, GOOD).num_rows == 2
 
     with pytest.raises(JobError) as error:
-        import_csv([str(tmp_path / "a.csv")], str(tmp_path / "a.csv"), LOCAL)
+        import_files([str(tmp_path / "a.csv")], str(tmp_path / "a.csv"), LOCAL)
 
     assert str(error.value) == f"{tmp_path}/a.csv: is a file; give a folder that does not exist yet"
 
@@ -63,9 +63,9 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     source = write(tmp_path / "a.csv", GOOD)
 
     with pytest.raises(JobError, match=r"a\.csv/out: cannot be written \(.*Not a directory"):
-        import_csv([source], f"{source}/out", LOCAL)
+        import_files([source], f"{source}/out", LOCAL)
     with pytest.raises(JobError, match=r"^/: not a folder that can be made; give one inside it$"):
-        import_csv([source], "/", LOCAL)
+        import_files([source], "/", LOCAL)
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -75,12 +75,12 @@ def test_an_interrupted_import_leaves_nothing_of_its_own(tmp_path: Path, *, repl
         imported(tmp_path, GOOD)
     before = sorted(tmp_path.rglob("*"))
 
-    def press_control_c(_rows: int) -> None:
+    def press_control_c(*_: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
     out = tmp_path / "out" if replace else tmp_path / "not" / "yet" / "out"
     with pytest.raises(KeyboardInterrupt):
-        import_csv([source], str(out), LOCAL, replace=replace, progress=press_control_c)
+        import_files([source], str(out), LOCAL, replace=replace, progress=press_control_c)
 
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -90,7 +90,7 @@ def test_the_old_shards_come_back_if_the_new_ones_cannot_take_their_place(tmp_pa
     source = write(tmp_path / "a.csv", "date,y\n2024-01-03,4\n")
 
     with pytest.raises(JobError) as error:
-        import_csv([source], str(tmp_path / "out"), pafs.PyFileSystem(FullDisk()), replace=True)
+        import_files([source], str(tmp_path / "out"), pafs.PyFileSystem(FullDisk()), replace=True)
 
     assert str(error.value) == f"{tmp_path}/out: cannot be written (No space left on device)"
     assert pq.read_table(tmp_path / "out").equals(before)
@@ -100,11 +100,11 @@ def test_the_old_shards_come_back_if_the_new_ones_cannot_take_their_place(tmp_pa
 def test_a_folder_filled_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     source, out = write(tmp_path / "a.csv", "date,x\n2024-01-01,1\n"), tmp_path / "new" / "out"
 
-    def someone_else(_rows: int) -> None:
-        out.mkdir()
+    def someone_else(*_: object) -> None:
+        out.mkdir(exist_ok=True)
         write(out / "theirs.txt", "x")
 
     with pytest.raises(JobError, match=r"out: cannot be written \(.*not empty"):
-        import_csv([source], str(out), LOCAL, progress=someone_else)
+        import_files([source], str(out), LOCAL, progress=someone_else)
 
     assert [path.name for path in out.parent.rglob("*")] == ["out", "theirs.txt"]

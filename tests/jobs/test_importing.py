@@ -16,18 +16,23 @@ import pytest
 from hypothesis import given, settings
 
 from jobs.csvfiles import BLOCK
-from jobs.importing import ImportSummary, import_csv
+from jobs.importing import ImportSummary, import_files
 from jobs.source import Columns
-from tests.jobs.csvs import GOOD, LOCAL, imported, write
+from tests.jobs.csvs import GOOD, LOCAL, imported, imported_from, refusal_of, rows_of_shards, write
 from tests.jobs.shard_files import read
 
 
 def test_a_file_becomes_shards_and_a_summary_of_them(tmp_path: Path) -> None:
     source = write(tmp_path / "a.csv", GOOD)
-    rows: list[int] = []
+    told: list[tuple[str, int, float]] = []
 
-    summary = import_csv(
-        [source], str(tmp_path / "out"), LOCAL, series="id", rows_per_shard=1, progress=rows.append
+    summary = import_files(
+        [source],
+        str(tmp_path / "out"),
+        LOCAL,
+        series="id",
+        rows_per_shard=1,
+        progress=lambda *now: told.append(now),
     )
 
     shards = sorted((tmp_path / "out").iterdir())
@@ -39,9 +44,10 @@ def test_a_file_becomes_shards_and_a_summary_of_them(tmp_path: Path) -> None:
         time="date",
         series="id",
         columns={"date": "timestamp[ns]", "id": "string", "OT": "double"},
+        numbers=("OT",),
         text={},
     )
-    assert rows == [2]
+    assert told == [("read", 2, 1.0), ("written", 2, 1.0)]
     assert pq.ParquetFile(shards[0]).metadata.row_group(0).column(2).compression == "ZSTD"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "out"]
 
@@ -77,7 +83,7 @@ def test_what_pandas_writes_comes_back_with_the_same_values(
         for index, rows in enumerate(np.array_split(np.arange(count), files)):
             frame.iloc[rows].to_csv(f"{folder}/{index}.csv", index=False)
 
-        import_csv(
+        import_files(
             [folder], f"{folder}/out", LOCAL, series="who", rows_per_shard=data.draw(st.integers(1, 13))
         )
 
@@ -105,7 +111,7 @@ def test_a_word_after_the_first_block_makes_the_column_text_and_the_summary_says
     count = 2 * BLOCK // len("2024-01-01,1,2\n")
     source = write(tmp_path / "a.csv", "date,OT,x\n" + "2024-01-01,1,2\n" * count + "2024-01-02,?,3\n")
 
-    summary = import_csv([source], str(tmp_path / "out"), LOCAL)
+    summary = import_files([source], str(tmp_path / "out"), LOCAL)
 
     table = pq.read_table(tmp_path / "out")
     assert summary.columns == {"date": "timestamp[ns]", "OT": "string", "x": "double"}
@@ -179,7 +185,7 @@ def test_marks_empty_lines_quotes_and_compression_are_read(tmp_path: Path) -> No
     text = '\ufeff\r\n\r\n"date"," x ","a\nb"\r\n2024-01-01,1,"2\n"\r\n\r\n2024-01-02,3,"say ""no"""\r\n'
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
 
-    import_csv([str(tmp_path)], str(tmp_path / "out"), LOCAL)
+    import_files([str(tmp_path)], str(tmp_path / "out"), LOCAL)
 
     table = pq.read_table(tmp_path / "out").to_pydict()
     assert table["x"] == [1.0, 3.0]
@@ -192,9 +198,63 @@ def test_folders_globs_and_files_are_read_once_each_in_order_by_column_name(tmp_
     write(tmp_path / "in" / "1.CSV", "date,x\n2024-01-01,1\n")
     write(tmp_path / "in" / "notes.txt", "not a table")
 
-    import_csv([str(tmp_path / "in"), second, str(tmp_path / "in" / "?.csv")], str(tmp_path / "out"), LOCAL)
+    import_files([str(tmp_path / "in"), second, str(tmp_path / "in" / "?.csv")], str(tmp_path / "out"), LOCAL)
 
     assert pq.read_table(tmp_path / "out")["x"].to_pylist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 9, 10, 11])
+def test_shards_are_equal_to_within_a_row(tmp_path: Path, most: int) -> None:
+    text = "date,x\n" + "".join(f"2024-01-{day:02d},{day}\n" for day in range(1, 11))
+
+    table = imported(tmp_path, text, rows_per_shard=most)
+
+    rows = rows_of_shards(tmp_path)
+    assert table["x"].to_pylist() == [float(day) for day in range(1, 11)]
+    assert len(rows) == -(-10 // most)
+    assert max(rows) <= most
+    assert max(rows) - min(rows) <= 1
+
+
+def test_shards_are_divided_anew_in_their_place(tmp_path: Path) -> None:
+    before = imported(tmp_path, GOOD, rows_per_shard=1)
+
+    after = imported_from(tmp_path, tmp_path / "out", replace=True)
+
+    assert after.equals(before)
+    assert rows_of_shards(tmp_path) == [2]
+
+
+def test_progress_tells_the_share_of_all_files_that_is_behind(tmp_path: Path) -> None:
+    told: list[tuple[str, int, float]] = []
+    line = "2024-01-01,1\n"
+    count = BLOCK // len(line)
+    for name in "abcd":
+        write(tmp_path / f"{name}.csv", "date,x\n" + line * 2 * count)
+
+    imported_from(tmp_path, tmp_path, progress=lambda *now: told.append(now))
+
+    for doing in ("read", "written"):
+        rows, shares = zip(*[(rows, share) for what, rows, share in told if what == doing], strict=True)
+        assert len(rows) > 1
+        assert (rows[-1], shares[-1]) == (8 * count, pytest.approx(1))
+        assert list(rows) == sorted(rows)
+        assert list(shares) == sorted(shares)
+
+
+@pytest.mark.parametrize("change", ["2024-01-03,a,3\n", ""])
+def test_a_file_that_changes_after_its_rows_were_counted_is_refused(tmp_path: Path, change: str) -> None:
+    source = tmp_path / "a.csv"
+
+    def edit(doing: str, *_: object) -> None:
+        if doing == "read":
+            source.write_text(GOOD + change if change else GOOD[:-1].rpartition("\n")[0] + "\n")
+
+    write(source, GOOD)
+
+    assert refusal_of(tmp_path, source, progress=edit) == (
+        "a.csv: changed while it was read; import again when it stays as it is"
+    )
 
 
 def test_a_panel_can_be_read_from_what_was_written(tmp_path: Path) -> None:

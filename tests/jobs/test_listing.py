@@ -61,7 +61,7 @@ def test_a_folder_without_parquet_files(tmp_path: Path) -> None:
 
     assert refusal(tmp_path) == (
         f"data.path: no Parquet files (*.parquet) in {tmp_path}, which holds 2 other files; "
-        "for CSV run: recur data import"
+        "for CSV, JSON lines or Feather run: recur data import"
     )
 
 

@@ -125,7 +125,7 @@ def test_no_parquet_files(bench: Bench) -> None:
     (bench.data / "a.csv").write_text("time,y\n")
     assert bench.refused() == (
         "data.path: no Parquet files (*.parquet) in data, which holds 1 other files; "
-        "for CSV run: recur data import"
+        "for CSV, JSON lines or Feather run: recur data import"
     )
 
 

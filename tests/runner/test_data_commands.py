@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
@@ -99,6 +101,7 @@ def test_import_with_json_prints_one_document(folder: Path) -> None:
         "time": "date",
         "series": None,
         "columns": {"date": "timestamp[ns]", "shop": "string", "note": "string", "sales": "double"},
+        "numbers": ["sales"],
         "text": {"shop": "'a' in row 2 of a.csv", "note": "'fine' in row 2 of a.csv"},
     }
 
@@ -109,6 +112,35 @@ def test_import_takes_several_sources_as_a_shell_expands_them(folder: Path) -> N
     document = json.loads(recur("import", "a.csv", "b.csv", "--out", "demo", "--json").stdout)
 
     assert document["rows"] == 4
+
+
+def test_import_of_wide_tables_names_what_it_makes(folder: Path) -> None:
+    (folder / "columns.csv").write_text("date,a,b\n2024-01-01,1,2\n")
+    (folder / "rows.csv").write_text("id,V1,V2\na,1,2\n")
+    names = ["--series", "shop", "--value", "sales", "--json"]
+
+    columns = recur("import", "columns.csv", "--wide", "columns", "--out", "one", *names)
+    rows = recur("import", "rows.csv", "--wide", "rows", "--time", "hour", "--out", "two", *names)
+
+    assert json.loads(columns.stdout)["columns"] == {
+        "date": "timestamp[ns]",
+        "shop": "string",
+        "sales": "double",
+    }
+    assert json.loads(rows.stdout)["columns"] == {"hour": "int64", "shop": "string", "sales": "double"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_import_offers_numbers_of_every_type_as_targets() -> None:
+    table = pa.table(
+        {"t": pa.array([0, 1], pa.timestamp("s")), "id": [1, 2], "n": [1, 2], "note": ["a", "b"]}
+    )
+    pq.write_table(table, "a.parquet")
+
+    lines = recur("import", "a.parquet", "--out", "demo", "--series", "id").stdout.splitlines()
+
+    assert lines[1:5] == ["time     t (timestamp[ns])", "series   id", "numbers  n", ""]
+    assert "  target: n" in lines
 
 
 def test_errors_of_import_reach_the_caller_and_replace_is_obeyed(folder: Path) -> None:
@@ -129,6 +161,7 @@ def test_errors_of_import_reach_the_caller_and_replace_is_obeyed(folder: Path) -
         ["import", "--out", "demo"],
         ["import", "a.csv"],
         ["import", "a.csv", "--out", "d", "--rows-per-shard", "0"],
+        ["import", "a.csv", "--out", "d", "--wide", "lines"],
     ],
 )
 def test_wrong_usage_ends_with_two(arguments: list[str]) -> None:
@@ -204,7 +237,9 @@ def test_progress_is_shown_on_a_terminal_and_wiped(folder: Path) -> None:
     shown = os.read(here, 1000).decode()
     os.close(here)
     os.close(there)
-    assert shown == "\r2 rows\r\x1b[2K"
+    assert re.fullmatch(
+        r"\r\x1b\[2K2 rows read \(100%\)(\r\x1b\[2K2 rows written \(100%\))?\r\x1b\[2K", shown
+    )
     assert json.loads(done.stdout)["rows"] == 2
 
 
