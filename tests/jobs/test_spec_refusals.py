@@ -17,8 +17,6 @@ from tests.jobs.small import job, refusal
         ("data.target=[y, y]", "data: column 'y' is listed under target and again under target"),
         ("data.past=[x, y]", "data: column 'y' is listed under target and again under past"),
         ("data.series=date", "data: column 'date' is listed under time and again under series"),
-        ("data.future=[x]", "data: future covariates cannot be used yet; leave data.future empty"),
-        ("data.static=x", "data: static covariates cannot be used yet; leave data.static empty"),
         (
             "data.split={validation: 0.6, test: 0.4}",
             "data.split: validation and test together take 1 of every series; leave some to train on",

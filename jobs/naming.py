@@ -1,0 +1,25 @@
+"""How sentences about a panel call its series and times."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from jobs.clock import zone_of
+from jobs.panel import Panel
+
+
+def whose(panel: Panel, row: int) -> str:
+    """The series of a row."""
+    name = panel.series[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
+    return "the series" if name is None else f"series {name!r}"
+
+
+def when(panel: Panel, row: int) -> str:
+    """The time of a row as the data write it: in their zone, if they have one."""
+    time = int(panel.times[row])
+    if panel.time_type == "int64":
+        return str(time)
+    zone = zone_of(panel.time_type)
+    stamp = pd.Timestamp(time)
+    return str(stamp.tz_localize("UTC").tz_convert(zone) if zone else stamp)
