@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jobs.clock import DAY, wall, zone_of
 from jobs.errors import JobError
+from jobs.naming import shown
 from jobs.panel import Indices, Panel, Rows
-
-_DAY = 86_400_000_000_000  # nanoseconds
+from jobs.timefeatures import features
 
 
 def times_ahead(panel: Panel, last: Indices, horizon: int) -> Any:
@@ -18,18 +19,18 @@ def times_ahead(panel: Panel, last: Indices, horizon: int) -> Any:
     if panel.time_type == "int64":
         return (last[:, None] + panel.step() * np.arange(1, horizon + 1)).ravel()
     ahead, step = np.arange(1, horizon + 1), panel.step()
-    zone = panel.time_type.partition("tz=")[2].rstrip("]")
-    if step % _DAY:
+    zone = zone_of(panel.time_type)
+    if step % DAY:
         times = pd.DatetimeIndex((last[:, None] + step * ahead).ravel(), tz="UTC")
         return times.tz_convert(zone) if zone else times.tz_localize(None)
     # Days and months are the calendar's where the series live: midnight stays midnight in summer.
-    local = _local(panel.times, zone)
-    months = max(1, round(step / _DAY / 30.44))
+    local = pd.DatetimeIndex(wall(panel.times, zone))
+    months = max(1, round(step / DAY / 30.44))
     day = int(local.day.max())
-    if step >= 28 * _DAY and np.array_equal(local.day, np.minimum(day, local.days_in_month)):
-        times = _months_ahead(_local(last, zone), months * ahead, day)
+    if step >= 28 * DAY and np.array_equal(local.day, np.minimum(day, local.days_in_month)):
+        times = _months_ahead(pd.DatetimeIndex(wall(last, zone)), months * ahead, day)
     else:
-        times = pd.DatetimeIndex((_local(last, zone).asi8[:, None] + step * ahead).ravel())
+        times = pd.DatetimeIndex((wall(last, zone)[:, None] + step * ahead).ravel())
     return times.tz_localize(zone, ambiguous=False, nonexistent="shift_forward") if zone else times
 
 
@@ -38,12 +39,6 @@ def in_panels_unit(times: Any) -> Indices:
     if not isinstance(times, pd.DatetimeIndex):
         return np.asarray(times, np.int64)
     return np.asarray(times.as_unit("ns").asi8, np.int64)
-
-
-def _local(times: Indices, zone: str) -> pd.DatetimeIndex:
-    """What the clock on the wall shows."""
-    stamps = pd.DatetimeIndex(times, tz="UTC")
-    return (stamps.tz_convert(zone) if zone else stamps).tz_localize(None).as_unit("ns")
 
 
 def _months_ahead(last: pd.DatetimeIndex, months: Any, day: int) -> pd.DatetimeIndex:
@@ -78,16 +73,9 @@ def known_ahead(panel: Panel, series: Indices, horizon: int, future: Panel | Non
         rows = _rows_at(panel, series, times.reshape(-1, horizon), future)
         found = future.rows[rows][:, :, : future.targets]
     if panel.calendar:
-        from jobs.timefeatures import features as time_features
-
-        features = time_features(times, zone_of(panel), panel.step())
-        found = np.concatenate([found, features.reshape(len(series), horizon, -1)], axis=2)
+        calendar = features(times, zone_of(panel.time_type), panel.step())
+        found = np.concatenate([found, calendar.reshape(len(series), horizon, -1)], axis=2)
     return found
-
-
-def zone_of(panel: Panel) -> str | None:
-    """The time zone of the panel's times, if they have one."""
-    return panel.time_type.partition("tz=")[2].rstrip("]") or None
 
 
 def _rows_at(panel: Panel, series: Indices, times: Indices, future: Panel) -> Indices:
@@ -108,9 +96,7 @@ def _rows_at(panel: Panel, series: Indices, times: Indices, future: Panel) -> In
 
 
 def _lacks(panel: Panel, number: int, times: Indices, future: Panel) -> JobError:
-    first = times[0] if panel.time_type == "int64" else pd.Timestamp(times[0], tz="UTC")
-    if isinstance(first, pd.Timestamp):
-        first = first.tz_convert(zone_of(panel)) if zone_of(panel) else first.tz_localize(None)
+    first = shown(int(times[0]), panel.time_type)
     whose = "" if panel.series[number] is None else f" of series {panel.series[number]!r}"
     return JobError(
         f"--future: {', '.join(future.columns[: future.targets])} at {first}{whose} is missing "

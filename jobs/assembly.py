@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from jobs.errors import JobError, reason
 from jobs.npyfile import BLOCK, NpyFile, let_go
 from jobs.panel import Indices
 from jobs.pieces import Piece
-from jobs.runs import Flags, Runs, order_by_time
+from jobs.runs import Flags, Numbers, Runs, order_by_time
 
 _GROUP = 1 << 20  # rows that are ordered at a time
 
@@ -75,8 +75,11 @@ class Assembly:
         with writing(self._folder):
             self._open.close()
 
-    def add(self, piece: Piece) -> None:
+    def add(self, piece: Piece) -> Numbers:
         """Add the next rows.
+
+        Returns:
+            The numbers that their series have here, in the order of the piece's names.
 
         Raises:
             JobError: there is no room for them.
@@ -88,6 +91,11 @@ class Assembly:
         with writing(self._folder):
             self._rows.append(piece.rows)
             self._times.append(piece.times)
+        return numbers
+
+    def numbers(self, ids: Iterable[str | int | None]) -> Numbers:
+        """The numbers of these series, as ``add`` has given them."""
+        return np.asarray([self._ids[name] for name in ids], np.int32)
 
     def finish(self) -> tuple[tuple[str | int | None, ...], Duplicates | None]:
         """Leave ``rows.npy``, ``times.npy`` and ``offsets.npy`` in the folder, as in a panel.
@@ -123,7 +131,7 @@ class Assembly:
     def _ranked(self, ids: list[str | int | None]) -> Runs:
         """All runs in the order in which they came, their series numbered as in ``ids``."""
         ranks = np.empty(len(ids), np.int32)
-        ranks[[self._ids[name] for name in ids]] = np.arange(len(ids))
+        ranks[self.numbers(ids)] = np.arange(len(ids))
         runs = Runs.together(self._runs)
         self._runs.clear()
         return Runs(ranks[runs.series], runs.begin, runs.length, runs.first, runs.last)

@@ -14,7 +14,7 @@ from jobs.assembly import Assembly
 from jobs.errors import JobError
 from jobs.panel import Indices, Panel, map_arrays
 from jobs.pieces import Piece
-from jobs.problems import Problem
+from jobs.problems import Problem, Severity
 from jobs.scan import Scan
 from jobs.shardvalues import numbers, read_ids, read_times, zones
 from jobs.source import Source
@@ -162,7 +162,7 @@ def _say_missing(source: Source, found: Inspection) -> None:
         if tally.rows:
             said = f"column {name!r} has {tally.rows:,} missing values {tally.where()}"
             filled = source.columns.missing != "error"
-            severity = "warning" if filled else "error"
+            severity: Severity = "warning" if filled else "error"
             way = f"; data.missing: {source.columns.missing} fills them" if filled else "; see data.missing"
             found.problems.append(
                 Problem(severity, "missing", said + way, name, None, tally.first, tally.rows)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from jobs.npyfile import blocks
 from jobs.pages import Pages
-from jobs.spacing import Spacing
+from jobs.spacing import Spacing, in_words
 
 Rows = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -78,8 +78,12 @@ class Panel:
         return self._spacing.step
 
     def gaps(self) -> int:
-        """How many neighbouring times are further apart than one step (calendar months excepted)."""
+        """How many neighbouring times were further apart than one step, as they came (months excepted)."""
         return self._spacing.gaps
+
+    def others(self) -> int:
+        """How many neighbouring times were not one step apart, as they came."""
+        return self._spacing.others
 
     @cached_property
     def _spacing(self) -> Spacing:
@@ -97,19 +101,13 @@ class Panel:
 
     def frequency(self) -> str:
         """One step in words that pandas reads, such as ``1h`` or ``30min``; ``1`` for integer times."""
-        step = self.step()
-        if self.time_type == "int64":
-            return str(step)
-        if step >= 28 * _DAY:
-            return f"{max(1, round(step / _DAY / 30.44))}MS"
-        units = (("D", _DAY), ("h", 3_600_000_000_000), ("min", 60_000_000_000), ("s", 1_000_000_000))
-        name, size = next(((name, size) for name, size in units if step % size == 0), ("ns", 1))
-        return f"{step // size}{name}"
+        return in_words(self.step(), self.time_type)
 
     def fingerprint(self) -> str:
         """A SHA-256 of every value, time, id and column name: equal panels, and only they, agree."""
         digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
-        for array in (self.rows, self.times, self.offsets):
+        static = () if self.static is None else (self.static,)
+        for array in (self.rows, self.times, self.offsets, *static):
             for block in blocks(array):
                 digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()
@@ -117,20 +115,20 @@ class Panel:
     def save(self, folder: Path) -> None:
         """Write the panel where ``load`` maps it."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("rows", "times", "offsets"):
-            np.save(folder / f"{name}.npy", getattr(self, name))
+        for name in ("rows", "times", "offsets", "static"):
+            if getattr(self, name) is not None:
+                np.save(folder / f"{name}.npy", getattr(self, name))
         self.seal(folder)
 
     def seal(self, folder: Path) -> None:
         """Mark the folder's arrays as this panel, whole: ``panel.json`` comes last."""
-        known = {"spacing": asdict(self._spacing)}
+        known = {"spacing": asdict(self._spacing), "filled": self.filled}
         (folder / "panel.json").write_text(json.dumps(self._header() | known))
 
     @classmethod
     def load(cls, folder: Path) -> Panel:
         """Map a saved panel; its pages are shared by every process of the node that does so."""
         header = json.loads((folder / "panel.json").read_text())
-        arrays = map_arrays(folder)
         return cls(
             columns=tuple(header["columns"]),
             targets=header["targets"],
@@ -138,9 +136,12 @@ class Panel:
             time_type=header["time_type"],
             spacing=Spacing(**header["spacing"]),
             folder=folder,
-            rows=arrays["rows"],
-            times=arrays["times"],
-            offsets=arrays["offsets"],
+            known=header["known"],
+            calendar=header["calendar"],
+            masks=header["masks"],
+            statics=tuple(header["statics"]),
+            filled=tuple((name, count) for name, count in header["filled"]),
+            **map_arrays(folder),
         )
 
     def _header(self) -> dict[str, object]:
@@ -149,13 +150,19 @@ class Panel:
             "targets": self.targets,
             "series": self.series,
             "time_type": self.time_type,
+            "known": self.known,
+            "calendar": self.calendar,
+            "masks": self.masks,
+            "statics": self.statics,
         }
 
 
-def map_arrays(folder: Path) -> dict[str, npt.NDArray[Any]]:
-    """The ``rows``, ``times`` and ``offsets`` that lie in a folder."""
-    return {
+def map_arrays(folder: Path) -> dict[str, Any]:
+    """The ``rows``, ``times`` and ``offsets`` that lie in a folder, and ``static`` where there is one."""
+    arrays = {
         "rows": np.load(folder / "rows.npy", mmap_mode="r"),
         "times": np.load(folder / "times.npy", mmap_mode="r"),
         "offsets": np.load(folder / "offsets.npy"),
     }
+    static = folder / "static.npy"
+    return arrays | ({"static": np.load(static)} if static.exists() else {})

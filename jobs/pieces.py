@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
 
 from jobs.panel import Indices, Rows
 from jobs.runs import Numbers, Runs, order_by_time
+from jobs.staticvalues import Static, condensed
 
+NONE: Mapping[str, Static] = MappingProxyType({})  # static columns
 _SHORT = 32  # rows; runs below take memory that counts, so that there had better be fewer of them
 
 
@@ -22,18 +26,33 @@ class Piece:
         times: (rows,).
         names: ids of the series that are in it; one None where there is no id column.
         runs: stretches of ``rows``, their series numbered as in ``names``.
+        statics: the static columns' values, one for each of ``names``.
     """
 
     rows: Rows
     times: Indices
     names: tuple[str | int | None, ...]
     runs: Runs
+    statics: tuple[Static, ...] = ()
 
     @classmethod
-    def of(cls, rows: Rows, times: Indices, ids: pa.Array | None) -> Piece:
-        """From rows as they came; they are sorted if that makes far fewer runs.  There is at least one."""
+    def of(
+        cls,
+        rows: Rows,
+        times: Indices,
+        ids: pa.Array | None,
+        statics: Mapping[str, Static] = NONE,
+        *,
+        shard: str = "",
+    ) -> Piece:
+        """From rows as they came; they are sorted if that makes far fewer runs.  There is at least one.
+
+        Raises:
+            JobError: names the ``shard``, if a static column has two values in a series.
+        """
         names, series = _numbered(ids, len(rows))
-        piece = cls(rows, times, names, Runs.find(series, times))
+        once = (condensed(shard, name, each, series, names) for name, each in statics.items())
+        piece = cls(rows, times, names, Runs.find(series, times), tuple(once))
         # Long runs are left alone: joined, they would overlap with what lies between them.
         short = len(piece.runs.series) * _SHORT > len(rows)
         return piece._sorted(series) if short and len(piece.runs.series) > len(names) else piece

@@ -18,7 +18,16 @@ from jobs.errors import JobError
 from jobs.pieces import Piece
 from jobs.pipeline import in_order
 from jobs.shardfile import whole_file
-from jobs.shardvalues import numeric, read_ids, read_time_type, read_times, read_values, text, zones
+from jobs.shardvalues import (
+    numeric,
+    read_ids,
+    read_static,
+    read_time_type,
+    read_times,
+    read_values,
+    text,
+    zones,
+)
 from jobs.source import Columns, Source
 from jobs.where import row_filter
 
@@ -49,7 +58,7 @@ class Scan:
         filesystem, columns, paths = source.filesystem, source.columns, source.listing.paths
         with whole_file(filesystem, paths[0]):
             first = ds.ParquetFileFormat().make_fragment(paths[0], filesystem).physical_schema
-            names = (name for name in first.names if name == columns.series)
+            names = (name for name in first.names if name in {columns.series, *columns.static})
             texts = {name for name in names if text(first.field(name).type)}
             file_format = ds.ParquetFileFormat(
                 dictionary_columns=texts,
@@ -98,9 +107,8 @@ class Scan:
 
     def _read(self, number: int, fragment: ds.ParquetFileFragment) -> Iterator[tuple[int, Piece]]:
         columns, shard = self.source.columns, fragment.path
-        with whole_file(self.source.filesystem, shard):
-            self.check_schema(shard, fragment.physical_schema)
-        for batch in self._batches(fragment, [*columns.keys, *columns.numbers]):
+        self.check_schema(shard, self.schema_of(fragment))
+        for batch in self.batches(fragment, list(columns.names)):
             try:
                 piece = _piece(shard, batch, columns)
             except JobError:
@@ -122,7 +130,21 @@ class Scan:
                 f"and shard {self.zones[False]} has some without; write all of them in one way"
             )
 
-    def _batches(self, fragment: ds.ParquetFileFragment, names: list[str]) -> Iterator[pa.RecordBatch]:
+    def schema_of(self, fragment: ds.ParquetFileFragment) -> pa.Schema:
+        """A shard's own schema.
+
+        Raises:
+            JobError: the shard cannot be read.
+        """
+        with whole_file(self.source.filesystem, fragment.path):
+            return fragment.physical_schema
+
+    def batches(self, fragment: ds.ParquetFileFragment, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """The rows of a shard, or of some row groups of it, that are wanted; these columns of them.
+
+        Raises:
+            JobError: the shard cannot be read.
+        """
         scanner = fragment.scanner(
             schema=self.dataset.schema,
             columns=names,
@@ -144,7 +166,7 @@ class Scan:
         """
         columns, paths = self.source.columns, self.source.listing.paths
         inside = [name for name in self.dataset.schema.names if name not in self.first.names]  # the paths
-        for name in (*columns.keys, *columns.numbers):
+        for name in columns.names:
             if name not in schema.names and name not in inside:
                 near = difflib.get_close_matches(name, [*schema.names, *inside], n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
@@ -152,7 +174,8 @@ class Scan:
                 raise JobError(f"shard {shard}: no column {name!r}; it has {has}{hint}")
             found = (self.dataset.schema if name in inside else schema).field(name).type
             usual = self.dataset.schema.field(name).type if name in inside else self.first.field(name).type
-            if found != usual and not (name == columns.series and text(found) and text(usual)):
+            named = name in {columns.series, *columns.static}
+            if found != usual and not (named and text(found) and text(usual)):
                 raise JobError(
                     f"shard {shard}: column {name!r} is {found} but {usual} in {paths[0]}; "
                     "write all shards with one schema"
@@ -161,21 +184,27 @@ class Scan:
                 raise JobError(
                     f"shard {shard}: column {name!r} is {found}, not numeric; a network needs numbers"
                 )
+            if name in columns.static and not (numeric(found) or text(found)):
+                raise JobError(
+                    f"shard {shard}: static column {name!r} is {found}; it may hold numbers or texts"
+                )
 
     def _check_whole(self, shard: str) -> None:
         """Find a fault again, with all of its kind in the shard and the row's number in it."""
         columns = self.source.columns
         (fragment,) = (each for each in self.dataset.get_fragments() if each.path == shard)
-        for name in (columns.time, *columns.numbers, *columns.keys[:-1]):
+        for name in (columns.time, *columns.numbers, *columns.static, *columns.keys[:-1]):
             kind = self.dataset.schema.field(name)
-            table = pa.Table.from_batches(self._batches(fragment, [name]), pa.schema([kind]))
+            table = pa.Table.from_batches(self.batches(fragment, [name]), pa.schema([kind]))
             column = table.unify_dictionaries().column(name).combine_chunks()
             if name == columns.time:
                 read_times(shard, column, name)
             elif name == columns.series:
                 read_ids(shard, column, name)
+            elif name in columns.static:
+                read_static(shard, name, column)
             else:
-                read_values(shard, name, column)
+                read_values(shard, name, column, missing=columns.missing != "error")
 
 
 def _dataset(source: Source, file_format: ds.ParquetFileFormat, first: pa.Schema) -> ds.FileSystemDataset:
@@ -195,8 +224,9 @@ def _piece(shard: str, batch: pa.RecordBatch, columns: Columns) -> Piece:
     times = read_times(shard, batch.column(columns.time), columns.time)
     rows = np.empty((batch.num_rows, len(columns.numbers)), np.float32)
     for index, name in enumerate(columns.numbers):
-        rows[:, index] = read_values(shard, name, batch.column(name))
+        rows[:, index] = read_values(shard, name, batch.column(name), missing=columns.missing != "error")
+    statics = {name: read_static(shard, name, batch.column(name)) for name in columns.static}
     ids = None
     if columns.series is not None:
         ids = read_ids(shard, batch.column(columns.series), columns.series)
-    return Piece.of(rows, times, ids)
+    return Piece.of(rows, times, ids, statics, shard=shard)

@@ -11,11 +11,13 @@ import pyarrow.compute as pc
 
 from jobs.errors import JobError, reason
 from jobs.panel import Indices
+from jobs.staticvalues import Static
 
 
 def numeric(found: pa.DataType) -> bool:
-    """Whether a network can read such a column."""
+    """Whether a network can read such a column, be it as a dictionary."""
     kinds = pa.types
+    found = found.value_type if kinds.is_dictionary(found) else found
     return bool(
         kinds.is_integer(found)
         or kinds.is_floating(found)
@@ -31,25 +33,84 @@ def text(found: pa.DataType) -> bool:
     return bool(kinds.is_string(found) or kinds.is_large_string(found))
 
 
-def read_values(shard: str, name: str, column: pa.Array) -> Any:
-    """A numeric column as finite float32.
+def read_values(shard: str, name: str, column: pa.Array, *, missing: bool = False) -> Any:
+    """A numeric column as finite float32; where values may be ``missing``, NaN stands for them.
 
     Raises:
-        JobError: a value is missing, infinite or too large.
+        JobError: a value is infinite or too large, or missing and may not be.
     """
-    if not pa.types.is_floating(column.type):
-        column = column.cast(pa.float64(), safe=False)
-    values = column.to_numpy(zero_copy_only=False)
+    values = numbers(shard, name, column)
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32, copy=False)
-    finite = np.isfinite(narrow)
-    if not finite.all():
-        bad = np.flatnonzero(~finite)
+    bad = np.isinf(narrow) if missing else ~np.isfinite(narrow)
+    if not bad.any():
+        return narrow
+    rows = np.flatnonzero(bad)
+    what = "infinite or too large values" if missing else "missing, NaN or infinite values"
+    way = "" if np.isinf(narrow[rows]).any() else ", or let data.missing say how they are filled"
+    raise JobError(
+        f"shard {shard}: column {name!r} has {len(rows)} {what}, "
+        f"the first in row {rows[0]} ({values[rows[0]]}); fill or drop them{way}"
+    )
+
+
+def numbers(shard: str, name: str, column: pa.Array) -> Any:
+    """A numeric column as an array of floats, NaN where there is none.
+
+    Raises:
+        JobError: it is a dictionary that is damaged.
+    """
+    if pa.types.is_dictionary(column.type):
+        check_dictionary(shard, name, column)
+        column = column.dictionary_decode()
+    if not pa.types.is_floating(column.type):
+        column = column.cast(pa.float64(), safe=False)
+    return column.to_numpy(zero_copy_only=False)
+
+
+def read_static(shard: str, name: str, column: pa.Array) -> Static:
+    """A static column, numeric or of texts, with a value in each row.
+
+    Raises:
+        JobError: a value is missing, or infinite.
+    """
+    if not text(column.type):
+        values = numbers(shard, name, column).astype(np.float64)
+        with np.errstate(over="ignore"):
+            bad = np.flatnonzero(~np.isfinite(values.astype(np.float32)))
+    else:
+        check_dictionary(shard, name, column)
+        coded = column.dictionary_encode()
+        values = coded.indices.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        bad = np.flatnonzero(np.isnan(values))
+    if len(bad):
         raise JobError(
-            f"shard {shard}: column {name!r} has {len(bad)} missing, NaN or infinite values, "
-            f"the first in row {bad[0]} ({values[bad[0]]}); fill or drop them"
+            f"shard {shard}: static column {name!r} has {len(bad)} rows without a finite value, the first is "
+            f"row {bad[0]}; fill them, or leave the column out of data.static"
         )
-    return narrow
+    return Static(values) if not text(column.type) else _used(values, coded.dictionary)
+
+
+def _used(codes: Any, dictionary: pa.Array) -> Static:
+    """Only those texts that a row has: a file's dictionary may hold more, and one twice."""
+    used, codes = np.unique(codes.astype(np.int64), return_inverse=True)
+    texts = dictionary.take(pa.array(used)).to_pylist()
+    ranks = {one: rank for rank, one in enumerate(dict.fromkeys(texts))}
+    return Static(np.array([ranks[one] for one in texts], np.float64)[codes], tuple(ranks))
+
+
+def check_dictionary(shard: str, name: str, column: Any) -> None:
+    """See that texts are texts, and that a dictionary has what its indices name, which Arrow does not.
+
+    Raises:
+        JobError: the column is damaged.
+    """
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise JobError(
+            f"shard {shard}: column {name!r} is damaged ({reason(error)}); write it again or take it away"
+        ) from None
 
 
 def read_ids(shard: str, ids: Any, name: str) -> pa.Array:
@@ -59,12 +120,7 @@ def read_ids(shard: str, ids: Any, name: str) -> pa.Array:
         JobError: it is of another type, or an id is missing.
     """
     kinds = pa.types
-    try:
-        ids.validate(full=True)  # Arrow reads texts that are none, and indices of a dictionary that has fewer
-    except pa.ArrowInvalid as error:
-        raise JobError(
-            f"shard {shard}: column {name!r} is damaged ({reason(error)}); write it again or take it away"
-        ) from None
+    check_dictionary(shard, name, ids)
     if kinds.is_dictionary(ids.type) and not kinds.is_string(ids.type.value_type):
         ids = ids.dictionary_decode()
     kind = ids.type.value_type if kinds.is_dictionary(ids.type) else ids.type

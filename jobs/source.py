@@ -13,7 +13,7 @@ from jobs.errors import JobError
 from jobs.listing import Listing, find_shards
 from jobs.where import Condition
 
-_LAYOUT = 1  # of a panel's files, and of how they are made
+_LAYOUT = 2  # of a panel's files, and of how they are made
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Columns:
     missing: str = "error"
     missing_limit: int | None = None
     frequency: str | int | None = None
-    categories: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of static columns that hold texts, if known
+    categories: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of static columns, if no others are wanted
 
     @classmethod
     def of(cls, data: Data) -> Columns:
@@ -54,6 +54,11 @@ class Columns:
     def numbers(self) -> tuple[str, ...]:
         """The numeric columns in the order of the panel."""
         return (*self.target, *self.past, *self.future)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that are read."""
+        return (*self.keys, *self.numbers, *self.static)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -121,8 +121,8 @@ def _jumps(panel: Panel) -> Iterator[Problem]:
             f"column {name!r} jumps {counts[column]:,} times by more than {_JUMP:g} standard deviations of "
             f"its steps, first from {before:g} to {after:g} at {when(panel, row)} in {whose(panel, row)}"
         )
-        series = panel.series[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
-        yield Problem("warning", "jumps", said, name, series, count=int(counts[column]))
+        own = panel.series[int(np.searchsorted(panel.offsets, row, side="right")) - 1]
+        yield Problem("warning", "jumps", said, name, own, count=int(counts[column]))
 
 
 def _steps(panel: Panel) -> Iterator[tuple[Indices, Indices, FloatArray, Indices]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from cluster.cache import kept
 from cluster.files import open_filesystem
 from jobs.errors import JobError
+from jobs.frequencies import check_spacing
 from jobs.panel import Panel
 from jobs.searchable import Section
 from jobs.shards import build_panel
@@ -20,11 +21,12 @@ def open_job_panel(job: Job) -> Panel:
 
     Raises:
         JobError: names the shard, column or field at fault, or the windows and the split do not fit, or
-            there is no room for the panel.
+            two frequencies are mixed, or there is no room for the panel.
         ClusterError: the path's storage, or the cache, cannot be opened.
     """
     data = job.data
     panel = open_panel(data.path, Columns.of(data))
+    check_spacing(panel, data.path)
     check_windows(job, panel)
     return panel
 

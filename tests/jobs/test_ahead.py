@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from jobs.ahead import in_panels_unit, known_ahead, times_ahead, zone_of
+from jobs.ahead import in_panels_unit, known_ahead, times_ahead
 from jobs.errors import JobError
 from jobs.panel import Panel
 from tests.jobs.small import panel
@@ -59,7 +59,6 @@ def test_times_are_told_on_the_series_clock() -> None:
 
     with pytest.raises(JobError, match="at 1970-01-01 10:00:00\\+01:00 of series 's2'"):
         known_ahead(berlin, np.array([2]), 3, future("s0"))
-    assert (zone_of(berlin), zone_of(HISTORY)) == ("Europe/Berlin", None)
 
 
 def test_whole_numbers_are_times_too() -> None:

@@ -126,7 +126,7 @@ def test_faults_are_counted_over_the_whole_shard(tmp_path: Path) -> None:
     write(tmp_path / "y.parquet", t=np.arange(100), y=values)
     assert refusal(tmp_path) == (
         f"shard {tmp_path}/y.parquet: column 'y' has 3 missing, NaN or infinite values, the first in row 31 "
-        "(nan); fill or drop them"
+        "(nan); fill or drop them, or let data.missing say how they are filled"
     )
     times[[40, 90]] = "soon"
     write(tmp_path / "y.parquet", t=times, y=np.arange(100.0))

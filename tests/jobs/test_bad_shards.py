@@ -113,7 +113,8 @@ def test_a_target_that_is_no_number(tmp_path: Path, values: Any, kind: str) -> N
 def test_values_that_are_no_finite_numbers(tmp_path: Path, values: Any, found: str) -> None:
     good(tmp_path / "a.parquet", y=pa.array(values if isinstance(values, pa.Array) else list(values)))
 
-    assert refusal(tmp_path) == (f"shard {tmp_path}/a.parquet: column 'y' has {found}; fill or drop them")
+    way = ", or let data.missing say how they are filled" if "(nan)" in found else ""
+    assert refusal(tmp_path) == f"shard {tmp_path}/a.parquet: column 'y' has {found}; fill or drop them{way}"
 
 
 def test_a_bad_value_of_a_covariate_in_a_later_shard(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_a_bad_value_of_a_covariate_in_a_later_shard(tmp_path: Path) -> None:
 
     assert refusal(tmp_path, Columns("t", None, ("y",), ("x",))) == (
         f"shard {tmp_path}/b.parquet: column 'x' has 1 missing, NaN or infinite values, "
-        "the first in row 2 (nan); fill or drop them"
+        "the first in row 2 (nan); fill or drop them, or let data.missing say how they are filled"
     )
 
 

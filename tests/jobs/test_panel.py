@@ -12,6 +12,7 @@ import pytest
 
 from jobs import npyfile
 from jobs.panel import Panel
+from jobs.spacing import Spacing
 from tests.jobs.small import panel
 
 HOUR = 3_600_000_000_000
@@ -84,8 +85,23 @@ def test_of_two_distances_as_common_the_smaller_is_the_step() -> None:
     assert timed([0, 5, 6, 11, 12], time_type="int64").step() == 1
 
 
-def test_a_saved_panel_is_mapped_back_the_same(tmp_path: Path) -> None:
-    first = panel(5, 4, columns=3, targets=2)
+def every_field() -> Panel:
+    """A panel in which no field that is saved has its default."""
+    static = np.array([[1, 2], [3, 4]], np.float32)
+    return replace(
+        panel(5, 4, columns=9, targets=2),
+        known=3,
+        calendar=2,
+        masks=3,
+        static=static,
+        statics=("size", "kind=a"),
+        filled=(("c0", 3),),
+        spacing=Spacing(3_600_000_000_000, 2, 7),
+    )
+
+
+@pytest.mark.parametrize("first", [panel(5, 4, columns=3, targets=2), every_field()])
+def test_a_saved_panel_is_mapped_back_the_same(tmp_path: Path, first: Panel) -> None:
     first.save(tmp_path / "deep" / "panel")
 
     found = Panel.load(tmp_path / "deep" / "panel")
@@ -96,6 +112,22 @@ def test_a_saved_panel_is_mapped_back_the_same(tmp_path: Path) -> None:
             assert np.array_equal(getattr(found, field.name), getattr(first, field.name)), field.name
     assert isinstance(found.rows, np.memmap)
     assert found.fingerprint() == first.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"known": 2},
+        {"calendar": 1},
+        {"masks": 0},
+        {"statics": ("size", "kind=b")},
+        {"static": np.array([[1, 2], [3, 5]], np.float32)},
+    ],
+)
+def test_another_panel_has_another_fingerprint(change: dict[str, Any]) -> None:
+    first = every_field()
+
+    assert replace(first, **change).fingerprint() != first.fingerprint()
 
 
 def test_a_mapped_panel_cannot_be_written_to(tmp_path: Path) -> None:

@@ -187,12 +187,14 @@ def test_duplicate_timestamps(bench: Bench) -> None:
     )
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_nan_or_infinite_values(bench: Bench, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "way"), [(np.nan, ", or let data.missing say how they are filled"), (np.inf, "")]
+)
+def test_nan_or_infinite_values(bench: Bench, value: float, way: str) -> None:
     bench.shard("a.parquet", frame(y=values_with(value)))
     assert bench.refused() == (
         "shard data/a.parquet: column 'y' has 2 missing, NaN or infinite values, "
-        f"the first in row 17 ({value}); fill or drop them"
+        f"the first in row 17 ({value}); fill or drop them{way}"
     )
 
 

@@ -1,0 +1,121 @@
+"""What becomes of a panel once its rows are in order: a grid, filled values, the calendar, masks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from jobs.clock import zone_of
+from jobs.errors import JobError
+from jobs.filling import Filling
+from jobs.frequencies import check_spacing
+from jobs.grid import grid_of
+from jobs.gridding import Plan, Survey, regrid, survey
+from jobs.naming import when, whose
+from jobs.npyfile import NpyFile, blocks
+from jobs.panel import Panel, Rows, map_arrays
+from jobs.regular import inferred
+from jobs.runs import Flags
+from jobs.source import Columns
+from jobs.spacing import Spacing
+from jobs.timefeatures import features, names
+
+_GROWTH, _MANY = 100, 10_000_000  # a grid of more rows than both allow is a mistake
+
+
+def complete(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
+    """A panel of numeric columns alone as one that has all that its ``columns`` ask for, in its folder.
+
+    Its files are written anew, a block at a time, only where something changes.
+
+    Raises:
+        JobError: names series and time of what the grid or the missing values do not allow.
+        OSError: there is no room.
+    """
+    panel = _on_grid(panel, columns, path, folder)
+    calendar = names(panel.step()) if columns.calendar else ()
+    if columns.calendar and not calendar:
+        raise JobError(
+            f"{path}: data.future has the calendar, but steps of {panel.frequency()} go through no cycle of "
+            "it; take it out"
+        )
+    numbers = columns.numbers
+    past = len(columns.target) + len(columns.past)
+    masks = tuple(f"{name}.missing" for name in numbers[:past]) if columns.missing == "mask" else ()
+    panel = replace(panel, known=len(columns.future) + len(calendar), calendar=len(calendar))
+    panel = replace(panel, columns=(*numbers, *calendar, *masks), masks=len(masks))
+    gone = columns.missing != "error" and any(np.isnan(block).any() for block in blocks(panel.rows))
+    if not (gone or calendar or masks):
+        return panel
+    filling = Filling(panel, path, columns.missing, columns.missing_limit, past) if gone else None
+    counts = np.zeros(len(numbers), np.int64)
+    with closing(NpyFile(folder / "complete.npy", np.float32, len(panel.columns))) as rows:
+        for block, missing in _widened(panel, filling, past):
+            counts += missing.sum(axis=0)
+            rows.append(block)
+    (folder / "complete.npy").rename(folder / "rows.npy")
+    filled = tuple((name, int(count)) for name, count in zip(numbers, counts, strict=True) if count)
+    return replace(panel, filled=filled, **map_arrays(folder))
+
+
+def _widened(panel: Panel, filling: Filling | None, past: int) -> Iterator[tuple[Rows, Flags]]:
+    """The rows in blocks with the features of the calendar and the masks; and what was missing of them."""
+    zone, step, begin = zone_of(panel.time_type), panel.step(), 0
+    whole = ((block, np.zeros(block.shape, bool)) for block in blocks(panel.rows))
+    for block, missing in filling.blocks() if filling else whole:
+        parts = [block]
+        if panel.calendar:
+            parts.append(features(panel.times[begin : begin + len(block)], zone, step))
+        if panel.masks:
+            parts.append(missing[:, :past].astype(np.float32))
+        yield np.concatenate(parts, axis=1), missing
+        begin += len(block)
+
+
+def _on_grid(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
+    """The panel with a row for each step of the grid that is asked for, or on which its rows lie."""
+    plan = None
+    if columns.frequency is not None:
+        plan = Plan(grid_of(columns.frequency, zone_of(panel.time_type)), moved=True)
+    elif columns.missing != "error":
+        check_spacing(panel, path)
+        plan = inferred(panel) if panel.gaps() else None
+    if plan is None:
+        return panel
+    found = survey(plan, panel.times, panel.offsets)
+    _check(found, panel, columns, path)
+    if plan.moved:
+        panel = replace(panel, spacing=Spacing(plan.grid.step, found.gaps))
+    else:
+        panel = replace(panel, spacing=Spacing(panel.step(), panel.gaps()))
+    if found.ready:
+        return panel
+    new = folder / "grid"
+    new.mkdir()
+    offsets = regrid(plan, panel, new)
+    for name in ("rows.npy", "times.npy"):
+        (new / name).replace(folder / name)
+    shutil.rmtree(new)
+    np.save(folder / "offsets.npy", offsets)
+    return replace(panel, **map_arrays(folder))
+
+
+def _check(found: Survey, panel: Panel, columns: Columns, path: str) -> None:
+    """See that there may be gaps, and that filling them is no mistake."""
+    if found.missing and columns.missing == "error":
+        raise JobError(
+            f"{path}: at a data.frequency of {columns.frequency}, {found.missing:.0f} steps have no row, in "
+            f"{found.gaps} gaps, the first in {whose(panel, found.first)} after {when(panel, found.first)}; "
+            "write data.missing (interpolate, forward or mask) to fill them"
+        )
+    if found.rows > max(_MANY, _GROWTH * len(panel.times)):
+        raise JobError(
+            f"{path}: with a row for every step the {len(panel.times)} rows would be {found.rows:.3g}; the "
+            f"widest gap is in {whose(panel, found.widest)} after {when(panel, found.widest)}; see that its "
+            "times are right, or write a longer data.frequency"
+        )
