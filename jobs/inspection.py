@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
+from pyarrow import fs as pafs
 
 from jobs.assembly import Assembly
 from jobs.errors import JobError
@@ -16,8 +21,11 @@ from jobs.panel import Indices, Panel, map_arrays
 from jobs.pieces import Piece
 from jobs.problems import Problem, Severity
 from jobs.scan import Scan
+from jobs.shardfile import whole_file
 from jobs.shardvalues import numbers, read_ids, read_times, zones
 from jobs.source import Source
+
+_READERS = 8  # of footers, beside each other
 
 
 @dataclass
@@ -62,25 +70,31 @@ class Inspection:
         self.problems.append(Problem("error", kind, said, **where))
 
 
-def inspect(source: Source, folder: Path, progress: Any = None) -> Inspection:
+def inspect(
+    source: Source, folder: Path, progress: Callable[[str, int, float], None] | None = None
+) -> Inspection:
     """Read every shard that can be read, and say what is wrong with each.
 
     Args:
         source: the shards, and what is to be read of them.
         folder: is made, for the panel's files.
-        progress: told how many rows have been read.
+        progress: called with ``read``, the rows so far and the share of the shards.
 
     Raises:
-        JobError: there is nothing to read at all, or no room for it.
+        JobError: there is no room for it.
     """
+    folder.mkdir(parents=True)
     found = Inspection()
-    scan = Scan.of(source)
+    scan = _usual(source, found)
+    if scan is None:
+        found.say("empty", "no shard can be read")
+        return found
     with Assembly(folder, len(source.columns.numbers)) as assembly:
-        for piece in _pieces(scan, found):
+        for number, piece in _pieces(scan, found):
             assembly.add(piece)
             found.rows = assembly.count
             if progress is not None:
-                progress(found.rows)
+                progress("read", found.rows, number / len(scan.source.listing.shards))
         if assembly.count:
             ids, duplicates = assembly.finish()
             if duplicates is not None:
@@ -102,18 +116,53 @@ def inspect(source: Source, folder: Path, progress: Any = None) -> Inspection:
     return found
 
 
-def _pieces(scan: Scan, found: Inspection) -> Iterator[Piece]:
-    """All pieces that can be read; what cannot be is noted, and its shard left."""
+def _usual(source: Source, found: Inspection) -> Scan | None:
+    """A scan of the shards that can be opened, in the schema that most have; None if none can be used.
+
+    The columns that are read decide; a shard that has all of them goes before one that has not.
+    """
+    schemas: dict[str, pa.Schema] = {}
+    with ThreadPoolExecutor(_READERS) as pool:
+        tries = pool.map(partial(_schema, source.filesystem), source.listing.paths)
+        for shard, schema in zip(source.listing.paths, tries, strict=True):
+            if isinstance(schema, JobError):
+                found.say("unreadable", str(schema), shard=shard)
+            else:
+                schemas[shard] = schema
+    alike = Counter(_types(schema, source.columns.names) for schema in schemas.values())
+    shards = {shard.path: shard for shard in source.listing.shards}
+    for types, _ in sorted(alike.items(), key=lambda pair: (pair[0].count(None), -pair[1])):
+        first = next(
+            path for path, schema in schemas.items() if _types(schema, source.columns.names) == types
+        )
+        order = [shards[first], *(shards[path] for path in schemas if path != first)]
+        listing = replace(source.listing, shards=tuple(order))
+        try:
+            return Scan.of(replace(source, listing=listing))
+        except JobError as error:
+            found.say("schema", str(error), shard=first)
+    return None
+
+
+def _schema(filesystem: pafs.FileSystem, shard: str) -> pa.Schema | JobError:
+    try:
+        with whole_file(filesystem, shard):
+            return ds.ParquetFileFormat().make_fragment(shard, filesystem).physical_schema
+    except JobError as error:
+        return error
+
+
+def _types(schema: pa.Schema, names: tuple[str, ...]) -> tuple[str | None, ...]:
+    return tuple(str(schema.field(name).type) if name in schema.names else None for name in names)
+
+
+def _pieces(scan: Scan, found: Inspection) -> Iterator[tuple[int, Piece]]:
+    """All pieces that can be read, with their shard's number; what cannot be is noted, and its shard left."""
     drifts: dict[tuple[str, str], Tally] = {}
-    for fragment in scan.dataset.get_fragments(filter=scan.wanted):
+    for number, fragment in enumerate(scan.dataset.get_fragments(filter=scan.wanted)):
         shard = fragment.path
         try:
-            schema = scan.schema_of(fragment)
-        except JobError as error:
-            found.say("unreadable", str(error), shard=shard)
-            continue
-        try:
-            scan.check_schema(shard, schema)
+            scan.check_schema(shard, scan.schema_of(fragment))
         except JobError as error:
             said = str(error).removeprefix(f"shard {shard}: ")
             drifts.setdefault(("schema", said), Tally()).add(shard, 1)
@@ -122,7 +171,7 @@ def _pieces(scan: Scan, found: Inspection) -> Iterator[Piece]:
             for batch in scan.batches(fragment, list(scan.source.columns.names)):
                 if not batch.num_rows:
                     continue
-                yield _piece(scan, shard, batch, found)
+                yield number, _piece(scan, shard, batch, found)
         except JobError as error:
             found.say("unreadable", str(error), shard=shard)
     for (kind, said), tally in drifts.items():

@@ -66,9 +66,8 @@ def suspicions(panel: Panel, parts: Parts, found: Moments) -> Iterator[Problem]:
 def _gaps(panel: Panel) -> Iterator[Problem]:
     gaps = panel.gaps()
     if gaps:
-        said = (
-            f"{gaps:,} gaps longer than {panel.frequency()}; data.missing fills them, else windows run across"
-        )
+        many = "gap is" if gaps == 1 else "gaps are"
+        said = f"{gaps:,} {many} longer than {panel.frequency()}; data.missing fills them, else windows cross"
         yield Problem("warning", "gaps", said, count=gaps)
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from runner.words import counted
+
 if TYPE_CHECKING:
     from jobs.importing import ImportSummary
     from jobs.sample import SampleSummary
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Prepare data: import tables, or make a sample."""
+    """Prepare data: import tables, check shards, or make a sample."""
 
 
 @data.command("import")
@@ -99,6 +101,30 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     click.echo(_document(out, summary) if as_json else _import_text(out, summary))
 
 
+@data.command("check")
+@click.argument("what", metavar="JOB|DIR")
+@click.option(
+    "--time", metavar="COL", help="Of shards: the time column; by default the first of timestamps or dates."
+)
+@click.option(
+    "--series", metavar="COL", help="Of shards: the column of series ids; by default the first of texts."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(what: str, time: str | None, series: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Read data once and report everything that is wrong with it.
+
+    JOB is a job file, whose data is looked at as its sweep would; DIR is a file, a folder, a glob or a URI of
+    Parquet shards, all of whose numeric columns are looked at. The exit code is 2 where a run would refuse
+    the data, else 0: what only looks suspicious (gaps, constant series, jumps, a shift between training and
+    validation) is a warning.
+    """
+    from runner.check import check_data, print_report
+
+    with _progress() as progress:
+        report = check_data(what=what, time=time, series=series, progress=progress)
+    print_report(report, as_json=as_json)
+
+
 @data.command("sample")
 @click.option(
     "--out", required=True, metavar="DIR", help="Folder or URI to write the shards and job.yaml to."
@@ -168,13 +194,13 @@ def _document(out: str, summary: ImportSummary | SampleSummary) -> str:
 
 
 def _import_text(out: str, summary: ImportSummary) -> str:
-    shards = f"{_count(summary.shards, 'shard')} ({summary.bytes / 1e6:.3g} MB)"
+    shards = f"{counted(summary.shards, 'shard')} ({summary.bytes / 1e6:.3g} MB)"
     unusable = (
         "No column holds nothing but numbers; correct the values above and import again with --replace."
     )
     return "\n".join(
         [
-            f"{out}: {_count(summary.rows, 'row')} in {shards}",
+            f"{out}: {counted(summary.rows, 'row')} in {shards}",
             f"time     {summary.time} ({summary.columns[summary.time]})",
             f"series   {summary.series or 'one, without an id column'}",
             f"numbers  {', '.join(summary.numbers) or 'none'}",
@@ -201,14 +227,10 @@ def _sample_text(out: str, summary: SampleSummary) -> str:
         following = f"copy {job} here and type: recur run job.yaml --set data.path={shlex.quote(out)}"
     else:
         following = f"type: recur run {shlex.quote(str(Path(out) / 'job.yaml'))}"
-    size = f"{_count(summary.rows, 'row')} of {summary.series} series in {_count(summary.shards, 'shard')}"
+    size = f"{counted(summary.rows, 'row')} of {summary.series} series in {counted(summary.shards, 'shard')}"
     return (
         f"{out}: {size}\n"
         f"best possible mse {summary.best_scaled_mse:.4g} in units of the target's variance "
         f"({summary.best_mse:.4g} in its own)\n\n"
         f"Next, {following}"
     )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
