@@ -15,7 +15,8 @@ class EpochReport:
         epoch: its number, from 1.
         score: the objective after this epoch; None where it is not finite.
         best_score, best_epoch: the best so far, this epoch included.
-        metrics: loss and validation metrics of this epoch.
+        metrics: loss and validation metrics of this epoch; where there are folds, means over them, beside
+            which stand their standard deviations (``val_loss_spread``), the objective's as ``score_spread``.
         seconds: that this epoch took, validation included.
         ended: why this was the last epoch, or None.
         vitals: ``compile_seconds``, ``data_seconds``, ``train_seconds``, ``validate_seconds`` and

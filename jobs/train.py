@@ -143,6 +143,8 @@ class _Trial:
     def _judge(self, found: Found, began: float) -> None:
         metrics = metrics_of(self._chosen.loss, found)
         score = metrics[self._chosen.objective]
+        if found.spread is not None:
+            metrics["score_spread"] = metrics[f"{self._chosen.objective}_spread"]
         lost = not math.isfinite(score)
         self._progress = self._progress.after(math.inf if lost else score, self._chosen.min_delta)
         arrays = self._folds.arrays

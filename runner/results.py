@@ -54,6 +54,11 @@ class Trial:
         return None if epochs is None else self.fidelity.passes(epochs)
 
     @property
+    def spread(self) -> float | None:
+        """The standard deviation of the best score over the folds; None where there is one fold."""
+        return self.metrics.get("score_spread")
+
+    @property
     def eligible(self) -> bool:
         """Whether it may be the best: it has a score, and did not fail with its checkpoint."""
         return self.score is not None and self.state != "failed"
@@ -76,6 +81,7 @@ class Trial:
             "id": self.id,
             "state": self.state,
             "score": self.score,
+            "spread": self.spread,
             "epoch": self.passes(self.epoch),
             "epochs_trained": self.passes(self.epochs_trained),
             "rung": self.passes(self.rung),
@@ -213,6 +219,7 @@ def trials_parquet(results: Results) -> bytes:
         "state": pa.array([t.state for t in trials], pa.string()),
         "rung": pa.array([t.passes(t.rung) for t in trials], epochs),
         "score": pa.array([t.score for t in trials], pa.float64()),
+        "spread": pa.array([t.spread for t in trials], pa.float64()),
         "epoch": pa.array([t.passes(t.epoch) for t in trials], epochs),
         "epochs_trained": pa.array([t.passes(t.epochs_trained) for t in trials], epochs),
         "seconds": pa.array([t.seconds for t in trials], pa.float64()),

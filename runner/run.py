@@ -16,6 +16,7 @@ from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.params import space_of
 from jobs.parts import short_series
+from jobs.source import Columns
 from jobs.spec import Job
 from runner.errors import Interrupted, WorkFailedError
 from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
@@ -73,7 +74,7 @@ def run_command(
         results = _sweep(spec, standing, panel, Place(count, address))
     show(standing.folder, spec, results, as_json=as_json)
     if not (finished or as_json):
-        _next_steps(standing.folder)
+        _next_steps(standing.folder, spec)
 
 
 def check_machine(spec: Job, address: str | None, *, dry_run: bool) -> None:
@@ -157,12 +158,12 @@ def _note_short_series(spec: Job, panel: Panel) -> None:
 
 
 def _note_gaps(spec: Job, panel: Panel) -> None:
-    gaps = panel.gaps()
+    gaps, missing = panel.gaps(), spec.data.missing
     if gaps:
-        warn(
-            f"column {spec.data.time} has {gaps} gaps longer than {panel.frequency()}; "
-            "windows run across them"
-        )
+        done = "windows run across them" if missing == "error" else f"filled in (data.missing: {missing})"
+        warn(f"column {spec.data.time} has {gaps:,} gaps longer than {panel.frequency()}; {done}")
+    for column, count in panel.filled:
+        warn(f"column {column} has {count:,} missing values; filled in (data.missing: {missing})")
 
 
 def _note_small_space(spec: Job) -> None:
@@ -186,11 +187,12 @@ def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> 
     print_best(folder, spec, results, top=5)
 
 
-def _next_steps(folder: SweepFolder) -> None:
+def _next_steps(folder: SweepFolder, spec: Job) -> None:
     sweep = typed(folder)
+    ahead = " --future F" if Columns.of(spec.data).future else ""
     click.echo(
         "\nNext:\n"
         f"  recur best {sweep}\n"
-        f"  recur predict {sweep} --data D --out forecasts.parquet\n"
+        f"  recur predict {sweep} --data D{ahead} --out forecasts.parquet\n"
         f"  recur trials {sweep} --out trials.csv"
     )

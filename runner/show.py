@@ -38,6 +38,7 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
         "sweep": folder.name,
         "trial_id": trial.id,
         "score": trial.score,
+        "spread": trial.spread,
         "objective": job.search.objective,
         "epoch": trial.passes(trial.epoch),
         "hyperparameters": hyperparameters(job, trial.values),
@@ -93,7 +94,8 @@ def epochs(count: float | None) -> str:
 def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Table:
     """Trials with the hyperparameters that are named."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for head in ("trial", "state", "score", "epoch", "trained", "seconds"):
+    spread = any(trial.spread is not None for trial in trials)
+    for head in ("trial", "state", "score", *(["spread"] if spread else []), "epoch", "trained", "seconds"):
         table.add_column(head, justify="left" if head in {"trial", "state"} else "right", no_wrap=True)
     for name in names:
         table.add_column(short(name), justify="right", no_wrap=True)
@@ -105,6 +107,7 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
             trial.id,
             trial.state.replace("_", " "),
             number(trial.score),
+            *([number(trial.spread)] if spread else []),
             epochs(trial.passes(trial.epoch)),
             epochs(trial.passes(trial.epochs_trained)),
             f"{trial.seconds:.1f}",

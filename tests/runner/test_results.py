@@ -141,6 +141,7 @@ def test_a_trial_as_json() -> None:
         "id": "00000",
         "state": "pending",
         "score": 0.25,
+        "spread": None,
         "epoch": 2,
         "epochs_trained": 2,
         "rung": 1,
@@ -174,8 +175,9 @@ def test_the_tables_columns_and_rows() -> None:
         end(1, "failed", "out of memory"),
     )
 
-    names = ["id", "state", "rung", "score", "epoch", "epochs_trained", "seconds"]
-    kinds = [pa.string(), pa.string(), pa.int64(), pa.float64(), pa.int64(), pa.int64(), pa.float64()]
+    names = ["id", "state", "rung", "score", "spread", "epoch", "epochs_trained", "seconds"]
+    numbers = [pa.int64(), pa.float64(), pa.float64(), pa.int64(), pa.int64(), pa.float64()]
+    kinds = [pa.string(), pa.string(), *numbers]
     searched = ["hp.model.layers", "hp.model.units.0", "hp.train.learning_rate", "hp.model.units.1"]
     assert table.schema.names == [*names, *searched, "diagnosis", "error"]
     assert table.schema.types == [
@@ -184,8 +186,8 @@ def test_the_tables_columns_and_rows() -> None:
         *(pa.string(), pa.string()),
     ]
     assert [list(row.values()) for row in table.to_pylist()] == [
-        ["00000", "pending", 0, None, None, 0, 0.0, 1, 8, 0.01, None, None, None],
-        ["00001", "failed", 3, 0.25, 2, 3, 7.5, 2, 4, 1.0, 16, None, "out of memory"],
+        ["00000", "pending", 0, None, None, None, 0, 0.0, 1, 8, 0.01, None, None, None],
+        ["00001", "failed", 3, 0.25, None, 2, 3, 7.5, 2, 4, 1.0, 16, None, "out of memory"],
     ]
 
 
