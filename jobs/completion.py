@@ -62,6 +62,8 @@ def _named(panel: Panel, columns: Columns, path: str) -> Panel:
         )
     masked = (*columns.target, *columns.past) if columns.missing == "mask" else ()
     masks = tuple(f"{name}.missing" for name in masked)
+    for name in {*calendar, *masks} & {*columns.numbers}:
+        raise JobError(f"{path}: a column {name!r} is made of the others; rename the one that the data has")
     panel = replace(panel, columns=(*columns.numbers, *calendar, *masks), masks=len(masks))
     return replace(panel, known=len(columns.future) + len(calendar), calendar=len(calendar))
 

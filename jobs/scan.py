@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pyarrow as pa
@@ -73,9 +73,10 @@ class Scan:
             wanted = row_filter(columns.where, dataset.schema, paths[0])
             scan = cls(source, dataset, first, wanted)
             scan.check_schema(paths[0], first)
+            _ = scan.time_type  # whose zone need not be a text
         return scan
 
-    @property
+    @cached_property
     def time_type(self) -> str:
         """What a panel calls the times of these shards."""
         return read_time_type(self.dataset.schema.field(self.source.columns.time).type)

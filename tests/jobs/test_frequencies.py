@@ -131,6 +131,7 @@ def with_gaps(index: pd.DatetimeIndex, share: float, seed: int = 0) -> pd.Dateti
         tuple(with_gaps(times("D", 60), 0.2, seed) for seed in range(50)),
         (times("12h", 100).append(times("12h", 100) + pd.Timedelta("8h")).sort_values(),),  # at 0, 8, 12, 20
         (pd.DatetimeIndex(np.cumsum(np.random.default_rng(0).integers(1, 10**12, 5000))),),
+        (pd.DatetimeIndex(np.cumsum(np.random.default_rng(0).geometric(0.6, 5_000_000) * 10**9)),),
         (pd.DatetimeIndex(np.cumsum(np.random.default_rng(0).geometric(0.3, 200_000) * 10**9)),),
     ],
 )

@@ -92,6 +92,15 @@ def test_steps_of_years_have_no_calendar(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["y.missing", "calendar.month_cos"])
+def test_a_column_of_the_name_of_one_that_is_made(tmp_path: Path, name: str) -> None:
+    good(tmp_path / "a.parquet", **{name: [1, 2, 3]})
+
+    assert refusal(tmp_path, Columns("t", None, ("y",), (name,), missing="mask", calendar=True)) == (
+        f"{tmp_path}: a column {name!r} is made of the others; rename the one that the data has"
+    )
+
+
 def test_one_wrong_time_does_not_make_billions_of_rows(tmp_path: Path) -> None:
     good(
         tmp_path / "a.parquet", t=pd.to_datetime(["1700-01-01 00:00", "2024-01-01 00:00", "2024-01-01 00:01"])
