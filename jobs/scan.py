@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -73,13 +73,17 @@ class Scan:
             wanted = row_filter(columns.where, dataset.schema, paths[0])
             scan = cls(source, dataset, first, wanted)
             scan.check_schema(paths[0], first)
-            _ = scan.time_type  # whose zone need not be a text
         return scan
 
-    @cached_property
+    @property
     def time_type(self) -> str:
-        """What a panel calls the times of these shards."""
-        return read_time_type(self.dataset.schema.field(self.source.columns.time).type)
+        """What a panel calls the times of these shards.
+
+        Raises:
+            JobError: the name of their zone is damaged.
+        """
+        with whole_file(self.source.filesystem, self.source.listing.paths[0]):
+            return read_time_type(self.dataset.schema.field(self.source.columns.time).type)
 
     def pieces(self) -> Iterator[tuple[int, Piece]]:
         """Each shard's rows with the shard's number, in the order of the shards and of their rows."""

@@ -7,6 +7,7 @@ bytes may be a right footer of other data; of those it is asked only that they a
 from __future__ import annotations
 
 import tempfile
+from base64 import b64decode, b64encode
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -65,6 +66,7 @@ def rich_shard(codec: str, *, dictionary: bool, whole: bool) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+RICH_COLUMNS = Columns("t", "id", ("y",), ("x",), future=("f",), static=("kind", "size"), calendar=True)
 RICH = [
     rich_shard("none", dictionary=True, whole=True),
     rich_shard("none", dictionary=False, whole=False),
@@ -160,11 +162,10 @@ def right_panel(number: int, columns: Columns) -> str | None:
 
 
 def test_most_ways_to_read_the_good_shards_give_a_panel() -> None:
-    plain = Columns("t", "id", ("y",), ("x",), future=("f",), static=("kind", "size"), calendar=True)
     for number in range(len(RICH)):
         for missing in ("interpolate", "forward", "mask"):
             for frequency in (None, "1h", "45min", "1D", "W", "MS"):
-                asked = replace(plain, missing=missing, frequency=frequency)
+                asked = replace(RICH_COLUMNS, missing=missing, frequency=frequency)
                 assert right_panel(number, asked) is not None
 
 
@@ -190,3 +191,11 @@ def test_other_footers_are_read_or_refused_whatever_is_read(
         )
 
     fingerprint(bytes(damaged), columns)
+
+
+def test_a_zone_that_is_no_text_is_refused() -> None:
+    """Only Arrow's own schema in the footer names it."""
+    said = pq.read_metadata(pa.BufferReader(RICH[0])).metadata[b"ARROW:schema"]
+    damaged = b64encode(b64decode(said).replace(b"Europe", b"\x85urope"))
+
+    assert fingerprint(RICH[0].replace(said, damaged), RICH_COLUMNS) is None
