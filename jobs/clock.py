@@ -63,6 +63,11 @@ def instants(shown: Any, zone: str | None) -> Times:
     return np.asarray(local.tz_convert("UTC").tz_localize(None).asi8, np.int64)
 
 
+def in_years(times: Times) -> bool:
+    """Whether all of them, in nanoseconds, lie in the years 1678 to 2261, which are whole in 64 bits."""
+    return not len(times) or bool(times.min() >= _FIRST and times.max() < _LAST)
+
+
 def _check_years(times: Times) -> None:
-    if len(times) and (times.min() < _FIRST or times.max() >= _LAST):
+    if not in_years(times):
         raise JobError("the data has times outside the years 1678 to 2261")

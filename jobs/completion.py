@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -37,30 +36,36 @@ def complete(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
         JobError: names series and time of what the grid or the missing values do not allow.
         OSError: there is no room.
     """
-    panel = _on_grid(panel, columns, path, folder)
+    panel = _named(_on_grid(panel, columns, path, folder), columns, path)
+    gone = columns.missing != "error" and any(np.isnan(block).any() for block in blocks(panel.rows))
+    if not (gone or panel.calendar or panel.masks):
+        return panel
+    past = len(columns.target) + len(columns.past)
+    filling = Filling(panel, path, columns.missing, columns.missing_limit, past) if gone else None
+    counts = np.zeros(len(columns.numbers), np.int64)
+    with closing(NpyFile(folder / "complete.npy", np.float32, len(panel.columns))) as rows:
+        for block, missing in _widened(panel, filling, past):
+            counts += missing.sum(axis=0)
+            rows.append(block)
+    (folder / "complete.npy").rename(folder / "rows.npy")
+    filled = tuple((name, int(count)) for name, count in zip(columns.numbers, counts, strict=True) if count)
+    return replace(panel, filled=filled, **map_arrays(folder))
+
+
+def _named(panel: Panel, columns: Columns, path: str) -> Panel:
+    """The panel with the names of all columns that it will have."""
     calendar = names(panel.step()) if columns.calendar else ()
     if columns.calendar and not calendar:
         raise JobError(
             f"{path}: data.future has the calendar, but steps of {panel.frequency()} go through no cycle of "
             "it; take it out"
         )
-    numbers = columns.numbers
-    past = len(columns.target) + len(columns.past)
-    masks = tuple(f"{name}.missing" for name in numbers[:past]) if columns.missing == "mask" else ()
-    panel = replace(panel, known=len(columns.future) + len(calendar), calendar=len(calendar))
-    panel = replace(panel, columns=(*numbers, *calendar, *masks), masks=len(masks))
-    gone = columns.missing != "error" and any(np.isnan(block).any() for block in blocks(panel.rows))
-    if not (gone or calendar or masks):
-        return panel
-    filling = Filling(panel, path, columns.missing, columns.missing_limit, past) if gone else None
-    counts = np.zeros(len(numbers), np.int64)
-    with closing(NpyFile(folder / "complete.npy", np.float32, len(panel.columns))) as rows:
-        for block, missing in _widened(panel, filling, past):
-            counts += missing.sum(axis=0)
-            rows.append(block)
-    (folder / "complete.npy").rename(folder / "rows.npy")
-    filled = tuple((name, int(count)) for name, count in zip(numbers, counts, strict=True) if count)
-    return replace(panel, filled=filled, **map_arrays(folder))
+    masked = (*columns.target, *columns.past) if columns.missing == "mask" else ()
+    masks = tuple(f"{name}.missing" for name in masked)
+    for name in {*calendar, *masks} & {*columns.numbers}:
+        raise JobError(f"{path}: a column {name!r} is made of the others; rename the one that the data has")
+    panel = replace(panel, columns=(*columns.numbers, *calendar, *masks), masks=len(masks))
+    return replace(panel, known=len(columns.future) + len(calendar), calendar=len(calendar))
 
 
 def _widened(panel: Panel, filling: Filling | None, past: int) -> Iterator[tuple[Rows, Flags]]:
@@ -79,20 +84,25 @@ def _widened(panel: Panel, filling: Filling | None, past: int) -> Iterator[tuple
 
 def _on_grid(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
     """The panel with a row for each step of the grid that is asked for, or on which its rows lie."""
-    plan = None
     if columns.frequency is not None:
         plan = Plan(grid_of(columns.frequency, zone_of(panel.time_type)), moved=True)
-    elif columns.missing != "error":
-        check_spacing(panel, path)
-        plan = inferred(panel) if panel.gaps() else None
-    if plan is None:
+        found = _surveyed(plan, panel, columns, path)
+        spacing = Spacing(plan.grid.step, found.gaps)
+        return replace(_brought(panel, plan, found, folder), spacing=spacing)
+    panel = replace(panel, spacing=Spacing.of(panel.times, panel.offsets, panel.time_type))
+    if columns.missing == "error":
         return panel
-    found = survey(plan, panel.times, panel.offsets)
-    _check(found, panel, columns, path)
-    if plan.moved:
-        panel = replace(panel, spacing=Spacing(plan.grid.step, found.gaps))
-    else:
-        panel = replace(panel, spacing=Spacing(panel.step(), panel.gaps()))
+    check_spacing(panel, path)
+    lying = inferred(panel) if panel.gaps() else None
+    if lying is None:
+        return panel
+    spacing = Spacing(panel.step(), panel.gaps())
+    found = _surveyed(lying, panel, columns, path)
+    return replace(_brought(panel, lying, found, folder), spacing=spacing)
+
+
+def _brought(panel: Panel, plan: Plan, found: Survey, folder: Path) -> Panel:
+    """The panel with other files, where the grid changes anything."""
     if found.ready:
         return panel
     new = folder / "grid"
@@ -100,13 +110,14 @@ def _on_grid(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
     offsets = regrid(plan, panel, new)
     for name in ("rows.npy", "times.npy"):
         (new / name).replace(folder / name)
-    shutil.rmtree(new)
+    new.rmdir()
     np.save(folder / "offsets.npy", offsets)
     return replace(panel, **map_arrays(folder))
 
 
-def _check(found: Survey, panel: Panel, columns: Columns, path: str) -> None:
-    """See that there may be gaps, and that filling them is no mistake."""
+def _surveyed(plan: Plan, panel: Panel, columns: Columns, path: str) -> Survey:
+    """What the plan makes of the panel; there may be gaps, and filling them is no mistake."""
+    found = survey(plan, panel.times, panel.offsets)
     if found.missing and columns.missing == "error":
         raise JobError(
             f"{path}: at a data.frequency of {columns.frequency}, {found.missing:.0f} steps have no row, in "
@@ -119,3 +130,4 @@ def _check(found: Survey, panel: Panel, columns: Columns, path: str) -> None:
             f"widest gap is in {whose(panel, found.widest)} after {when(panel, found.widest)}; see that its "
             "times are right, or write a longer data.frequency"
         )
+    return found

@@ -16,7 +16,7 @@ from jobs.spacing import Tally, in_words, neighbours
 
 _FEWEST = 3  # distances that say what a series' step is
 _STRETCH = 6  # alike distances on end that are a frequency of their own, at least
-_CHANCE = 1e-3  # how likely it may be that gaps make such a stretch
+_CHANCE = 1e-3  # how likely it may be that gaps make such a stretch anywhere
 _CANDIDATES = 16  # steps that are looked for in series that do not have the panel's
 _LONGEST = 8  # stretches of a block of rows that are looked at
 
@@ -48,7 +48,9 @@ def check_spacing(panel: Panel, path: str) -> None:
             continue
         rows = np.arange(begin, begin + len(distances))
         apart = np.where(within & ~unlike[_series(panel, rows)], distances, 0)
-        found = _stretch(apart, step) or _between(apart, panel.times[begin : rows[-1] + 2], step)
+        found = _stretch(apart, step, panel.others()) or _between(
+            apart, panel.times[begin : rows[-1] + 2], step
+        )
         if found is not None:
             row = begin + found[0]
             both = sorted((step, found[1]))
@@ -102,10 +104,11 @@ def _differ(one: Any, other: Any) -> Any:
     return np.maximum(one, other) / 3 >= np.minimum(one, other) / 2
 
 
-def _stretch(distances: Times, step: int) -> tuple[int, int] | None:
+def _stretch(distances: Times, step: int, others: int) -> tuple[int, int] | None:
     """Where another distance than the step begins to come on end, too often for gaps; and which.
 
-    ``distances`` are 0 where they are not to be looked at, such as between two series.
+    ``distances`` are 0 where they are not to be looked at, such as between two series; ``others`` is how many
+    of the whole panel are not the step, any of which may begin such a stretch.
     """
     starts = np.flatnonzero(np.diff(distances, prepend=-1))
     lengths = np.diff(starts, append=len(distances))
@@ -117,18 +120,19 @@ def _stretch(distances: Times, step: int) -> tuple[int, int] | None:
         place = np.searchsorted(bounds, start)
         low = bounds[place - 1] + 1 if place else 0
         high = bounds[place] if place < len(bounds) else len(distances)
-        if _chance(int((distances[low:high] == value).sum()), int(high - low), length) < _CHANCE:
+        count = int((distances[low:high] == value).sum())
+        if others * _chance(count, int(high - low), length) < _CHANCE:
             return start, value
     return None
 
 
 def _chance(count: int, total: int, length: int) -> float:
-    """How many stretches so long are there on average if ``count`` of ``total`` are alike, in any order.
+    """How likely a stretch so long is at one place if ``count`` of ``total`` are alike, in any order.
 
     Not more than half of them are, of a series that has the panel's step.
     """
     logarithm = sum(math.log((count - i) / (total - i)) for i in range(min(length, 64)))
-    return total * math.exp(min(logarithm, length * math.log(0.5)))
+    return math.exp(min(logarithm, length * math.log(0.5)))
 
 
 def _between(distances: Times, times: Times, step: int) -> tuple[int, int] | None:

@@ -19,12 +19,16 @@ _MEAN_MONTH = 30.44 * DAY
 def inferred(panel: Panel) -> Plan | None:
     """The grid on which all rows lie, each series with steps of the most common distance.
 
-    Days are those of the clocks in the series' zone; where no row is on a weekend they are business days.
-    Months may begin on any day that all of them have, or end with their last.  Rows stay where they are.
+    Where more than half of the distances are longer than that, times are taken to follow no grid: of any
+    whole seconds, say, all are some seconds apart.  Days are those of the clocks in the series' zone; where
+    no row is on a weekend they are business days.  Months may begin on any day that all of them have, or end
+    with their last.  Rows stay where they are.
 
     Returns:
         None if there is no such grid.
     """
+    if 2 * panel.gaps() > len(panel.times) - len(panel.series):
+        return None
     plans = (Plan(grid, moved=False, every=every) for grid, every in _candidates(panel))
     return next((plan for plan in plans if _fits(plan, panel)), None)
 

@@ -77,8 +77,13 @@ class Scan:
 
     @property
     def time_type(self) -> str:
-        """What a panel calls the times of these shards."""
-        return read_time_type(self.dataset.schema.field(self.source.columns.time).type)
+        """What a panel calls the times of these shards.
+
+        Raises:
+            JobError: the name of their zone is damaged.
+        """
+        with whole_file(self.source.filesystem, self.source.listing.paths[0]):
+            return read_time_type(self.dataset.schema.field(self.source.columns.time).type)
 
     def pieces(self) -> Iterator[tuple[int, Piece]]:
         """Each shard's rows with the shard's number, in the order of the shards and of their rows."""

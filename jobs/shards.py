@@ -60,7 +60,7 @@ def check_times(columns: Columns, time_type: str, shard: str) -> None:
         found, needs = (
             ("whole numbers", "a whole number") if whole else ("times", "a step such as 15min or 1h")
         )
-        raise JobError(f"{where} holds {found}, data.frequency is {columns.frequency}; write {needs}")
+        raise JobError(f"{where} holds {found}, data.frequency is {columns.frequency!r}; write {needs}")
     if zone and not known_zone(zone):
         raise JobError(f"{where} names the time zone {zone!r}, which is unknown; write it with one that is")
 

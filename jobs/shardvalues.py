@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.clock import in_years
 from jobs.errors import JobError, reason
 from jobs.panel import Indices
 from jobs.staticvalues import Static
@@ -156,7 +157,10 @@ def read_times(shard: str, column: pa.Array, name: str) -> Indices:
             stamps = column.cast(pa.timestamp("ns", getattr(kind, "tz", None)))
         except pa.ArrowInvalid:
             raise _out_of_years(shard, name) from None
-        return np.asarray(stamps.cast(pa.int64()).to_numpy(), np.int64)
+        times = np.asarray(stamps.cast(pa.int64()).to_numpy(), np.int64)
+        if not in_years(times):
+            raise _out_of_years(shard, name)
+        return times
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _parsed_times(shard, column, name)
     raise JobError(f"shard {shard}: column {name!r} is {kind}; a time is a timestamp, a date or an integer")

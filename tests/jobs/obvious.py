@@ -49,7 +49,9 @@ def common_step(series: Series) -> int:
 
 
 def regular(series: Series, step: int) -> bool:
-    return not any((np.diff(one.index.asi8) % step).any() for one in series.values())
+    """Whether all distances are whole steps, and more than half of them not several."""
+    distances = np.concatenate([np.diff(one.index.asi8) for one in series.values()])
+    return not (distances % step).any() and 2 * (distances > step).sum() <= len(distances)
 
 
 def between(one: pd.DataFrame, step: int) -> pd.DataFrame:

@@ -89,12 +89,37 @@ def test_shards_whose_schemas_differ(tmp_path: Path, change: dict[str, Any], sen
         (HOURS, "timestamp[ns]"),
         ([None, None, None], "null"),
         ([[1.0], [2.0], [3.0]], "list<element: double>"),
+        (pa.array([{"a": 1.0}] * 3), "struct<a: double>"),
+        (
+            pa.array(["1", "2", "3"]).dictionary_encode(),
+            "dictionary<values=string, indices=int32, ordered=0>",
+        ),
     ],
 )
 def test_a_target_that_is_no_number(tmp_path: Path, values: Any, kind: str) -> None:
     shard = good(tmp_path / "a.parquet", y=values)
 
     assert refusal(tmp_path) == (f"shard {shard}: column 'y' is {kind}, not numeric; a network needs numbers")
+
+
+def test_two_time_zones(tmp_path: Path) -> None:
+    """They would be one moment in UTC, but another hour of the day."""
+    first = good(tmp_path / "a.parquet", t=HOURS.tz_localize("UTC"))
+    other = good(tmp_path / "b.parquet", t=HOURS.tz_localize("Europe/Berlin"))
+
+    assert refusal(tmp_path) == (
+        f"shard {other}: column 't' is timestamp[ns, tz=Europe/Berlin] but timestamp[ns, tz=UTC] in {first}; "
+        "write all shards with one schema"
+    )
+
+
+def test_a_time_zone_that_there_is_not(tmp_path: Path) -> None:
+    shard = good(tmp_path / "a.parquet", t=pa.array([1, 2, 3], pa.timestamp("ns", "Europe/Berlim")))
+
+    assert refusal(tmp_path) == (
+        f"shard {shard}: column 't' names the time zone 'Europe/Berlim', which is unknown; "
+        "write it with one that is"
+    )
 
 
 # Values
@@ -161,6 +186,14 @@ def test_a_bad_value_of_a_covariate_in_a_later_shard(tmp_path: Path) -> None:
             "column 't' has times outside the years 1678 to 2261",
         ),
         (pa.array([0, 1, 10**6], pa.date32()), "column 't' has times outside the years 1678 to 2261"),
+        (
+            pa.array([0, 1, -(2**63)], pa.timestamp("ns")),
+            "column 't' has times outside the years 1678 to 2261",
+        ),
+        (
+            pa.array([0, 1, 2**63 - 1], pa.timestamp("ns")),
+            "column 't' has times outside the years 1678 to 2261",
+        ),
         (
             pa.array([0, 1, 2**64 - 1], pa.uint64()),
             "column 't' has whole numbers of 9223372036854775808 and above",

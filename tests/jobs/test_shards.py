@@ -163,6 +163,8 @@ def test_times_of_every_kind_are_read(
         pa.array([1.0, 0.0, 1.0], pa.float32()),
         pa.array([True, False, True]),
         pa.array([1, 0, 1], pa.decimal128(10, 2)),
+        pa.array([1, 0, 1]).dictionary_encode(),
+        pa.array([1.0, 0.0, 1.0], pa.float32()).dictionary_encode(),
     ],
 )
 def test_numbers_of_every_kind_are_read(tmp_path: Path, values: pa.Array) -> None:
@@ -182,6 +184,37 @@ def test_columns_are_read_by_name_and_others_are_left_alone(tmp_path: Path) -> N
 
     assert panel.rows.tolist() == [[4, 1], [5, 2], [6, 3], [7, 8]]
     assert (panel.columns, panel.targets) == (("x", "y"), 2)
+
+
+def test_future_covariates_follow_the_past_ones(tmp_path: Path) -> None:
+    good(tmp_path / "a.parquet", f=[7, 8, 9], x=[4, 5, 6])
+
+    panel = read(tmp_path, Columns("t", None, ("y",), ("x",), future=("f",)))
+
+    assert panel.rows.tolist() == [[1, 4, 7], [2, 5, 8], [3, 6, 9]]
+    assert (panel.columns, panel.known, panel.calendar, panel.masks) == (("y", "x", "f"), 1, 0, 0)
+
+
+def test_the_calendar_comes_last(tmp_path: Path) -> None:
+    good(tmp_path / "a.parquet", f=[7, 8, 9])
+
+    panel = read(tmp_path, Columns("t", None, ("y",), (), future=("f",), calendar=True))
+
+    assert panel.columns[:3] == ("y", "f", "calendar.hour_sin")
+    assert (len(panel.columns), panel.known, panel.calendar) == (8, 7, 6)
+    np.testing.assert_allclose(panel.rows[1, 2:4], [np.sin(np.pi / 12), np.cos(np.pi / 12)], rtol=1e-6)
+
+
+def test_shards_without_rows_between_others(tmp_path: Path) -> None:
+    empty = {"t": HOURS[:0], "y": pa.array([], pa.float64()), "kind": pa.array([], pa.string())}
+    write(tmp_path / "a.parquet", **empty)
+    good(tmp_path / "b.parquet", kind=["k"] * 3)
+    write(tmp_path / "c.parquet", **empty)
+
+    panel = read(tmp_path, Columns("t", None, ("y",), (), static=("kind",), missing="mask", calendar=True))
+
+    assert panel.rows[:, 0].tolist() == [1, 2, 3]
+    assert panel.statics == ("kind=k",)
 
 
 # Partitions, row groups and filters

@@ -213,3 +213,27 @@ def test_short_series_are_left_out_with_a_count(tmp_path: Path, capsys: pytest.C
     assert err == "Note: 1 of 3 series are shorter than a window and left out\n"
     assert dry_run(job, tmp_path / "sweeps", options[0]) == 2
     assert "series 'b' has 7 steps, fewer than" in capsys.readouterr().err
+
+
+def test_two_frequencies_in_one_panel_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = [
+        pd.DataFrame(
+            {
+                "id": name,
+                "time": pd.date_range("2024-01-01", periods=90, freq=freq),
+                "target": 1.0,
+                "driver": 2.0,
+            }
+        )
+        for name, freq in (("a", "h"), ("b", "D"), ("c", "h"))
+    ]
+    (tmp_path / "data").mkdir()
+    pd.concat(frames).to_parquet(tmp_path / "data" / "a.parquet")
+    job = JobWriter(tmp_path / "data")(tmp_path)
+
+    assert dry_run(job, tmp_path / "sweeps", "--set=data.series=id") == 2
+
+    assert capsys.readouterr().err == (
+        f"Error: {tmp_path}/data: series 'b' has steps of 1D, most others of 1h (from 2024-01-01 00:00:00 "
+        "on); write data.frequency to bring all to one, or choose rows of one with data.where\n"
+    )
