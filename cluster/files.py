@@ -23,7 +23,8 @@ def open_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     """
     if "://" not in uri:
         return pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
-    if urlsplit(uri).username is not None:
+    asked = urlsplit(uri)
+    if asked.password is not None or asked.username not in {None, "anonymous"}:  # Google's public buckets
         where = uri.rpartition("@")[2]
         raise ClusterError(
             f"{uri.partition('://')[0]}://…@{where}: no key or password stands in a URI, which is written "

@@ -51,7 +51,8 @@ def _fixed_or_searched(raw: Any, fixed: Any) -> Any:
 
 def without_secrets(uri: str) -> str:
     """A path or URI that may be written down and shown."""
-    if "://" in uri and urlsplit(uri).username is not None:
+    asked = urlsplit(uri)
+    if "://" in uri and (asked.password is not None or asked.username not in {None, "anonymous"}):
         raise ValueError(
             "no key or password stands in a URI, which is written down and shown; "
             "put it into the environment (AWS_ACCESS_KEY_ID and the like)"

@@ -36,7 +36,7 @@ def good(path: Path, **changes: Any) -> Path:
 
 
 def local(path: str) -> tuple[pafs.FileSystem, str]:
-    """Where shards lie that are written here; ``test_shards_on_s3`` puts them elsewhere."""
+    """Where shards lie that are written here; ``test_shards_in_buckets`` puts them elsewhere."""
     return LOCAL, path
 
 

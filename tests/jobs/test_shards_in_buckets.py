@@ -1,4 +1,4 @@
-"""All tests of reading shards once more, with the shards on a real S3 server program."""
+"""All tests of reading shards once more, with the shards in buckets of real S3 and GCS server programs."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from pathlib import Path
 import pytest
 from pyarrow import fs as pafs
 
+from cluster.files import open_filesystem
 from jobs.errors import JobError
+from tests import gcs, s3
+from tests.gcs import gcs_server
 from tests.jobs import shard_files, test_bad_shards, test_shards
 from tests.jobs.test_bad_shards import *  # noqa: F403 - pytest collects them here, too
 from tests.jobs.test_shards import *  # noqa: F403
-from tests.s3 import BUCKET, KEYS, s3_server, uri
+from tests.s3 import BUCKET, KEYS, s3_server
 
 
-@pytest.fixture(scope="module")
-def bucket() -> Iterator[pafs.FileSystem]:
-    with pytest.MonkeyPatch.context() as patch, s3_server() as port:
+@pytest.fixture(scope="module", params=["s3", "gs"])
+def bucket(request: pytest.FixtureRequest) -> Iterator[pafs.FileSystem]:
+    server, uri = (s3_server, s3.uri) if request.param == "s3" else (gcs_server, gcs.uri)
+    with pytest.MonkeyPatch.context() as patch, server() as port:
         for name, value in KEYS.items():
             patch.setenv(name, value)
-        yield pafs.FileSystem.from_uri(uri(port, ""))[0]
+        yield open_filesystem(uri(port, ""))[0]
 
 
 @pytest.fixture(autouse=True)
-def _on_s3(bucket: pafs.FileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_a_bucket(bucket: pafs.FileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written below a local path is read from that path in the bucket."""
 
     def place(path: str) -> tuple[pafs.FileSystem, str]:
