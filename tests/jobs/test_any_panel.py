@@ -54,8 +54,8 @@ def any_columns(draw: st.DrawFn) -> Columns:
         static=draw(st.sampled_from([(), ("size",), ("kind", "size")])),
         calendar=draw(st.booleans()),
         missing=missing,
-        missing_limit=draw(st.sampled_from([None, None, 1, 2, 4])) if missing != "error" else None,
-        frequency=draw(st.sampled_from([None, *FREQUENCIES])),
+        missing_limit=draw(st.sampled_from([None, None, None, 2, 4])) if missing != "error" else None,
+        frequency=draw(st.none() | st.sampled_from(FREQUENCIES)),
     )
 
 
@@ -64,20 +64,20 @@ def any_rows(draw: st.DrawFn, columns: Columns, zone: str | None) -> pd.DataFram
     """Up to four series around the days on which clocks are changed, with gaps, at times beside the steps."""
     frequency = str(columns.frequency or draw(st.sampled_from(["7s", "15min", "1h"])))
     number = st.floats(-1000, 1000, width=32)
-    gone = draw(st.sampled_from([0, 0, 1, 4]))  # of ten values, and of ten rows
+    gone = draw(st.sampled_from([0, 1, 3]))  # of ten rows
+    lost = 0 if columns.missing == "error" else draw(st.sampled_from([0, 1, 4]))  # of ten values
     frames = []
     for who in draw(st.lists(st.integers(-9, 9), min_size=1, max_size=4, unique=True)):
         start = draw(st.sampled_from(["2024-03-29", "2023-10-28 20:00", "2024-02-28 23:59:59"]))
         times = pd.date_range(start, periods=draw(st.integers(1, 14)), freq=frequency, tz=zone)
         kept = [each for each in times if draw(st.integers(0, 9)) >= gone] or [times[0]]
         if columns.frequency is not None:
-            kept += [
-                each + pd.Timedelta(draw(st.integers(1, 9**5)), "s") for each in kept if draw(st.booleans())
-            ]
+            later = [pd.Timedelta(draw(st.sampled_from([1, 59, 3599, 50_000])), "s") for _ in kept]
+            kept += [each + by for each, by in zip(kept, later, strict=True) if draw(st.booleans())]
         index = pd.DatetimeIndex(sorted(set(kept))).as_unit("ns")
         frame = pd.DataFrame({"t": index.tz_convert("UTC").tz_localize(None) if zone else index})
         for name in columns.numbers:
-            frame[name] = [np.nan if draw(st.integers(0, 9)) < gone else draw(number) for _ in index]
+            frame[name] = [np.nan if draw(st.integers(0, 9)) < lost else draw(number) for _ in index]
         frame["kind"], frame["size"] = draw(st.sampled_from(["a", "b", "ü"])), draw(number)
         frames.append(frame.assign(id=who))
     return pd.concat(frames, ignore_index=True)
