@@ -13,6 +13,7 @@ from cluster.files import open_filesystem
 from cluster.storage import SweepFolder
 from jobs.dataspec import Data
 from jobs.errors import JobError
+from jobs.frequencies import check_spacing
 from jobs.panel import Panel
 from jobs.signature import Signature, categories_of, input_of, window_of
 from jobs.source import Columns
@@ -77,7 +78,7 @@ def _forecast(best: Best, data: Data, source: str, future: str | None) -> tuple[
 
     window, columns = window_of(best.signature), _columns(best.signature, data)
     panel = open_panel(source, columns)
-    _check_columns(source, panel, best.signature)
+    _check_columns(source, panel, best.signature, columns)
     check_history(panel, window, data.short)
     ahead = known_ahead(panel, origins(panel, window), window.horizon, _future(future, columns))
     served = Served(load_model(best.model), Cutter(panel, window), _scaler(best, panel))
@@ -91,15 +92,17 @@ def _columns(signature: Signature, data: Data) -> Columns:
     return replace(Columns.of(data), where=where, categories=categories_of(signature, data.static))
 
 
-def _check_columns(source: str, panel: Panel, signature: Signature) -> None:
+def _check_columns(source: str, panel: Panel, signature: Signature, columns: Columns) -> None:
+    if columns.frequency is None:
+        check_spacing(panel, source)
     if panel.frequency() != signature["frequency"]:
         raise JobError(
             f"--data {source}: its times are {panel.frequency()} apart, the model's "
             f"{signature['frequency']}; bring the data to the model's frequency (one row has none)"
         )
-    columns = [*panel.columns, *panel.statics]
-    if columns != signature["inputs"][0]["columns"]:
-        raise JobError(f"--data {source}: gives the columns {', '.join(columns)}, not those of the model")
+    found = [*panel.columns, *panel.statics]
+    if found != signature["inputs"][0]["columns"]:
+        raise JobError(f"--data {source}: gives the columns {', '.join(found)}, not those of the model")
 
 
 def _future(uri: str | None, columns: Columns) -> Panel | None:

@@ -31,8 +31,7 @@ class KernelNetwork(Network):
         outputs, level = self._run(backend, None, weights, window)
         if self._needs_all:
             outputs[-1] = self._last_step(outputs[-1], window)
-        forecast = self.head(outputs[-1], window.ahead, weights[3 * len(self.params.layers) :])
-        return forecast if level is None else level.back(forecast), outputs
+        return self._from_last(outputs[-1], window, level, weights), outputs
 
     def loss_and_gradient(
         self,

@@ -111,8 +111,12 @@ class Network:
             x = recurrence(cell, backend).outputs(projected, *rest)[0]
             outputs.append(x)
         outputs[-1] = self._last_step(x, window)
-        forecast = self.head(outputs[-1], window.ahead, weights[3 * len(self.params.layers) :])
-        return forecast if level is None else level.back(forecast), outputs
+        return self._from_last(outputs[-1], window, level, weights), outputs
+
+    def _from_last(self, state: Any, window: Window, level: Level | None, weights: list[Any]) -> Any:
+        """The forecast of the last layer's last steps, (batch, units)."""
+        forecast = self.head(state, window.ahead, weights[3 * len(self.params.layers) :])
+        return forecast if level is None else level.back(forecast)
 
     def loss_and_gradient(
         self,
