@@ -7,47 +7,64 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs.clock import DAY, wall, zone_of
+from jobs.clock import DAY, instants, wall, zone_of
 from jobs.errors import JobError
+from jobs.grid import Even, grid_of
+from jobs.gridding import Plan
 from jobs.naming import shown
 from jobs.panel import Indices, Panel, Rows
+from jobs.regular import inferred
+from jobs.spacing import MONTH
 from jobs.timefeatures import features
 
 
-def times_ahead(panel: Panel, last: Indices, horizon: int) -> Any:
-    """The times of the ``horizon`` steps after each of some times, all in a row, as people read them."""
-    if panel.time_type == "int64":
-        return (last[:, None] + panel.step() * np.arange(1, horizon + 1)).ravel()
-    ahead, step = np.arange(1, horizon + 1), panel.step()
+def times_ahead(panel: Panel, last: Indices, horizon: int) -> Indices:
+    """The times of the ``horizon`` steps after each of some times of a panel, (times, horizon).
+
+    They go on along the panel's grid: that of its ``data.frequency``, or the one on which all its rows lie,
+    such as business days or the last days of months; without either, by its most common distance.
+    """
     zone = zone_of(panel.time_type)
-    if step % DAY:
-        times = pd.DatetimeIndex((last[:, None] + step * ahead).ravel(), tz="UTC")
-        return times.tz_convert(zone) if zone else times.tz_localize(None)
-    # Days and months are the calendar's where the series live: midnight stays midnight in summer.
-    local = pd.DatetimeIndex(wall(panel.times, zone))
-    months = max(1, round(step / DAY / 30.44))
-    day = int(local.day.max())
-    if step >= 28 * DAY and np.array_equal(local.day, np.minimum(day, local.days_in_month)):
-        times = _months_ahead(pd.DatetimeIndex(wall(last, zone)), months * ahead, day)
+    if panel.grid is not None:
+        plan = Plan(grid_of(panel.grid, zone), moved=True)
     else:
-        times = pd.DatetimeIndex((wall(last, zone)[:, None] + step * ahead).ravel())
-    return times.tz_localize(zone, ambiguous=False, nonexistent="shift_forward") if zone else times
+        step, lying = panel.step(), inferred(panel)
+        day = None if lying or panel.time_type == "int64" else _day_of_months(panel, step)
+        if day is not None:
+            months = max(1, round(step / DAY / 30.44)) * np.arange(1, horizon + 1)
+            return instants(_months_ahead(wall(last, zone), months, day), zone).reshape(len(last), horizon)
+        plan = lying or Plan(Even(step, zone if step % DAY == 0 else None), moved=False)
+    steps, after = plan.grid.split(last)
+    ahead = steps[:, None] + plan.every * np.arange(1, horizon + 1)
+    return plan.grid.join(ahead.ravel(), np.repeat(after, horizon)).reshape(len(last), horizon)
 
 
-def in_panels_unit(times: Any) -> Indices:
-    """Such times as a panel has them."""
-    if not isinstance(times, pd.DatetimeIndex):
-        return np.asarray(times, np.int64)
-    return np.asarray(times.as_unit("ns").asi8, np.int64)
+def _day_of_months(panel: Panel, step: int) -> int | None:
+    """The day of the month on which all times are, or on the last one of months that are shorter."""
+    if step < MONTH:
+        return None
+    shown = pd.DatetimeIndex(wall(panel.times, zone_of(panel.time_type)))
+    day = int(shown.day.max())
+    return day if np.array_equal(shown.day, np.minimum(day, shown.days_in_month)) else None
 
 
-def _months_ahead(last: pd.DatetimeIndex, months: Any, day: int) -> pd.DatetimeIndex:
-    """The same time of day on ``day``, or on the last day of shorter months."""
+def _months_ahead(shown: Indices, months: Any, day: int) -> Indices:
+    """So many months after what clocks show: the same time of day on ``day``, or on a month's last."""
+    last = pd.DatetimeIndex(shown)
     firsts = last.to_numpy().astype("datetime64[M]")[:, None] + months
     firsts = pd.DatetimeIndex(firsts.ravel().astype("datetime64[ns]"))
     days = pd.to_timedelta(np.minimum(day, firsts.days_in_month) - 1, unit="D")
     clock = (last - last.normalize()).repeat(len(months))
-    return (firsts + days + clock).as_unit("ns")
+    return np.asarray((firsts + days + clock).as_unit("ns").asi8, np.int64)
+
+
+def as_written(times: Indices, time_type: str) -> Any:
+    """A panel's times as people read them: in their zone, if they have one."""
+    if time_type == "int64":
+        return times
+    zone = zone_of(time_type)
+    stamps = pd.DatetimeIndex(times, tz="UTC")
+    return stamps.tz_convert(zone) if zone else stamps.tz_localize(None)
 
 
 def known_ahead(panel: Panel, series: Indices, horizon: int, future: Panel | None) -> Rows | None:
@@ -67,13 +84,13 @@ def known_ahead(panel: Panel, series: Indices, horizon: int, future: Panel | Non
     """
     if not panel.known:
         return None
-    times = in_panels_unit(times_ahead(panel, panel.times[panel.offsets[1:][series] - 1], horizon))
+    times = times_ahead(panel, panel.times[panel.offsets[1:][series] - 1], horizon)
     found = np.zeros((len(series), horizon, 0), np.float32)
     if future is not None:
-        rows = _rows_at(panel, series, times.reshape(-1, horizon), future)
+        rows = _rows_at(panel, series, times, future)
         found = future.rows[rows][:, :, : future.targets]
     if panel.calendar:
-        calendar = features(times, zone_of(panel.time_type), panel.step())
+        calendar = features(times.ravel(), zone_of(panel.time_type), panel.step())
         found = np.concatenate([found, calendar.reshape(len(series), horizon, -1)], axis=2)
     return found
 

@@ -33,6 +33,29 @@ def known_zone(zone: str) -> bool:
     return True
 
 
+def check_clock(what: str, found: str, wanted: str, whose: str, *, strict: bool) -> None:
+    """See that times can be held against others: both are numbers, or both name a zone, or neither does.
+
+    Where what clocks show matters, ``strict``, the zones are the same.
+
+    Raises:
+        JobError: says of what which times are of another kind than whose.
+    """
+    zones = zone_of(found), zone_of(wanted)
+    alike = found == wanted if strict else (zones[0] is None) == (zones[1] is None)
+    if not alike or (found == "int64") != (wanted == "int64"):
+        raise JobError(
+            f"{what}: its times are {_in_words(found)}, {whose} {_in_words(wanted)}; write them alike"
+        )
+
+
+def _in_words(time_type: str) -> str:
+    zone = zone_of(time_type)
+    return (
+        "whole numbers" if time_type == "int64" else f"in the time zone {zone}" if zone else "without a zone"
+    )
+
+
 def wall(times: Any, zone: str | None) -> Times:
     """Nanoseconds since 1970 in UTC as those that the zone's clocks show; without a zone as they are.
 

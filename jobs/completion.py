@@ -21,7 +21,7 @@ from jobs.panel import Panel, Rows, map_arrays
 from jobs.regular import inferred
 from jobs.runs import Flags
 from jobs.source import Columns
-from jobs.spacing import Spacing
+from jobs.spacing import Spacing, on_business_days
 from jobs.timefeatures import features, names
 
 _GROWTH, _MANY = 100, 10_000_000  # a grid of more rows than both allow is a mistake
@@ -87,8 +87,8 @@ def _on_grid(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
     if columns.frequency is not None:
         plan = Plan(grid_of(columns.frequency, zone_of(panel.time_type)), moved=True)
         found = _surveyed(plan, panel, columns, path)
-        spacing = Spacing(plan.grid.step, found.gaps)
-        return replace(_brought(panel, plan, found, folder), spacing=spacing)
+        panel = _brought(panel, plan, found, folder)
+        return replace(panel, spacing=_regular(panel, plan.grid.step, found.gaps), grid=columns.frequency)
     panel = replace(panel, spacing=Spacing.of(panel.times, panel.offsets, panel.time_type))
     if columns.missing == "error":
         return panel
@@ -96,9 +96,13 @@ def _on_grid(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
     lying = inferred(panel) if panel.gaps() else None
     if lying is None:
         return panel
-    spacing = Spacing(panel.step(), panel.gaps())
-    found = _surveyed(lying, panel, columns, path)
-    return replace(_brought(panel, lying, found, folder), spacing=spacing)
+    step, gaps = panel.step(), panel.gaps()
+    panel = _brought(panel, lying, _surveyed(lying, panel, columns, path), folder)
+    return replace(panel, spacing=_regular(panel, step, gaps))
+
+
+def _regular(panel: Panel, step: int, gaps: int) -> Spacing:
+    return Spacing(step, gaps, business=on_business_days(panel.times, step, panel.time_type))
 
 
 def _brought(panel: Panel, plan: Plan, found: Survey, folder: Path) -> Panel:

@@ -15,7 +15,6 @@ import numpy as np
 from jobs.cut import Cutter
 from jobs.panel import Indices
 from jobs.scaling import Scaler
-from jobs.transform import raised
 from jobs.windows import Starts
 
 LARGEST_EVALUATED = 1024  # windows in a batch: a step of a recurrence on fewer is mostly the calls it makes
@@ -69,9 +68,9 @@ class Feed:
         cutter, powers = self.cutter, self.scaler.powers
         found = cutter.inputs_of(starts) | cutter.ahead_of(starts, sequence=sequence)
         if powers is not None:
-            own = powers[starts % cutter.channels][:, None, None] if cutter.separate else powers
+            own = powers.of(starts % cutter.channels) if cutter.separate else powers
             for name in ("x", "y"):
-                found[name][:, :, : cutter.targets] = raised(np, found[name][:, :, : cutter.targets], own)
+                found[name][:, :, : cutter.targets] = own.raised(np, found[name][:, :, : cutter.targets])
         centre, spread = self._columns(starts)
         for name, part in (("x", slice(None)), ("y", slice(cutter.targets)), ("ahead", cutter.known)):
             if name in found:

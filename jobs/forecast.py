@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jobs.ahead import times_ahead
+from jobs.ahead import as_written, times_ahead
 from jobs.baselines import naive_error, seasonal_naive
 from jobs.cut import Cutter
 from jobs.errors import JobError
@@ -139,7 +139,8 @@ def forecast_panel(
     ends = panel.offsets[1:][enough]
     forecasts = served.forecast(ends - window.lookback, ahead)
     frame = pd.DataFrame(forecasts.reshape(-1, panel.targets), columns=list(panel.columns[: panel.targets]))
-    frame.insert(0, time, times_ahead(panel, panel.times[ends - 1], window.horizon))
+    times = times_ahead(panel, panel.times[ends - 1], window.horizon)
+    frame.insert(0, time, as_written(times.ravel(), panel.time_type))
     if series is not None:
         ids = np.asarray(panel.series, dtype=object)[enough]
         frame.insert(0, series, np.repeat(ids, window.horizon))

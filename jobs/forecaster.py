@@ -14,7 +14,6 @@ from jobs.models import build_network
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.scaling import Scaler, Scaling
-from jobs.transform import lowered, raised
 
 
 def build_forecaster(params: Params, scaler: Scaler, panel: Panel) -> Any:
@@ -41,7 +40,7 @@ def build_forecaster(params: Params, scaler: Scaler, panel: Panel) -> Any:
     if span is not None:
         forecast = forecast * span[1][..., :targets] + span[0][..., :targets]
     if scaler.powers is not None:
-        forecast = lowered(ops, forecast, scaler.powers)
+        forecast = scaler.powers.lowered(ops, forecast)
     return keras.Model(given if len(given) > 1 else given["values"], forecast, name="forecaster")
 
 
@@ -67,7 +66,7 @@ def _span(given: dict[str, Any], scaler: Scaler) -> tuple[Any, Any]:
 def _scaled(given: dict[str, Any], panel: Panel, scaler: Scaler, span: tuple[Any, Any] | None) -> Window:
     x, ahead, targets = given["values"], given.get("future"), panel.targets
     if scaler.powers is not None:
-        found = raised(ops, x[:, :, :targets], scaler.powers)
+        found = scaler.powers.raised(ops, x[:, :, :targets])
         x = ops.concatenate([found, x[:, :, targets:]], axis=2) if x.shape[2] > targets else found
     if span is not None:
         # Not a Normalization layer: it squares the deviation, and clips it below 1e-7.

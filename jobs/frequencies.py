@@ -68,13 +68,31 @@ def _check_series(panel: Panel, path: str, unlike: Flags) -> None:
     for other in tally.most(_CANDIDATES):
         if not _differ(other, step):
             continue
-        found = np.flatnonzero(unlike & (2 * _alike(panel, other) >= total))
-        if len(found):
+        alike = _alike(panel, other)
+        found = np.flatnonzero(unlike & (2 * alike >= total))
+        if len(found) and not _by_gaps(alike, total, found, other, step):
             row = int(panel.offsets[found[0]])
             its, most = (in_words(each, panel.time_type) for each in (other, step))
             raise _mixed(
                 path, f"{whose(panel, row)} has steps of {its}, most others of {most}", when(panel, row)
             )
+
+
+def _by_gaps(alike: Times, total: Times, found: Times, other: int, step: int) -> bool:
+    """Whether gaps may have made these series have so many distances that are ``other``.
+
+    They may where it is several steps, and where, were the gaps of all series spread evenly, some of so many
+    series would have as many by chance.
+    """
+    if other % step:
+        return False
+    from scipy.stats import binom
+
+    # Of the others: a few series of another frequency are not to be taken for everybody's gaps.
+    rest = np.delete(np.arange(len(total)), found)
+    share = alike[rest].sum() / max(total[rest].sum(), 1)
+    chances = binom.sf(alike[found] - 1, total[found], share)
+    return bool(np.min(chances) * len(total) > _CHANCE)
 
 
 def _mixed(path: str, what: str, since: str) -> JobError:

@@ -147,7 +147,7 @@ class Learner:
         """
         shape = self._training
         program = training_program(shape, self._optimizer)
-        losses, norms = [], []
+        losses, weights, norms = [], [], []
         for piece in self._pieces(starts, shape.batch):
             with self.clock("data"):
                 batches = self._gathered(piece, shape)
@@ -158,13 +158,17 @@ class Learner:
                 given = self._given | {"learning_rates": learning_rates, "step": first}
                 self._arrays, loss, norm = program(self._arrays, batches, count, given)
             self._pace((time.perf_counter() - began) / count)
-            losses.append(loss.astype(np.float64) @ batches["valid"][:count])
+            weights.append(_weights(batches)[:count])
+            losses.append(loss.astype(np.float64) @ weights[-1])
             norms.append(norm)
             if not math.isfinite(losses[-1]):
                 break
             ask()
         found = np.concatenate(norms)
-        return Pass(float(np.sum(losses)) / len(starts), float(found.max()), float(found.mean()))
+        total = float(np.concatenate(weights).sum()) if math.isfinite(losses[-1]) else math.nan
+        return Pass(
+            float(np.sum(losses)) / total if total else math.nan, float(found.max()), float(found.mean())
+        )
 
     def steps(self) -> int:
         """Steps that the optimizer has done."""
@@ -212,6 +216,13 @@ class Learner:
             yield
         finally:
             self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+
+
+def _weights(batches: Batches) -> Any:
+    """What each batch counts: the values that are there, or its windows where all are."""
+    if "there" not in batches:
+        return batches["valid"]
+    return batches["there"].sum(axis=(1, 2, 3), dtype=np.float64)
 
 
 def network_of(kind: type[Network], params: Params, cutter: Cutter) -> Network:

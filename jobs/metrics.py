@@ -18,8 +18,8 @@ class Metrics:
         """Begin with no windows.
 
         Args:
-            deviation: (targets,) by which the training targets were scaled; ``mse`` and ``mae`` are in its
-                units, so they compare with ``val_loss`` and with published scores.
+            deviation: (targets,) of the training targets of all series; ``mse`` and ``mae`` are in its units,
+                so they compare with published scores, and with ``val_loss`` where that is standardised by it.
         """
         self._deviation = deviation
         self._sums = dict.fromkeys(("mse", "mae", "raw_mse", "raw_mae", "smape", "mase"), 0.0)

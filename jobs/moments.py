@@ -15,6 +15,7 @@ from jobs.panel import Indices, Panel
 from jobs.parts import Parts
 
 _SAMPLED = 100_000  # rows
+_AT_ONCE = 1_000
 
 FloatArray = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -165,17 +166,22 @@ def segments(panel: Panel, begins: Indices, ends: Indices) -> Iterator[tuple[Ind
         let_go(rows)
 
 
-def training_sample(panel: Panel, parts: Parts) -> npt.NDArray[np.float32]:
-    """Targets of at most 100,000 rows of the training part, drawn evenly, none of which was missing."""
+def training_sample(panel: Panel, parts: Parts) -> tuple[npt.NDArray[np.float32], Flags]:
+    """Targets of at most 100,000 rows of the training part, drawn evenly, and which of them are known."""
     sizes = np.maximum(parts.train_end - parts.train, 0)
     before = np.concatenate([[0], np.cumsum(sizes)])
     count = min(int(before[-1]), _SAMPLED)
     numbers = np.sort(np.random.default_rng(0).choice(int(before[-1]), count, replace=False, shuffle=False))
     series = np.searchsorted(before, numbers, side="right") - 1
-    rows = panel.rows[parts.train[series] + numbers - before[series]]
+    index = parts.train[series] + numbers - before[series]
+    rows = np.empty((count, len(panel.columns)), np.float32)
+    for begin in range(0, count, _AT_ONCE):  # each row may bring many more into memory
+        rows[begin : begin + _AT_ONCE] = panel.rows[index[begin : begin + _AT_ONCE]]
+        let_go(panel.rows)
+    known = np.ones((count, panel.targets), bool)
     if panel.masks:
-        rows = rows[~(rows[:, -panel.masks :][:, : panel.targets] > 0).any(axis=1)]
-    return rows[:, : panel.targets]
+        known = rows[:, -panel.masks :][:, : panel.targets] == 0
+    return rows[:, : panel.targets], known
 
 
 def least_targets(panel: Panel) -> FloatArray:

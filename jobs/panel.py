@@ -24,7 +24,8 @@ Rows = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 _DAY = 86_400_000_000_000
-_SEASON_OF_DAYS = ((1, 7), (7, 52), (31, 12), (92, 4))  # daily, weekly, monthly, quarterly
+_SEASON_OF_DAYS = ((1, 7), (7, 52))  # daily, weekly
+_MONTH = 28  # days
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Panel:
         static: (series, static features), float32, raw values.
         statics: the names of the static features; a text gives one a category, ``column=category``.
         filled: how many values were missing and have been filled, by column; nothing if nothing was.
+        grid: the ``data.frequency`` that its rows were brought to, if they were.
     """
 
     columns: tuple[str, ...]
@@ -68,6 +70,7 @@ class Panel:
     static: Rows | None = None
     statics: tuple[str, ...] = ()
     filled: tuple[tuple[str, int], ...] = ()
+    grid: str | int | None = None
 
     def lengths(self) -> Indices:
         """Steps of each series, (series,)."""
@@ -90,13 +93,18 @@ class Panel:
         return self.spacing or Spacing.of(self.times, self.offsets, self.time_type)
 
     def season(self) -> int:
-        """Steps in one season by the calendar: a day of hours, a week of days, a year of months; else 1."""
+        """Steps in one season: a day of hours, a week of (business) days, a year of weeks or months; or 1."""
         step = self.step()
         if self.time_type == "int64" or step <= 0:
             return 1
         if step < _DAY:
             return max(1, round(_DAY / step))
         days = step / _DAY
+        if days >= _MONTH:
+            months = max(1, round(days / 30.44))
+            return 12 // months if 12 % months == 0 else 1
+        if self._spacing.business:
+            return 5
         return next((season for longest, season in _SEASON_OF_DAYS if days <= longest), 1)
 
     def frequency(self) -> str:
@@ -122,7 +130,7 @@ class Panel:
 
     def seal(self, folder: Path) -> None:
         """Mark the folder's arrays as this panel, whole: ``panel.json`` comes last."""
-        known = {"spacing": asdict(self._spacing), "filled": self.filled}
+        known = {"spacing": asdict(self._spacing), "filled": self.filled, "grid": self.grid}
         (folder / "panel.json").write_text(json.dumps(self._header() | known))
 
     @classmethod
@@ -140,6 +148,7 @@ class Panel:
             calendar=header["calendar"],
             masks=header["masks"],
             statics=tuple(header["statics"]),
+            grid=header["grid"],
             filled=tuple((name, count) for name, count in header["filled"]),
             **map_arrays(folder),
         )

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jobs.clock import DAY, wall, zone_of
+from jobs.clock import DAY, zone_of
 from jobs.grid import Calendar, Even, Grid
 from jobs.gridding import Plan
 from jobs.npyfile import blocks
 from jobs.panel import Panel
-from jobs.spacing import MONTH, neighbours
+from jobs.spacing import MONTH, neighbours, on_business_days
 
 _MEAN_MONTH = 30.44 * DAY
 
@@ -42,7 +42,7 @@ def _candidates(panel: Panel) -> Iterator[tuple[Grid, int]]:
         every = max(1, round(step / _MEAN_MONTH))
         yield Calendar("MS", zone), every
         yield Calendar("ME", zone), every
-    if step == DAY and not _on_weekends(panel, zone):
+    if on_business_days(panel.times, step, panel.time_type):
         yield Calendar("B", zone), 1
     if step % DAY == 0:
         yield Even(step, zone), 1
@@ -58,8 +58,3 @@ def _fits(plan: Plan, panel: Panel) -> bool:
         if np.diff(after)[within].any() or (apart % plan.every).any() or (apart == 0).any():
             return False
     return True
-
-
-def _on_weekends(panel: Panel, zone: str | None) -> bool:
-    """Whether any row is on a Saturday or Sunday; 1970 began on a Thursday."""
-    return any(((wall(block, zone) // DAY + 3) % 7 >= 5).any() for block in blocks(panel.times))

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from jobs.errors import JobError, reason
 from jobs.panel import Indices, Panel
 from jobs.parts import Parts
-from jobs.scaling import FloatArray, Scaler, Scaling, fit_scaler
+from jobs.scaling import Scaler, Scaling, fit_scaler
+from jobs.transform import Powers
 
 
 def scaler_bytes(panel: Panel, scaler: Scaler) -> bytes:
@@ -25,7 +26,7 @@ def scaler_bytes(panel: Panel, scaler: Scaler) -> bytes:
     return stream.getvalue()
 
 
-def read_scaler(data: bytes, panel: Panel, how: Scaling, powers: FloatArray | None) -> tuple[Scaler, Indices]:
+def read_scaler(data: bytes, panel: Panel, how: Scaling, powers: Powers | None) -> tuple[Scaler, Indices]:
     """The scaling of the panel's series, and the numbers of those that the file does not know.
 
     These are scaled by all the history that the panel has of them, after the ``powers`` of the model.
@@ -50,6 +51,8 @@ def read_scaler(data: bytes, panel: Panel, how: Scaling, powers: FloatArray | No
     if len(new):
         ends = panel.offsets[1:]
         own = fit_scaler(panel, Parts(panel.offsets[:-1], ends, ends, ends, ends, ends), how, powers)
-        for each, fitted in zip(found, (own.centre, own.spread), strict=True):
-            each[new] = fitted[new]
+        columns = len(panel.columns)  # static features are scaled alike for all series, as in training
+        for each, fitted, all_ in zip(found, (own.centre, own.spread), values, strict=True):
+            each[new, :columns] = fitted[new, :columns]
+            each[new, columns:] = all_[columns:width]
     return Scaler(*found), new

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from jobs.moments import Moments, least_targets, training_moments, training_samp
 from jobs.panel import Indices, Panel
 from jobs.params import WindowParams
 from jobs.parts import Parts
-from jobs.transform import fit_power, raised
+from jobs.transform import Powers
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,12 +52,12 @@ class Scaler:
         centre, spread: (1 or series, columns and then static features) float64: the mean and the standard
             deviation over the training part, or the least value and the range; 0 and 1 for the calendar,
             masks and categories.  What is always the same keeps spread 1.
-        powers: (targets,) of Box-Cox, 0 the logarithm; None: as they are.
+        powers: of the targets; None: as they are.
     """
 
     centre: FloatArray
     spread: FloatArray
-    powers: FloatArray | None = None
+    powers: Powers | None = None
 
     def of(self, series: Indices) -> tuple[Any, Any]:
         """Centre and spread for windows of these series: (windows or 1, 1, columns) float32."""
@@ -78,16 +78,19 @@ def scaler_of(panel: Panel, parts: Parts, how: Scaling) -> Scaler:
         digest.update(array.tobytes())
     path = panel.folder / f"scaler-{digest.hexdigest()[:16]}.npz"
     with suppress(OSError, ValueError, KeyError), np.load(path) as kept:
-        return Scaler(**{name: kept[name] for name in kept.files})
+        return Scaler(
+            kept["centre"], kept["spread"], Powers(*kept["powers"]) if len(kept["powers"]) else None
+        )
     scaler = fit_scaler(panel, parts, how)
     with suppress(OSError):  # the cache may have lost the panel meanwhile
         partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
-        np.savez(partial, **{name: each for name, each in vars(scaler).items() if each is not None})
+        powers = np.array(() if scaler.powers is None else astuple(scaler.powers))
+        np.savez(partial, centre=scaler.centre, spread=scaler.spread, powers=powers)
         partial.replace(path)
     return scaler
 
 
-def fit_scaler(panel: Panel, parts: Parts, how: Scaling, powers: FloatArray | None = None) -> Scaler:
+def fit_scaler(panel: Panel, parts: Parts, how: Scaling, powers: Powers | None = None) -> Scaler:
     """Fit on the training part of all series, or of each; values that were missing do not count.
 
     A series without a training part is scaled as all are together.  The ``powers`` may be known already.
@@ -140,17 +143,20 @@ def _static(panel: Panel, kind: str) -> tuple[FloatArray, FloatArray]:
     return np.where(numbers, found[0], 0.0)[None], np.where(numbers, found[1], 1.0)[None]
 
 
-def _powers(panel: Panel, parts: Parts, transform: str) -> FloatArray | None:
+def _powers(panel: Panel, parts: Parts, transform: str) -> Powers | None:
     if transform == "none":
         return None
-    _check_positive(panel, transform)
-    if transform == "log":
-        return np.zeros(panel.targets)
-    sample = training_sample(panel, parts).astype(np.float64)
-    return np.array([fit_power(sample[:, target]) for target in range(panel.targets)])
+    check_positive(panel, transform)
+    sample, known = training_sample(panel, parts)
+    return Powers.fit([sample[known[:, target], target] for target in range(panel.targets)], transform)
 
 
-def _check_positive(panel: Panel, transform: str) -> None:
+def check_positive(panel: Panel, transform: str) -> None:
+    """See that targets can be transformed.
+
+    Raises:
+        JobError: a target has values that are not positive.
+    """
     for name, value in zip(panel.columns, least_targets(panel), strict=False):
         if value <= 0:
             raise JobError(
@@ -159,10 +165,10 @@ def _check_positive(panel: Panel, transform: str) -> None:
             )
 
 
-def _on_targets(panel: Panel, powers: FloatArray) -> Callable[[Any], Any]:
+def _on_targets(panel: Panel, powers: Powers) -> Callable[[Any], Any]:
     def transform(rows: Any) -> Any:
         rows = rows.astype(np.float64)
-        rows[:, : panel.targets] = raised(np, rows[:, : panel.targets], powers)
+        rows[:, : panel.targets] = powers.raised(np, rows[:, : panel.targets])
         return rows
 
     return transform

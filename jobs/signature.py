@@ -28,7 +28,7 @@ def signature_of(data: Data, panel: Panel, window: WindowParams, scaler: Scaler)
         "inputs": inputs,
         "outputs": [_array(None, [None, window.horizon, panel.targets], targets)],
         "scaling": asdict(Scaling.of(window)),
-        "powers": None if scaler.powers is None else scaler.powers.tolist(),
+        "powers": None if scaler.powers is None else scaler.powers.to_json(),
         "time": data.time,
         "series": data.series,
         "time_type": panel.time_type,

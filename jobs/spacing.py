@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from jobs.clock import DAY, Times, zone_of
+from jobs.clock import DAY, Times, wall, zone_of
 from jobs.npyfile import blocks
 
 MONTH = 28 * DAY  # nanoseconds; steps from here on are the calendar's
@@ -26,11 +26,13 @@ class Spacing:
         gaps: how many distances are larger, months of different lengths and days on which clocks are changed
             excepted.
         others: how many distances are not the step, larger or smaller.
+        business: whether steps are days, and none is on a weekend.
     """
 
     step: int
     gaps: int
     others: int = 0
+    business: bool = False
 
     @classmethod
     def of(cls, times: Times, offsets: Times, time_type: str) -> Spacing:
@@ -42,12 +44,21 @@ class Spacing:
         slack = _slack(step, time_type)
         if tally.whole:
             others = tally.count(lambda distances: distances != step)
-            return cls(step, tally.count(lambda distances: distances > step + slack), others)
+            gaps = tally.count(lambda distances: distances > step + slack)
+            return cls(step, gaps, others, business=on_business_days(times, step, time_type))
         gaps = others = 0
         for _, distances, within in neighbours(times, offsets):
             gaps += int((distances[within] > step + slack).sum())
             others += int((distances[within] != step).sum())
-        return cls(step, gaps, others)
+        return cls(step, gaps, others, business=on_business_days(times, step, time_type))
+
+
+def on_business_days(times: Times, step: int, time_type: str) -> bool:
+    """Whether steps are days and no time is on a Saturday or Sunday; 1970 began on a Thursday."""
+    if step != DAY or time_type == "int64":
+        return False
+    zone = zone_of(time_type)
+    return not any(((wall(block, zone) // DAY + 3) % 7 >= 5).any() for block in blocks(times))
 
 
 class Tally:

@@ -1,4 +1,4 @@
-"""``recur data check``: everything that is wrong with data, found in one reading."""
+"""``recur data check``: everything that is wrong with data, told at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jobs.parts import split_panel
 from jobs.problems import Problem
 from jobs.source import Columns, Source
 from jobs.suspicions import Profile, profile_of, suspicions, unknown
-from runner.data import open_job_panel, open_panel
+from runner.data import open_job_panel
 from runner.show import number, print_json
 from runner.words import counted
 
@@ -122,7 +122,7 @@ def _check(path: str, source: Source, job: Job | None, progress: Progress) -> Re
             facts |= _facts(panel, inspection)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    refusal = _refusal(path, source.columns, job)
+    refusal = _refusal(job, problems)
     if refusal is not None and not any(problem.severity == "error" for problem in problems):
         problems.append(Problem("error", "refused", refusal))
     problems.sort(key=lambda problem: problem.severity != "error")
@@ -154,13 +154,12 @@ def _facts(panel: Panel, inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _refusal(path: str, columns: Columns, job: Job | None) -> str | None:
-    """What a run says of the data, if it does not take it."""
+def _refusal(job: Job | None, problems: list[Problem]) -> str | None:
+    """What a run says of the data, if it does not take it; without a job, the first thing that it would."""
+    if job is None:
+        return next((problem.said for problem in problems if problem.severity == "error"), None)
     try:
-        if job is None:
-            check_spacing(open_panel(path, columns), path)
-        else:
-            open_job_panel(job)
+        open_job_panel(job)
     except JobError as error:
         return str(error)
     return None

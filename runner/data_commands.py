@@ -111,7 +111,7 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(what: str, time: str | None, series: str | None, as_json: bool) -> None:  # noqa: FBT001
-    """Read data once and report everything that is wrong with it.
+    """Report everything that is wrong with data at once.
 
     JOB is a job file, whose data is looked at as its sweep would; DIR is a file, a folder, a glob or a URI of
     Parquet shards, all of whose numeric columns are looked at. The exit code is 2 where a run would refuse

@@ -11,10 +11,12 @@ import click
 
 from cluster.files import open_filesystem
 from cluster.storage import SweepFolder
+from jobs.clock import check_clock
 from jobs.dataspec import Data
 from jobs.errors import JobError
 from jobs.frequencies import check_spacing
 from jobs.panel import Panel
+from jobs.scaling import check_positive
 from jobs.signature import Signature, categories_of, input_of, window_of
 from jobs.source import Columns
 from runner.data import open_panel
@@ -80,7 +82,11 @@ def _forecast(best: Best, data: Data, source: str, future: str | None) -> tuple[
     panel = open_panel(source, columns)
     _check_columns(source, panel, best.signature, columns)
     check_history(panel, window, data.short)
-    ahead = known_ahead(panel, origins(panel, window), window.horizon, _future(future, columns))
+    given = _future(future, columns)
+    if given is not None:
+        strict = columns.frequency is not None
+        check_clock(f"--future {future}", given.time_type, panel.time_type, "those of --data", strict=strict)
+    ahead = known_ahead(panel, origins(panel, window), window.horizon, given)
     served = Served(load_model(best.model), Cutter(panel, window), _scaler(best, panel))
     frame = forecast_panel(served, ahead, time=data.time, series=data.series)
     return pa.Table.from_pandas(frame, preserve_index=False), len(frame) // window.horizon
@@ -95,6 +101,9 @@ def _columns(signature: Signature, data: Data) -> Columns:
 def _check_columns(source: str, panel: Panel, signature: Signature, columns: Columns) -> None:
     if columns.frequency is None:
         check_spacing(panel, source)
+    check_clock(f"--data {source}", panel.time_type, signature["time_type"], "the model's", strict=True)
+    if signature["powers"]:
+        check_positive(panel, signature["scaling"]["transform"])
     if panel.frequency() != signature["frequency"]:
         raise JobError(
             f"--data {source}: its times are {panel.frequency()} apart, the model's "
@@ -129,9 +138,9 @@ def _scaler(best: Best, panel: Panel) -> Any:
 
     from jobs.scalerfile import read_scaler
     from jobs.scaling import Scaling
+    from jobs.transform import Powers
 
-    powers = best.signature["powers"]
-    powers = None if powers is None else np.array(powers)
+    powers = best.signature["powers"] and Powers(*map(np.array, best.signature["powers"]))
     scaler, new = read_scaler(best.scaler, panel, Scaling(**best.signature["scaling"]), powers)
     if len(new):
         warn(f"{len(new):,} series are not among those of training; each is scaled by its own history")

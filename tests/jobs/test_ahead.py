@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from jobs.ahead import in_panels_unit, known_ahead, times_ahead
+from jobs.ahead import as_written, known_ahead, times_ahead
 from jobs.errors import JobError
+from jobs.grid import grid_of
 from jobs.panel import Panel
 from tests.jobs.small import panel
 
@@ -73,10 +75,72 @@ def test_whole_numbers_are_times_too() -> None:
         known_ahead(counted, np.array([2]), 2, replace(given, times=given.times + 50))
 
 
-@pytest.mark.parametrize("zone", ["", ", tz=Europe/Berlin"])
-def test_times_ahead_are_told_in_the_panels_unit(zone: str) -> None:
-    found = replace(HISTORY, time_type=f"timestamp[ns{zone}]")
+def panel_of(times: pd.DatetimeIndex, grid: str | None = None) -> Panel:
+    zone = f", tz={times.tz}" if times.tz else ""
+    rows, ends = np.zeros((len(times), 1), np.float32), np.array([0, len(times)])
+    stamps = times.as_unit("ns").asi8
+    return Panel(("y",), 1, rows, stamps, ends, (None,), f"timestamp[ns{zone}]", grid=grid)
 
-    times = in_panels_unit(times_ahead(found, found.times[[4]], 3))
 
-    assert times.tolist() == [5 * HOUR, 6 * HOUR, 7 * HOUR]
+FREQUENCIES = [
+    "15min",
+    "1h",
+    "6h",
+    "1D",
+    "B",
+    "2B",
+    "W",
+    "W-WED",
+    "2W",
+    "MS",
+    "ME",
+    "2MS",
+    "QE",
+    "YS",
+    "BMS",
+    "BME",
+]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin", "America/Havana"])
+@pytest.mark.parametrize("frequency", [*FREQUENCIES, "SMS", "YE-JUN", "3D"])
+def test_times_go_on_along_the_grid_that_the_data_were_brought_to(frequency: str, zone: str | None) -> None:
+    grid = grid_of(frequency, zone)
+    steps, _ = grid.split(pd.DatetimeIndex(["2024-10-25"], tz=zone or "UTC").as_unit("ns").asi8)
+    every = grid.join(steps + np.arange(40))
+    found = panel_of(pd.DatetimeIndex(every[:20], tz="UTC").tz_convert(zone), frequency)
+
+    assert times_ahead(found, found.times[[5, 19]], 12).tolist() == [
+        every[6:18].tolist(),
+        every[20:32].tolist(),
+    ]
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin", "America/Havana"])
+@pytest.mark.parametrize("frequency", [*FREQUENCIES[:5], "7D", "MS", "ME", "2MS", "QE"])
+def test_times_go_on_along_the_grid_that_they_lie_on(frequency: str, zone: str | None) -> None:
+    """As pandas has it; 2024-11-03 is when clocks change in Havana, 2024-10-27 when they do in Berlin."""
+    every = pd.date_range(
+        "2024-10-07", periods=60, freq=frequency, tz=zone if frequency[-1] in "nh" else None
+    )
+    if zone and every.tz is None:  # midnight is there twice in Havana
+        every = every.tz_localize(zone, ambiguous=np.ones(60, bool), nonexistent="shift_forward")
+
+    ahead = times_ahead(panel_of(every[:20]), every[:20].as_unit("ns").asi8[-1:], 40)
+
+    pd.testing.assert_index_equal(
+        as_written(ahead[0], panel_of(every).time_type), every[20:].as_unit("ns"), check_names=False
+    )
+
+
+def test_a_future_of_business_days_is_met() -> None:
+    days = pd.date_range("2024-03-01", periods=30, freq="B")
+    history = replace(
+        panel_of(days[:20]), known=1, columns=("y", "price"), rows=np.zeros((20, 2), np.float32)
+    )
+    given = replace(panel_of(days), rows=np.arange(30, dtype=np.float32)[:, None])
+
+    found = known_ahead(history, np.array([0]), 5, given)
+
+    assert found is not None
+    assert found[0, :, 0].tolist() == [20, 21, 22, 23, 24]

@@ -23,7 +23,6 @@ from jobs.panel import Panel
 from jobs.params import LayerParams, Params
 from jobs.parts import split_panel
 from jobs.scaling import Scaler, Scaling, fit_scaler
-from jobs.transform import lowered
 from jobs.windows import make_windows
 from tests.jobs.engine.test_network import cut
 from tests.jobs.layouts import WINDOWS, rich_panel, window
@@ -57,7 +56,7 @@ def by_engine(chosen: Params, found: Panel, scaler: Scaler, flat: Any, starts: A
         forecast = forecast[:, :, 0].reshape(len(starts), 2, -1).transpose(0, 2, 1)
     centre, spread = scaler.of(Cutter(found, chosen.window).series(starts))
     forecast = forecast * spread[:, :, :2] + centre[:, :, :2]
-    return forecast if scaler.powers is None else lowered(np, forecast, scaler.powers)
+    return forecast if scaler.powers is None else scaler.powers.lowered(np, forecast)
 
 
 @pytest.mark.parametrize("name", WINDOWS)

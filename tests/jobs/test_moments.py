@@ -64,15 +64,18 @@ def test_what_is_looked_at_may_be_transformed_first() -> None:
     assert found.mean[0, 3] == pytest.approx(wanted, rel=1e-6)
 
 
-def test_a_sample_is_of_known_training_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    every = training_sample(PANEL, PARTS)
+def test_a_sample_is_of_training_rows_and_tells_which_targets_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every, known = training_sample(PANEL, PARTS)
     monkeypatch.setattr(moments, "_SAMPLED", 20)
-    some = training_sample(PANEL, PARTS)
+    monkeypatch.setattr(moments, "_AT_ONCE", 7)
+    some, _ = training_sample(PANEL, PARTS)
 
     inside = np.concatenate([np.arange(*pair) for pair in zip(PARTS.train, PARTS.train_end, strict=True)])
-    known = inside[(PANEL.rows[inside, 6:8] == 0).all(axis=1)]
-    np.testing.assert_array_equal(every, PANEL.rows[known, :2])
-    assert 0 < len(some) <= 20
+    np.testing.assert_array_equal(every, PANEL.rows[inside, :2])
+    np.testing.assert_array_equal(known, PANEL.rows[inside, 6:8] == 0)
+    assert len(some) == 20
     assert {tuple(row) for row in some.tolist()} < {tuple(row) for row in every.tolist()}
 
 

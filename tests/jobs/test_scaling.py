@@ -17,7 +17,6 @@ from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.parts import split_panel
 from jobs.scaling import Scaling, fit_scaler, scaler_of
-from jobs.transform import raised
 from tests.jobs.layouts import rich_panel
 from tests.jobs.small import panel, standard
 
@@ -155,10 +154,10 @@ def test_targets_are_scaled_as_they_are_after_their_power(transform: str, powers
 
     assert scaler.powers is not None
     if powers is not None:
-        assert scaler.powers.tolist() == powers
+        assert scaler.powers.power.tolist() == powers
     known = [RICH.rows[begin:end] for begin, end in zip(FOLD.train, FOLD.train_end, strict=True)]
     rows = np.concatenate(known)
-    values = raised(np, rows[:, :2].astype(np.float64), scaler.powers)[rows[:, 6] == 0, 0]
+    values = scaler.powers.raised(np, rows[:, :2].astype(np.float64))[rows[:, 6] == 0, 0]
     assert (scaler.centre[0, 0], scaler.spread[0, 0]) == pytest.approx(
         (values.mean(), values.std()), rel=1e-6
     )
@@ -184,3 +183,28 @@ def test_without_scaling_nothing_is_read() -> None:
     assert (scaler.centre == 0).all()
     assert (scaler.spread == 1).all()
     assert scaler.centre.shape == (1, 12)
+
+
+def test_targets_that_are_never_known_together_are_transformed() -> None:
+    rows = RICH.rows.copy()
+    rows[::2, 6], rows[1::2, 7] = 1, 1
+    rows[1::2, 6], rows[::2, 7] = 0, 0
+    found = replace(RICH, rows=rows)
+
+    scaler = fit_scaler(found, FOLD, Scaling("standard", transform="box_cox"))
+
+    assert scaler.powers is not None
+    assert np.isfinite(scaler.powers.power).all()
+    assert np.isfinite(scaler.centre).all()
+
+
+def test_powers_are_kept_beside_the_panel(tmp_path: Path) -> None:
+    RICH.save(tmp_path)
+    found, how = Panel.load(tmp_path), Scaling("standard", transform="box_cox")
+
+    first, again = (scaler_of(found, FOLD, how) for _ in range(2))
+
+    assert first.powers is not None
+    assert again.powers is not None
+    np.testing.assert_array_equal(again.powers.unit, first.powers.unit)
+    np.testing.assert_array_equal(again.centre, first.centre)
