@@ -146,3 +146,22 @@ def test_clocks_that_are_changed(freq: str) -> None:
 
     check_spacing(found, "data/")
     assert found.gaps() == 0
+
+
+@pytest.mark.parametrize(("rows", "lost"), [(8, 0.1), (12, 0.1), (30, 0.3), (5, 0.2)])
+def test_rows_that_are_missing_at_random_in_thousands_of_short_series(rows: int, lost: float) -> None:
+    """In some, most distances are two steps: by chance, not because they are of another frequency."""
+    rng = np.random.default_rng(0)
+    days = times("D", rows)
+    kept = [days[rng.random(rows) > lost] for _ in range(3000)]
+
+    check_spacing(of(*(each for each in kept if len(each) > 1)), "data/")
+
+
+@pytest.mark.parametrize("count", [2, 300])
+def test_a_series_of_another_frequency_among_many_with_gaps(count: int) -> None:
+    rng = np.random.default_rng(0)
+    hours = times("h", 200)
+    found = of(*(hours[rng.random(200) > 0.05] for _ in range(count)), times("2h", 60))
+
+    assert f"series 's{count}' has steps of 2h, most others of 1h" in refused(found)

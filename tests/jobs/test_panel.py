@@ -42,12 +42,23 @@ def dates(start: str, count: int, freq: str) -> Any:
         ("ME", "1MS", 12),
         ("QS", "3MS", 4),
         ("YS", "12MS", 1),
+        ("2MS", "2MS", 6),
+        ("2QS", "6MS", 2),
     ],
 )
 def test_a_step_and_a_season_are_the_calendars(freq: str, frequency: str, season: int) -> None:
     found = timed(dates("2021-01-01", 30, freq))
 
     assert (found.frequency(), found.season(), found.gaps()) == (frequency, season, 0)
+
+
+@pytest.mark.parametrize("zone", ["", ", tz=Asia/Tokyo"])
+def test_a_week_of_business_days_has_five(zone: str) -> None:
+    days = dates("2021-01-01", 30, "B")
+    tokyo = days - 9 * 3_600_000_000_000 if zone else days  # midnight there is the evening before in UTC
+
+    assert timed(tokyo, time_type=f"timestamp[ns{zone}]").season() == 5
+    assert timed(dates("2021-01-01", 30, "D")).season() == 7
 
 
 def test_whole_numbers_have_a_step_and_no_season() -> None:

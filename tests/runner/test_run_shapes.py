@@ -146,3 +146,41 @@ def test_series_scaled_by_themselves_are_forecast_new_ones_too(
     assert "1 series are not among those of training; each is scaled by its own history" in err
     assert predict(place, "own", "--future", str(place / "future")) == 2
     assert "the job has no future covariates; leave it out" in capsys.readouterr().err
+
+
+def test_forecasts_are_refused_from_other_clocks_and_from_values_that_have_no_logarithm(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = {"future": ["calendar", "price"], "missing": "forward", "short": "leave_out"}
+    run(place, write_job(place, "clocks", data=data, window={"transform": "log"}), capsys)
+    frames = {name: pd.read_parquet(place / name) for name in ("data", "future")}
+    for name, frame in frames.items():
+        frame.assign(time=frame["time"].dt.tz_convert("UTC")).to_parquet(tmp_path / f"utc-{name}.parquet")
+        frame.assign(time=frame["time"].dt.tz_localize(None)).to_parquet(tmp_path / f"naive-{name}.parquet")
+    frames["data"].assign(sales=-frames["data"]["sales"]).to_parquet(tmp_path / "negative.parquet")
+
+    refused = {
+        "utc-data": ["--data", str(tmp_path / "utc-data.parquet"), "--future", str(place / "future")],
+        "naive-data": ["--data", str(tmp_path / "naive-data.parquet"), "--future", str(place / "future")],
+        "naive-future": ["--future", str(tmp_path / "naive-future.parquet")],
+        "negative": ["--data", str(tmp_path / "negative.parquet"), "--future", str(place / "future")],
+    }
+    said = {}
+    for name, arguments in refused.items():
+        assert predict(place, "clocks", *arguments) == 2, name
+        said[name] = capsys.readouterr().err.partition(": its times are ")[2] or "other"
+    assert (
+        said["utc-data"]
+        == "in the time zone UTC, the model's in the time zone Europe/Berlin; write them alike\n"
+    )
+    assert (
+        said["naive-data"] == "without a zone, the model's in the time zone Europe/Berlin; write them alike\n"
+    )
+    assert said["naive-future"].startswith("without a zone, those of --data in the time zone Europe/Berlin")
+    assert predict(place, "clocks", *refused["negative"]) == 2
+    assert "window.transform: log is for positive targets, and 'sales' has -" in capsys.readouterr().err
+    # The same moments, told on other clocks, are the same prices.
+    assert predict(place, "clocks", "--future", str(tmp_path / "utc-future.parquet")) == 0
+    other = pd.read_parquet(place / "clocks.parquet")
+    assert predict(place, "clocks", "--future", str(place / "future")) == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(place / "clocks.parquet"), other)
