@@ -163,6 +163,10 @@ class Data(Section):
     def _columns_once(self) -> Self:
         if not self.target:
             raise ValueError("target names no column")
+        if self.missing_limit is not None and self.missing == "error":
+            raise ValueError(
+                "missing_limit is for values that are filled; say how by missing, or leave it out"
+            )
         seen: dict[str, str] = {}
         roles = (("time", (self.time,)), ("series", (self.series,) if self.series else ()))
         covariates = ((role, getattr(self, role)) for role in ("target", "past", "future", "static"))

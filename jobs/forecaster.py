@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from jobs.cut import Cutter
-from jobs.engine.window import NORMALISE, Window, normalised
+from jobs.engine.window import NORMALISE, Window, normalised, plus
 from jobs.models import build_network
 from jobs.panel import Panel
 from jobs.params import Params
@@ -38,7 +38,7 @@ def build_forecaster(params: Params, scaler: Scaler, panel: Panel) -> Any:
     if cutter.separate:
         forecast = ops.transpose(ops.reshape(forecast, (-1, targets, window.horizon)), (0, 2, 1))
     if span is not None:
-        forecast = forecast * span[1][..., :targets] + span[0][..., :targets]
+        forecast = plus(forecast * span[1][..., :targets], span[0][..., :targets])
     if scaler.powers is not None:
         forecast = scaler.powers.lowered(ops, forecast)
     return keras.Model(given if len(given) > 1 else given["values"], forecast, name="forecaster")

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from jobs.engine.window import plus
 from jobs.params import LayerParams, NetworkParams
 
 
@@ -89,7 +90,7 @@ def _local(state: Any, ahead: Any, targets: int) -> Any:
     """What the local decoder says of each step: (batch, horizon, targets)."""
     units = state.shape[-1]
     seen = keras.layers.Dense(units, use_bias=False, name="local_ahead")(ahead)
-    both = seen + ops.expand_dims(keras.layers.Dense(units, name="local_state")(state), 1)
+    both = plus(seen, ops.expand_dims(keras.layers.Dense(units, name="local_state")(state), 1))
     return keras.layers.Dense(targets, use_bias=False, name="local_output")(ops.relu(both))
 
 

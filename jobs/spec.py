@@ -208,6 +208,10 @@ class Job(Section):
                 "window.scale: scores in standard deviations, in ranges (min_max) and without scaling (none) "
                 "are in different units and cannot be compared; leave all but one of them out of the choice"
             )
+        if window.scale_by == "series" and (self.data.series is None or units == {"none"}):
+            raise ValueError(
+                "window.scale_by: series is for several series (data.series) that are scaled; leave it out"
+            )
         if "sequence" in outputs and any(scale.startswith("instance") for scale in scales):
             raise ValueError(
                 "window.output: sequence forecasts from every step, and window.scale: instance would show "

@@ -9,6 +9,7 @@ from cluster.files import open_filesystem
 from jobs.errors import JobError
 from jobs.frequencies import check_spacing
 from jobs.panel import Panel
+from jobs.scaling import check_positive
 from jobs.searchable import Section
 from jobs.shards import build_panel
 from jobs.source import Columns, Source
@@ -28,6 +29,8 @@ def open_job_panel(job: Job) -> Panel:
     panel = open_panel(data.path, Columns.of(data))
     check_spacing(panel, data.path)
     check_windows(job, panel)
+    if job.window.transform != "none":
+        check_positive(panel, job.window.transform)
     return panel
 
 

@@ -49,11 +49,7 @@ def data() -> None:
     "default.",
 )
 @click.option(
-    "--value",
-    default="value",
-    show_default=True,
-    metavar="COL",
-    help="With --wide, what to call the column of values.",
+    "--value", metavar="COL", help="With --wide, what to call the column of values; value by default."
 )
 @click.option(
     "--rows-per-shard",
@@ -70,7 +66,7 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     wide: Literal["columns", "rows"] | None,
     time: str | None,
     series: str | None,
-    value: str,
+    value: str | None,
     rows_per_shard: int,
     replace: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
@@ -81,6 +77,8 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
     (.feather, .arrow, .ipc) or Parquet; CSV and JSON lines may be compressed (.gz). The tables have one row
     per time step and series, or are wide. They are read a piece at a time, and may be larger than memory.
     """
+    if value is not None and wide is None:
+        raise click.UsageError("--value names the column of values that --wide makes; leave it out")
     from cluster.files import open_filesystem
     from jobs.importing import import_files
 
@@ -93,7 +91,7 @@ def import_(  # noqa: PLR0913, PLR0917 - Click hands over one argument an option
             wide=wide,
             time=time,
             series=series,
-            value=value,
+            value=value or "value",
             rows_per_shard=rows_per_shard,
             replace=replace,
             progress=progress,

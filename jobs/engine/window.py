@@ -45,7 +45,16 @@ class Level:
         targets = forecast.shape[-1]
         if self.spread is not None:
             forecast = forecast * self.spread[:, :, :targets]
-        return forecast + self.centre[:, :, :targets]
+        return plus(forecast, self.centre[:, :, :targets])
+
+
+def plus(steps: Any, each: Any) -> Any:
+    """Steps (batch, steps, columns) and something for each window (batch, 1, columns) added up.
+
+    Keras's own addition, on TensorFlow, takes (batch, 1, 1) for a bias of the steps where there happen to be
+    as many of them as windows; its subtraction does not.
+    """
+    return steps - (-each)
 
 
 def normalised(window: Window, kind: Normalise, own: int) -> tuple[Any, Level | None]:

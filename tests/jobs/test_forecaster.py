@@ -80,3 +80,33 @@ def test_the_served_model_is_what_was_trained(name: str, found: Panel) -> None:
     assert served.shape == (len(starts), chosen.window.horizon, 2)
     np.testing.assert_allclose(served, wanted, rtol=2e-4, atol=2e-3)
     assert np.ptp(served[:, 0, 0]) > 0  # it depends on the window
+
+
+@pytest.mark.parametrize("name", ["series", "instance-padded", "moments", "separate-series", "plain"])
+def test_as_many_windows_as_steps_are_forecast_as_each_by_itself(name: str) -> None:
+    """Keras takes what belongs to each window for a bias of the steps where there are as many of both."""
+    found = replace(rich_panel(), columns=rich_panel().columns[:1], rows=rich_panel().rows[:, :1], targets=1)
+    found = replace(found, known=0, calendar=0, masks=0, static=None, statics=())
+    layers = (LayerParams("gru", 1, "tanh", 0.0),)
+    for panel in (
+        found,
+        replace(
+            rich_panel(), targets=1, masks=0, columns=rich_panel().columns[:6], rows=rich_panel().rows[:, :6]
+        ),
+    ):
+        chosen = replace(params(layers=layers), window=replace(window(name), transform="none"))
+        parts = split_panel(panel, Split(validation=6, test=6))
+        scaler = fit_scaler(panel, parts, Scaling.of(chosen.window))
+        model = build_forecaster(chosen, scaler, panel)
+        served = Served(
+            model, Cutter(panel, chosen.window), scaler if Scaling.of(chosen.window).by_series else None
+        )
+        starts = make_windows(parts, chosen.window).test[:]
+        starts = np.concatenate([starts[-2:], starts])  # of two series at least
+
+        for count in (chosen.window.horizon, chosen.window.horizon + 1):
+            together = served.forecast(starts[:count])
+            alone = np.concatenate([served.forecast(starts[index : index + 1]) for index in range(count)])
+            np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-3)
+            eager = model(given if len(given := served._given(starts[:count], None)) > 1 else given["values"])
+            np.testing.assert_allclose(eager, alone, rtol=1e-4, atol=1e-3)

@@ -18,6 +18,14 @@ from tests.jobs.small import job, refusal
         ("data.past=[x, y]", "data: column 'y' is listed under target and again under past"),
         ("data.series=date", "data: column 'date' is listed under time and again under series"),
         ("data.future=[x, y]", "data: column 'y' is listed under target and again under future"),
+        (
+            "data.missing_limit=3",
+            "data: missing_limit is for values that are filled; say how by missing, or leave it out",
+        ),
+        (
+            "window.scale_by=series",
+            "window.scale_by: series is for several series (data.series) that are scaled; leave it out",
+        ),
         ("data.static=date", "data: column 'date' is listed under time and again under static"),
         (
             "data.frequency=fortnightly",
