@@ -159,6 +159,8 @@ def test_a_prediction_reads_its_panel_from_the_cache(
         "time": "time",
         "series": None,
         "frequency": "1h",
+        "time_type": "timestamp[ns]",
+        "powers": None,
     }
     where = (("driver", ">", -9), ("time", "<", "1999-01-01"))
     data = Data(path="x", time="time", target=("target",), past=("driver",), where=where)
