@@ -101,7 +101,7 @@ def test_the_signature_says_what_the_model_takes_and_gives(folder: SweepFolder) 
 def test_scaling_by_series_lies_beside_the_model(folder: SweepFolder) -> None:
     two = replace(panel(), offsets=np.array([0, 24, 48]), series=("a", "b"))
     two.rows[24:] = np.arange(24)[:, None]
-    chosen = make_job(window={"scale_by": "series"})
+    chosen = make_job(window={"scale_by": "series"}, data={"series": "id"})
     found = results().trials["00000"]
     model = Found(found, found.epoch or 0, found.score or 0.0)
     folder.write(folder.model(found.id, model.epoch), b"model")
