@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jobs.clock import DAY
 from jobs.npyfile import blocks
 from jobs.pages import Pages
 from jobs.spacing import Spacing, in_words
@@ -23,7 +24,6 @@ from jobs.spacing import Spacing, in_words
 Rows = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
-_DAY = 86_400_000_000_000
 _SEASON_OF_DAYS = ((1, 7), (7, 52))  # daily, weekly
 _MONTH = 28  # days
 
@@ -97,9 +97,9 @@ class Panel:
         step = self.step()
         if self.time_type == "int64" or step <= 0:
             return 1
-        if step < _DAY:
-            return max(1, round(_DAY / step))
-        days = step / _DAY
+        if step < DAY:
+            return max(1, round(DAY / step))
+        days = step / DAY
         if days >= _MONTH:
             months = max(1, round(days / 30.44))
             return 12 // months if 12 % months == 0 else 1

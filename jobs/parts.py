@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import pandas as pd
 
+from jobs.clock import zone_of
 from jobs.dataspec import Split
 from jobs.dimensions import Dimension
 from jobs.errors import JobError
@@ -87,7 +88,7 @@ def _moment(panel: Panel, date: str, name: str) -> int:
             f"data.split.{name}: {date} is a date, and the data's times are whole numbers; "
             "give a fraction or a number of time steps"
         )
-    stamp, zone = pd.Timestamp(date), panel.time_type.partition("tz=")[2].rstrip("]")
+    stamp, zone = pd.Timestamp(date), zone_of(panel.time_type)
     if stamp.tzinfo is None:
         stamp = stamp.tz_localize(zone or "UTC")
     return int(stamp.as_unit("ns").value)

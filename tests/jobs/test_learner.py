@@ -19,7 +19,6 @@ from jobs.params import LayerParams, Params
 from jobs.parts import split_panel
 from jobs.scaling import Scaler
 from jobs.schedules import constant
-from tests.jobs.layouts import rich_panel, window
 from tests.jobs.small import panel, params, standard, unscaled
 
 PANEL = panel(90)
@@ -294,32 +293,3 @@ def test_a_flat_vector_is_given_as_the_weights_of_the_keras_model() -> None:
 
     assert [weight.shape for weight in weights] == [(2, 9), (3, 9), (2, 9), (3, 2), (2,)]
     np.testing.assert_array_equal(np.concatenate([weight.ravel() for weight in weights]), flat)
-
-
-# Values that are missing
-
-
-def test_the_loss_of_training_is_the_mean_over_the_values_that_are_there() -> None:
-    data = rich_panel()
-    rows = data.rows.copy()
-    rows[10:30, 6:8] = 1  # of some windows nothing is there
-    chosen = replace(params(optimizer="sgd", batch_size=4), window=window("plain"))
-    given = replace(data, rows=rows)
-    one = Learner(chosen, given, standard(given, split_panel(given, Split())), 3)
-    starts = np.arange(31)
-
-    found = one.train(starts, lambda _, count: constant(0.0, count), nobody)
-
-    assert found.loss == pytest.approx(one.evaluate(starts, nobody).loss, rel=1e-4)
-
-
-def test_where_nothing_is_there_no_score_is_found() -> None:
-    data = rich_panel()
-    rows = data.rows.copy()
-    rows[:, 6:8] = 1
-    given = replace(data, rows=rows)
-    one = Learner(
-        replace(params(), window=window("plain")), given, standard(given, split_panel(data, Split())), 3
-    )
-
-    assert np.isnan(one.evaluate(np.arange(20), nobody).loss)

@@ -98,21 +98,28 @@ def by_keras(network: Network) -> dict[str, Any]:
     return {"loss": np.float32(total), "gradient": gradient}
 
 
-def one(network: Network, flat: Any, window: Window, y: Any, index: int, step: int) -> tuple[float, Any]:
-    """Loss and gradient of a window's forecast from its first ``step`` steps."""
+def in_keras(network: Network, flat: Any) -> Any:
+    """The same network of Keras's own layers, with these weights."""
     model = build_network(
         network.params,
-        lookback=step,
+        lookback=network.lookback,
         inputs=INPUTS,
         horizon=HORIZON,
         targets=TARGETS,
         known=network.known,
+        padded=network.padded,
     )
 
     class _Outer:  # ``set_weights`` is for forecasters, which hold the network by its name
         get_layer = staticmethod(lambda _: model)
 
     set_weights(_Outer(), cut(network, flat))
+    return model
+
+
+def one(network: Network, flat: Any, window: Window, y: Any, index: int, step: int) -> tuple[float, Any]:
+    """Loss and gradient of a window's forecast from its first ``step`` steps."""
+    model = in_keras(replace(network, lookback=step, padded=False), flat)
     first = step - 1 if network.sequence else 0
     ahead = slice(first, first + HORIZON)
     x, level = normalised(Window(window.x[index : index + 1, :step]), network.normalise, network.own)
@@ -168,20 +175,7 @@ def test_layers_of_keras_own_do_the_same(name: str) -> None:
 def test_the_forecast_is_that_of_keras_layers(name: str) -> None:
     network = network_of(name)
     window, _ = window_of(network)
-    model = build_network(
-        network.params,
-        lookback=LOOKBACK,
-        inputs=INPUTS,
-        horizon=HORIZON,
-        targets=TARGETS,
-        known=network.known,
-        padded=network.padded,
-    )
-
-    class _Outer:
-        get_layer = staticmethod(lambda _: model)
-
-    set_weights(_Outer(), cut(network, weights(network)))
+    model = in_keras(network, weights(network))
     x, level = normalised(window, network.normalise, network.own)
     given = [tf.constant(each) for each in (x, window.ahead, window.length) if each is not None]
     wanted = model(given if len(given) > 1 else given[0])
