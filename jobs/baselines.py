@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from jobs.cut import known_at
 from jobs.npyfile import BLOCK, let_go
 from jobs.panel import Indices, Panel, Rows
 from jobs.parts import Parts
@@ -27,7 +28,11 @@ def seasonal_naive(panel: Panel, origins: Indices, *, horizon: int, season: int)
     wanted = origins[:, None] + ahead - back
     first = panel.offsets[np.searchsorted(panel.offsets, origins, side="right") - 1]
     wanted = np.where(wanted >= first[:, None], wanted, origins[:, None] - 1)
-    return panel.rows[wanted][:, :, : panel.targets]
+    found = panel.rows[wanted][:, :, : panel.targets]
+    if panel.hidden:
+        known, last = known_at(panel, origins - 1, np.arange(panel.targets)[None])
+        found = np.where(wanted[:, :, None] > known[:, None], last[:, None], found)
+    return found
 
 
 def naive_error(panel: Panel, parts: Parts, season: int) -> npt.NDArray[np.float64]:
@@ -52,7 +57,7 @@ def naive_error(panel: Panel, parts: Parts, season: int) -> npt.NDArray[np.float
         there = np.ones_like(away)
         if panel.masks:
             masks = slice(later.shape[1] - panel.masks, later.shape[1] - panel.masks + panel.targets)
-            there = (1.0 - later[:, masks]) * (1.0 - earlier[:, masks])
+            there = np.where((later[:, masks] == 0) & (earlier[:, masks] == 0), 1.0, 0.0)
         for target in range(panel.targets):
             place = series - some.start, some.stop - some.start
             errors[some, target] += np.bincount(place[0], away[:, target] * there[:, target], place[1])

@@ -19,7 +19,6 @@ from jobs.naming import when, whose
 from jobs.npyfile import NpyFile, blocks
 from jobs.panel import Panel, Rows, map_arrays
 from jobs.regular import inferred
-from jobs.runs import Flags
 from jobs.source import Columns
 from jobs.spacing import Spacing, on_business_days
 from jobs.timefeatures import features, names
@@ -36,49 +35,52 @@ def complete(panel: Panel, columns: Columns, path: str, folder: Path) -> Panel:
         JobError: names series and time of what the grid or the missing values do not allow.
         OSError: there is no room.
     """
-    panel = _named(_on_grid(panel, columns, path, folder), columns, path)
+    panel = _on_grid(panel, columns, path, folder)
     gone = columns.missing != "error" and any(np.isnan(block).any() for block in blocks(panel.rows))
+    panel = _named(panel, columns, path, hidden=gone and columns.missing != "mask")
     if not (gone or panel.calendar or panel.masks):
         return panel
     past = len(columns.target) + len(columns.past)
     filling = Filling(panel, path, columns.missing, columns.missing_limit, past) if gone else None
     counts = np.zeros(len(columns.numbers), np.int64)
     with closing(NpyFile(folder / "complete.npy", np.float32, len(panel.columns))) as rows:
-        for block, missing in _widened(panel, filling, past):
-            counts += missing.sum(axis=0)
+        for block, away in _widened(panel, filling, past):
+            counts += np.count_nonzero(away, axis=0)
             rows.append(block)
     (folder / "complete.npy").rename(folder / "rows.npy")
     filled = tuple((name, int(count)) for name, count in zip(columns.numbers, counts, strict=True) if count)
     return replace(panel, filled=filled, **map_arrays(folder))
 
 
-def _named(panel: Panel, columns: Columns, path: str) -> Panel:
-    """The panel with the names of all columns that it will have."""
+def _named(panel: Panel, columns: Columns, path: str, *, hidden: bool) -> Panel:
+    """The panel with the names of all columns that it will have, masks that are ``hidden`` among them."""
     calendar = names(panel.step()) if columns.calendar else ()
     if columns.calendar and not calendar:
         raise JobError(
             f"{path}: data.future has the calendar, but steps of {panel.frequency()} go through no cycle of "
             "it; take it out"
         )
-    masked = (*columns.target, *columns.past) if columns.missing == "mask" else ()
+    masked = (*columns.target, *columns.past) if hidden or columns.missing == "mask" else ()
     masks = tuple(f"{name}.missing" for name in masked)
-    for name in {*calendar, *masks} & {*columns.numbers}:
+    for name in {*calendar, *(() if hidden else masks)} & {*columns.numbers}:
         raise JobError(f"{path}: a column {name!r} is made of the others; rename the one that the data has")
-    panel = replace(panel, columns=(*columns.numbers, *calendar, *masks), masks=len(masks))
+    panel = replace(panel, columns=(*columns.numbers, *calendar, *masks))
+    panel = replace(panel, masks=len(masks), hidden=hidden)
     return replace(panel, known=len(columns.future) + len(calendar), calendar=len(calendar))
 
 
-def _widened(panel: Panel, filling: Filling | None, past: int) -> Iterator[tuple[Rows, Flags]]:
-    """The rows in blocks with the features of the calendar and the masks; and what was missing of them."""
+def _widened(panel: Panel, filling: Filling | None, past: int) -> Iterator[tuple[Rows, Rows]]:
+    """The rows in blocks with the features of the calendar and the masks; and where values come from."""
     zone, step, begin = zone_of(panel.time_type), panel.step(), 0
-    whole = ((block, np.zeros(block.shape, bool)) for block in blocks(panel.rows))
-    for block, missing in filling.blocks() if filling else whole:
+    whole = ((block, np.zeros_like(block)) for block in blocks(panel.rows))
+    for block, away in filling.blocks() if filling else whole:
         parts = [block]
         if panel.calendar:
             parts.append(features(panel.times[begin : begin + len(block)], zone, step))
         if panel.masks:
-            parts.append(missing[:, :past].astype(np.float32))
-        yield np.concatenate(parts, axis=1), missing
+            masks = away[:, :past]
+            parts.append(masks if panel.hidden else (masks != 0).astype(np.float32))
+        yield np.concatenate(parts, axis=1), away
         begin += len(block)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs.panel import Indices, Panel
+from jobs.panel import Indices, Panel, Rows
 from jobs.params import WindowParams
 
 Cut = dict[str, Any]
@@ -34,9 +34,14 @@ class Cutter:
         """Columns to forecast."""
         return 1 if self.separate else self.panel.targets
 
-    @cached_property
+    @property
     def columns(self) -> Indices:
-        """Which columns of the panel a window of each channel has, (channels, columns)."""
+        """Which columns of the panel a network is given of each channel, (channels, columns)."""
+        return self._columns[:, : -self._masks] if self.panel.hidden else self._columns
+
+    @cached_property
+    def _columns(self) -> Indices:
+        """These, and the masks that it is not given."""
         panel = self.panel
         every = np.arange(len(panel.columns))
         if not self.separate:
@@ -49,16 +54,19 @@ class Cutter:
         return np.concatenate([mine, before, *masks, after], axis=1)
 
     @property
+    def _masks(self) -> int:
+        """How many of them are masks."""
+        return self.panel.masks and self.panel.masks - self.panel.targets + self.targets
+
+    @property
     def known(self) -> slice:
         """Of a window's columns those that are known ahead."""
-        stop = self.columns.shape[1] - (
-            self.panel.masks and self.panel.masks - self.panel.targets + self.targets
-        )
+        stop = self._columns.shape[1] - self._masks
         return slice(stop - self.panel.known, stop)
 
     @property
     def inputs(self) -> int:
-        """Columns of a window: the panel's, then the static features."""
+        """Columns of a window that a network is given: the panel's, then the static features."""
         return self.columns.shape[1] + len(self.panel.statics)
 
     def series(self, starts: Indices) -> Indices:
@@ -69,7 +77,7 @@ class Cutter:
     @property
     def channels(self) -> int:
         """Windows that begin at each row."""
-        return len(self.columns)
+        return len(self._columns)
 
     def inputs_of(self, starts: Indices) -> Cut:
         """``x`` (windows, lookback, inputs), raw; and ``length`` (windows,), where windows are padded."""
@@ -83,6 +91,9 @@ class Cutter:
         else:
             index = begin[:, None] + steps
         found["x"] = self._rows(index, channel)
+        if self.panel.hidden:
+            self._forget(found["x"], index, channel)
+            found["x"] = found["x"][:, :, : -self._masks]
         if self.panel.static is not None:
             static = self.panel.static[self.series(starts)][:, None]
             static = np.broadcast_to(static, (len(starts), self.window.lookback, static.shape[2]))
@@ -112,14 +123,21 @@ class Cutter:
             found["ahead"] = rows[:, :, self.known]
         if panel.masks:
             masks = rows[:, :, self.known.stop :]
-            found["there"] = 1 - masks[:, :, : self.targets]
+            found["there"] = (masks[:, :, : self.targets] == 0).astype(np.float32)
         return found
+
+    def _forget(self, x: Any, index: Indices, channel: Indices) -> None:
+        """Take from windows of rows (windows, steps) what nobody knew at their last steps."""
+        columns = self._columns[channel, : self._masks]
+        known, last = known_at(self.panel, index[:, -1], columns)
+        seen = x[:, :, : self._masks]
+        np.copyto(seen, last[:, None], where=index[:, :, None] > known[:, None])
 
     def _rows(self, index: Indices, channel: Indices) -> Any:
         """Rows (windows, steps) of the panel, with the columns of the windows' channels."""
         if not self.separate:
             return self.panel.rows[index]
-        return self.panel.rows[index[:, :, None], self.columns[channel][:, None, :]]
+        return self.panel.rows[index[:, :, None], self._columns[channel][:, None, :]]
 
     def _real(self, begin: Indices) -> tuple[Indices, Indices]:
         """Where windows really begin, and how many of the lookback's steps they have."""
@@ -127,3 +145,22 @@ class Cutter:
         first = self.panel.offsets[np.searchsorted(self.panel.offsets, origin - 1, side="right") - 1]
         base = np.maximum(begin, first)
         return base, origin - base
+
+
+def known_at(panel: Panel, last: Indices, columns: Indices) -> tuple[Indices, Rows]:
+    """What was known of targets and past covariates when the rows ``last`` were the newest.
+
+    A gap that reaches beyond them may be filled by what came later.
+
+    Args:
+        panel: one with hidden masks.
+        last: (windows,).
+        columns: (windows or 1, columns) which have masks.
+
+    Returns:
+        The rows of the last known values, or ``last`` where there is none, and these values; both
+        (windows, columns).
+    """
+    masks = panel.rows[last[:, None], columns + len(panel.columns) - panel.masks]
+    known = last[:, None] - np.maximum(masks, 0).astype(np.int64)
+    return known, panel.rows[known, columns]

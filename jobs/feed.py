@@ -83,7 +83,8 @@ class Feed:
         both = self.scaler.of(cutter.series(starts) if len(self.scaler.centre) > 1 else starts)
         if not cutter.separate:
             return both
-        static = np.arange(len(cutter.panel.columns), both[0].shape[2])
+        width = both[0].shape[2]
+        static = np.arange(width - len(cutter.panel.statics), width)
         which = cutter.columns[starts % cutter.channels]
         which = np.concatenate([which, np.tile(static, (len(which), 1))], axis=1)[:, None]
         return tuple(

@@ -24,8 +24,8 @@ class Filling:
     ``forward`` and ``mask`` take the last known value, ``interpolate`` the line in time between the
     neighbouring known ones; after the last of these it is the last.  Before the first known value there is
     none to go forward from: all take that first one, and ``data.missing_limit`` bounds for how long.  So a
-    value may come from later rows there, and with ``interpolate`` everywhere: where training ends within a
-    run of missing values, its last rows lie on a line to a value of the validation part.
+    value may come from later rows there, and with ``interpolate`` everywhere; ``cut.known_at`` keeps that
+    from windows that end before the later row.
 
     A column without any known value in a series is refused; with ``mask`` a past covariate is 0 there, and
     its mask says so.
@@ -44,8 +44,11 @@ class Filling:
     limit: int | None
     past: int
 
-    def blocks(self) -> Iterator[tuple[Rows, Flags]]:
-        """The rows in blocks, filled, with what was missing of them; both (rows, columns).
+    def blocks(self) -> Iterator[tuple[Rows, Rows]]:
+        """The rows in blocks, filled, and how far each value's source is; both (rows, columns) float32.
+
+        That is 0 where the value was known; else how many rows before it lies the last known one of its
+        series, or, as a negative number, how many behind it the first; 1 where there is none.
 
         Raises:
             JobError: names series, column and time of a run that is too long, or of which nothing is known.
@@ -60,15 +63,15 @@ class Filling:
             if missing.any():
                 before = np.maximum.accumulate(np.where(missing, behind, index))
                 after = np.minimum.accumulate(np.where(missing, ahead[number + 1], index)[::-1])[::-1]
-                yield self._filled(block, begin, missing, before, after), missing
+                yield self._filled(block, begin, missing, before, after)
                 behind = before[-1]
                 let_go(rows)
             else:
-                yield block, missing
+                yield block, np.zeros_like(block)
                 behind = np.full(rows.shape[1], begin + len(block) - 1)
             begin += len(block)
 
-    def _filled(self, block: Rows, begin: int, missing: Flags, before: Any, after: Any) -> Rows:
+    def _filled(self, block: Rows, begin: int, missing: Flags, before: Any, after: Any) -> tuple[Rows, Rows]:
         """A block that begins with that row; ``before`` and ``after`` say which rows are known next."""
         panel = self.panel
         row, column = np.nonzero(missing)
@@ -85,9 +88,10 @@ class Filling:
             part = _part(panel.times[low], panel.times[where], panel.times[high])
             start, stop = (panel.rows[each, column[both]].astype(np.float64) for each in (low, high))
             values[both] = start + (stop - start) * part
-        filled = block.copy()
+        filled, away = block.copy(), np.zeros_like(block)
         filled[row, column] = values
-        return filled
+        away[row, column] = np.where(left | right, begin + row - source, 1)
+        return filled, away
 
     def _check(self, column: Any, begin: Any, end: Any, known: Flags) -> None:
         """See that something is known of each run, the rows ``begin`` to ``end``, and its length."""

@@ -19,15 +19,15 @@ from jobs.scaling import Scaler, Scaling
 def build_forecaster(params: Params, scaler: Scaler, panel: Panel) -> Any:
     """Build the network with its scaling: raw values in, raw (batch, horizon, targets) out.
 
-    Its inputs, by name: ``values`` (batch, lookback, columns of the panel and static features); ``future``
+    Its inputs, by name: ``values`` (batch, lookback, the panel's inputs); ``future``
     (batch, horizon, known columns), where there are any; ``length`` (batch,), the steps that a window has,
     where it may have fewer than the lookback, behind which its last step is repeated; ``centre`` and
-    ``spread`` (batch, columns and static features), where each series is scaled by its own.
+    ``spread`` (batch, the panel's inputs), where each series is scaled by its own.
 
     Args:
         params: the trial's.
         scaler: what it was trained with.
-        panel: one with the columns of the one that it was trained on.
+        panel: one with the inputs of the one that it was trained on.
     """
     window, targets = params.window, panel.targets
     cutter = Cutter(panel, window, separate=window.channel_independent)
@@ -45,7 +45,7 @@ def build_forecaster(params: Params, scaler: Scaler, panel: Panel) -> Any:
 
 
 def _inputs(panel: Panel, cutter: Cutter) -> dict[str, Any]:
-    window, width = cutter.window, len(panel.columns) + len(panel.statics)
+    window, width = cutter.window, len(panel.inputs)
     given = {"values": keras.Input((window.lookback, width), name="values")}
     if panel.known:
         given["future"] = keras.Input((window.horizon, panel.known), name="future")
@@ -82,7 +82,7 @@ def _scaled(given: dict[str, Any], panel: Panel, scaler: Scaler, span: tuple[Any
 def _channels(window: Window, cutter: Cutter) -> Window:
     """Each target a window of its own, with what belongs to all of them: (batch · targets, …)."""
     panel, lookback = cutter.panel, cutter.window.lookback
-    static = np.arange(len(panel.columns), len(panel.columns) + len(panel.statics))
+    static = np.arange(len(panel.inputs) - len(panel.statics), len(panel.inputs))
     columns = np.concatenate([cutter.columns, np.tile(static, (cutter.channels, 1))], axis=1)
     x = ops.reshape(ops.take(window.x, columns.ravel(), axis=2), (-1, lookback, *columns.shape))
     x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, lookback, columns.shape[1]))

@@ -136,7 +136,7 @@ def moments(
 
 def _masked(panel: Panel, rows: Any) -> Flags:
     found = np.zeros(rows.shape, bool)
-    found[:, : panel.masks] = rows[:, -panel.masks :] > 0
+    found[:, : panel.masks] = rows[:, -panel.masks :] != 0
     return found
 
 

@@ -46,8 +46,10 @@ class Panel:
         folder: where the files lie that it is mapped from.
         known: how many columns are known ahead, the calendar's included.
         calendar: how many of these are the calendar's, which are the last of them.
-        masks: how many columns are masks: 1 where the value of a target or a past covariate was missing and
-            has been filled, in the order of these; all of them have one, or none has.
+        masks: how many columns are masks, which are the last: one of each target and past covariate, in the
+            order of these, or none.  0 is where the value was known, 1 where it was missing and is filled.
+        hidden: no network is given the masks.  They say where a filled value comes from, too: how many rows
+            before it lies the last known one, or, as a negative number, how many behind it the first.
         static: (series, static features), float32, raw values.
         statics: the names of the static features; a text gives one a category, ``column=category``.
         filled: how many values were missing and have been filled, by column; nothing if nothing was.
@@ -67,10 +69,17 @@ class Panel:
     known: int = 0
     calendar: int = 0
     masks: int = 0
+    hidden: bool = False
     static: Rows | None = None
     statics: tuple[str, ...] = ()
     filled: tuple[tuple[str, int], ...] = ()
     grid: str | int | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What a network is given of each step: columns, then static features."""
+        columns = self.columns[: -self.masks] if self.hidden else self.columns
+        return *columns, *self.statics
 
     def lengths(self) -> Indices:
         """Steps of each series, (series,)."""
@@ -147,6 +156,7 @@ class Panel:
             known=header["known"],
             calendar=header["calendar"],
             masks=header["masks"],
+            hidden=header["hidden"],
             statics=tuple(header["statics"]),
             grid=header["grid"],
             filled=tuple((name, count) for name, count in header["filled"]),
@@ -162,6 +172,7 @@ class Panel:
             "known": self.known,
             "calendar": self.calendar,
             "masks": self.masks,
+            "hidden": self.hidden,
             "statics": self.statics,
         }
 

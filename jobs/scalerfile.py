@@ -17,7 +17,7 @@ from jobs.transform import Powers
 
 def scaler_bytes(panel: Panel, scaler: Scaler) -> bytes:
     """Columns ``series``, ``column``, ``centre`` and ``spread``, the columns in the order of the panel's."""
-    names = [*panel.columns, *panel.statics]
+    names = panel.inputs
     series = pa.array(list(panel.series)).take(np.repeat(np.arange(len(panel.series)), len(names)))
     columns = pa.array(names).take(np.tile(np.arange(len(names)), len(panel.series)))
     arrays = [series, columns, pa.array(scaler.centre.ravel()), pa.array(scaler.spread.ravel())]
@@ -41,8 +41,8 @@ def read_scaler(data: bytes, panel: Panel, how: Scaling, powers: Powers | None) 
         values = [table.column(name).to_numpy() for name in ("centre", "spread")]
     except (pa.ArrowException, OSError, KeyError) as error:
         raise JobError(f"scaler.parquet cannot be read ({reason(error)})") from None
-    width = len(panel.columns) + len(panel.statics)
-    if names[:width] != [*panel.columns, *panel.statics] or len(names) % width:
+    width = len(panel.inputs)
+    if tuple(names[:width]) != panel.inputs or len(names) % width:
         raise JobError("scaler.parquet is of other columns than the model's; run the sweep again")
     known = {name: row for row, name in enumerate(ids[::width])}
     rows = np.array([known.get(name, -1) for name in panel.series])
@@ -51,7 +51,9 @@ def read_scaler(data: bytes, panel: Panel, how: Scaling, powers: Powers | None) 
     if len(new):
         ends = panel.offsets[1:]
         own = fit_scaler(panel, Parts(panel.offsets[:-1], ends, ends, ends, ends, ends), how, powers)
-        columns = len(panel.columns)  # static features are scaled alike for all series, as in training
+        columns = width - len(
+            panel.statics
+        )  # static features are scaled alike for all series, as in training
         for each, fitted, all_ in zip(found, (own.centre, own.spread), values, strict=True):
             each[new, :columns] = fitted[new, :columns]
             each[new, columns:] = all_[columns:width]

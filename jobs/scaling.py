@@ -49,7 +49,7 @@ class Scaler:
     """Scaled values are ``(value - centre) / spread``, of targets after their power.
 
     Attributes:
-        centre, spread: (1 or series, columns and then static features) float64: the mean and the standard
+        centre, spread: (1 or series, the panel's inputs) float64: the mean and the standard
             deviation over the training part, or the least value and the range; 0 and 1 for the calendar,
             masks and categories.  What is always the same keeps spread 1.
         powers: of the targets; None: as they are.
@@ -100,7 +100,7 @@ def fit_scaler(panel: Panel, parts: Parts, how: Scaling, powers: Powers | None =
     """
     powers = _powers(panel, parts, how.transform) if powers is None else powers
     if how.kind == "none":
-        width = 1, len(panel.columns) + len(panel.statics)
+        width = 1, len(panel.inputs)
         return Scaler(np.zeros(width), np.ones(width), powers)
     transform = None if powers is None else _on_targets(panel, powers)
     moments = training_moments(panel, parts, transform, extremes=how.kind == "min_max")
@@ -110,9 +110,10 @@ def fit_scaler(panel: Panel, parts: Parts, how: Scaling, powers: Powers | None =
         known = moments.count > 0
         found = _spans(moments, how.kind)
         centre, spread = (np.where(known, one, all_) for one, all_ in zip(found, together, strict=True))
-    plain = panel.calendar + panel.masks
-    if plain:
-        centre[:, -plain:], spread[:, -plain:] = 0, 1
+    columns = len(panel.inputs) - len(panel.statics)
+    plain = slice(len(panel.columns) - panel.masks - panel.calendar, columns)
+    centre, spread = (each[:, :columns] for each in (centre, spread))
+    centre[:, plain], spread[:, plain] = 0, 1
     static = _static(panel, how.kind)
     both = (np.repeat(each, len(centre), axis=0) for each in static)
     centre, spread = (np.concatenate(pair, axis=1) for pair in zip((centre, spread), both, strict=True))

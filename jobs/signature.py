@@ -15,7 +15,7 @@ Signature = dict[str, Any]
 
 def signature_of(data: Data, panel: Panel, window: WindowParams, scaler: Scaler) -> Signature:
     """Of a model for such a panel, windows and scaling: inputs by name, their columns in order; outputs."""
-    columns = [*panel.columns, *panel.statics]
+    columns = list(panel.inputs)
     inputs = [_array("values", [None, window.lookback, len(columns)], columns)]
     if panel.known:
         inputs.append(_array("future", [None, window.horizon, panel.known], known_columns(panel)))

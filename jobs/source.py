@@ -13,7 +13,7 @@ from jobs.errors import JobError
 from jobs.listing import Listing, find_shards
 from jobs.where import Condition
 
-_LAYOUT = 3  # of a panel's files, and of how they are made
+_LAYOUT = 4  # of a panel's files, and of how they are made
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,10 @@ def _check_columns(source: str, panel: Panel, signature: Signature, columns: Col
             f"--data {source}: its times are {panel.frequency()} apart, the model's "
             f"{signature['frequency']}; bring the data to the model's frequency (one row has none)"
         )
-    found = [*panel.columns, *panel.statics]
-    if found != signature["inputs"][0]["columns"]:
-        raise JobError(f"--data {source}: gives the columns {', '.join(found)}, not those of the model")
+    if list(panel.inputs) != signature["inputs"][0]["columns"]:
+        raise JobError(
+            f"--data {source}: gives the columns {', '.join(panel.inputs)}, not those of the model"
+        )
 
 
 def _future(uri: str | None, columns: Columns) -> Panel | None:

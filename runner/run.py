@@ -164,9 +164,6 @@ def _note_gaps(spec: Job, panel: Panel) -> None:
         warn(f"column {spec.data.time} has {gaps:,} gaps longer than {panel.frequency()}; {done}")
     for column, count in panel.filled:
         warn(f"column {column} has {count:,} missing values; filled in (data.missing: {missing})")
-    filled = {column for column, _ in panel.filled} & set(spec.data.target)
-    if filled and missing != "mask":
-        warn("scores count filled targets as if they were true; data.missing: mask leaves them out")
 
 
 def _note_small_space(spec: Job) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from jobs.panel import Panel
 from jobs.params import WindowParams
+from jobs.source import Columns
+from tests.jobs.shard_files import read, write
 
 LENGTHS = (40, 7, 19, 60)
 WINDOW = WindowParams(lookback=6, horizon=3, stride=1, evaluation_stride=1, scale="standard")
@@ -57,3 +62,27 @@ def rich_panel(seed: int = 0) -> Panel:
         static=np.array([[1, 0, 5.0], [0, 1, 9], [1, 0, 7], [0, 1, 30]], np.float32),
         statics=("kind=x", "kind=y", "size"),
     )
+
+
+def gaps() -> pd.DataFrame:
+    """Rows of series ``id`` at ``t``: targets, a past and a future covariate, half of their values missing.
+
+    The first ones of each series are known.
+    """
+    rng = np.random.default_rng(1)
+    values = {name: rng.gamma(3.0, 20.0, sum(LENGTHS)) for name in ("a", "b", "past", "rain")}
+    found = pd.DataFrame(values, dtype=np.float32)
+    gone = rng.random(found.shape) < 0.5
+    gone[np.cumsum((0, *LENGTHS[:-1]))] = False
+    found = found.mask(gone)
+    found.insert(0, "t", np.concatenate([np.arange(length) for length in LENGTHS]))
+    found.insert(0, "id", np.repeat(list("pqrs"), LENGTHS))
+    return found
+
+
+def gapped_panel(missing: str = "interpolate") -> Panel:
+    """Of ``gaps``, filled so."""
+    columns = Columns("t", "id", ("a", "b"), ("past",), future=("rain",), missing=missing)
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "a.parquet", **{name: gaps()[name] for name in gaps()})
+        return read(folder, columns)

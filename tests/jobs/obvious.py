@@ -102,6 +102,16 @@ def filled(one: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     return one.ffill().bfill().fillna(0)
 
 
+def away(known: pd.DataFrame) -> pd.DataFrame:
+    """How many rows before each the last known value lies, or, negative, how many behind it the first."""
+    found = {}
+    for name in known:
+        rows = pd.Series(np.arange(len(known)), known.index)
+        source = rows.where(known[name])
+        found[name] = (rows - source.ffill().fillna(source.bfill())).fillna(1)
+    return pd.DataFrame(found, index=known.index)
+
+
 def statics(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """One row a series, one column a feature."""
     once = frame.drop_duplicates("id").sort_values("id")[list(columns.static)]
@@ -133,6 +143,8 @@ def assembled(
     series: Series, known: Series, columns: Columns, calendar_of: tuple[int, str | None], static: pd.DataFrame
 ) -> Panel:
     past = [*columns.target, *columns.past]
+    gone = {name: sum(int((~one[name]).sum()) for one in known.values()) for name in columns.numbers}
+    hidden = columns.missing in {"interpolate", "forward"} and any(gone.values())
     tables = []
     for name, one in series.items():
         parts = [one]
@@ -140,9 +152,10 @@ def assembled(
             parts.append(calendar(one.index, *calendar_of))
         if columns.missing == "mask":
             parts.append((~known[name][past]).astype(float).add_suffix(".missing"))
+        if hidden:
+            parts.append(away(known[name][past]).add_suffix(".missing"))
         tables.append(pd.concat(parts, axis=1))
     features = sum(column.startswith("calendar.") for column in tables[0])
-    gone = {name: sum(int((~one[name]).sum()) for one in known.values()) for name in columns.numbers}
     return Panel(
         columns=tuple(tables[0]),
         targets=len(columns.target),
@@ -153,7 +166,8 @@ def assembled(
         time_type=f"timestamp[ns, tz={calendar_of[1]}]" if calendar_of[1] else "timestamp[ns]",
         known=len(columns.future) + features,
         calendar=features,
-        masks=len(past) if columns.missing == "mask" else 0,
+        masks=len(past) if hidden or columns.missing == "mask" else 0,
+        hidden=hidden,
         static=static.to_numpy(np.float32) if len(static) else None,
         statics=tuple(static),
         filled=tuple((name, count) for name, count in gone.items() if count),

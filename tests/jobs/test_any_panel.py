@@ -120,7 +120,17 @@ def test_any_panel_is_the_obvious_one(columns: Columns, zone: str | None, data: 
     assert found.times.astype("M8[ns]").tolist() == wanted.times.astype("M8[ns]").tolist()
     assert found.offsets.tolist() == wanted.offsets.tolist()
     np.testing.assert_allclose(found.rows, wanted.rows, rtol=1e-5, atol=1e-3)
-    for name in ("targets", "series", "time_type", "known", "calendar", "masks", "statics", "filled"):
+    for name in (
+        "targets",
+        "series",
+        "time_type",
+        "known",
+        "calendar",
+        "masks",
+        "hidden",
+        "statics",
+        "filled",
+    ):
         assert getattr(found, name) == getattr(wanted, name), name
     assert (found.static is None) == (wanted.static is None)
     if wanted.static is not None:

@@ -49,6 +49,10 @@ def test_values_before_between_and_after_known_ones(
     if missing == "mask":
         assert (panel.columns, panel.masks) == (("y", "y.missing"), 1)
         assert panel.rows[:, 1].tolist() == [1, 1, 0, 1, 1, 0, 0, 1]
+        assert (panel.inputs, panel.hidden) == (("y", "y.missing"), False)
+    else:
+        assert panel.rows[:, 1].tolist() == [-2, -1, 0, 1, 2, 0, 0, 1]
+        assert (panel.inputs, panel.hidden) == (("y",), True)
 
 
 def test_the_line_between_two_values_is_one_in_time(tmp_path: Path) -> None:
@@ -73,6 +77,24 @@ def test_masks_are_of_targets_and_past_covariates(tmp_path: Path) -> None:
     assert panel.rows.tolist() == [[1, 1, 2, 0, 1], [1, 1, 2, 1, 0]]
     assert (panel.known, panel.calendar, panel.masks) == (1, 0, 2)
     assert panel.filled == (("y", 1), ("x", 1), ("f", 1))
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "forward"])
+def test_a_column_may_be_named_as_a_mask_that_nobody_sees(tmp_path: Path, missing: str) -> None:
+    shard(tmp_path, [1.0, NAN, 3.0], **{"y.missing": [5.0, 6.0, 7.0]})
+
+    panel = read(tmp_path, Columns("t", None, ("y",), ("y.missing",), missing=missing))
+
+    assert panel.inputs == ("y", "y.missing")
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "forward"])
+def test_nothing_is_hidden_where_nothing_is_missing(tmp_path: Path, missing: str) -> None:
+    shard(tmp_path, [1.0, 2.0])
+
+    panel = read(tmp_path, replace(ONE, missing=missing))
+
+    assert (panel.rows.tolist(), panel.masks, panel.hidden) == ([[1], [2]], 0, False)
 
 
 def test_masks_are_there_where_nothing_is_missing_too(tmp_path: Path) -> None:

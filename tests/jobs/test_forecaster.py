@@ -25,7 +25,7 @@ from jobs.parts import split_panel
 from jobs.scaling import Scaler, Scaling, fit_scaler
 from jobs.windows import make_windows
 from tests.jobs.engine.test_network import cut
-from tests.jobs.layouts import WINDOWS, rich_panel, window
+from tests.jobs.layouts import WINDOWS, gapped_panel, rich_panel, window
 from tests.jobs.small import params
 
 LAYERS = (LayerParams("gru", 5, "tanh", 0.2), LayerParams("lstm", 4, "tanh", 0.0))
@@ -60,7 +60,7 @@ def by_engine(chosen: Params, found: Panel, scaler: Scaler, flat: Any, starts: A
 
 
 @pytest.mark.parametrize("name", WINDOWS)
-@pytest.mark.parametrize("found", [rich_panel(), BARE], ids=["rich", "bare"])
+@pytest.mark.parametrize("found", [rich_panel(), BARE, gapped_panel()], ids=["rich", "bare", "gapped"])
 def test_the_served_model_is_what_was_trained(name: str, found: Panel) -> None:
     chosen = replace(params(layers=LAYERS), window=window(name))
     parts = split_panel(found, Split(validation=6, test=6))

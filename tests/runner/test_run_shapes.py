@@ -144,6 +144,9 @@ def test_series_scaled_by_themselves_are_forecast_new_ones_too(
     out, err = capsys.readouterr()
     assert "18 rows, 6 steps ahead of 3 series" in out
     assert "1 series are not among those of training; each is scaled by its own history" in err
+    frame.assign(sales=frame["sales"].fillna(50)).to_parquet(tmp_path / "whole.parquet", index=False)
+    assert predict(place, "own", "--data", str(tmp_path / "whole.parquet")) == 0
+    capsys.readouterr()
     assert predict(place, "own", "--future", str(place / "future")) == 2
     assert "the job has no future covariates; leave it out" in capsys.readouterr().err
 
