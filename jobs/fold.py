@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from jobs.checkpoint import Arrays
 from jobs.feed import LARGEST_EVALUATED, Order, Passes, batches_of, drawn, even_batch
 from jobs.learner import Ask, Learner, Pass, Rates, Validation
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.parts import Parts
 from jobs.scaling import Scaler
+from jobs.trainstate import Arrays
 from jobs.windows import make_windows
 
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Container
 from typing import Any
 
-from jobs.checkpoint import TrainState
 from jobs.report import Hooks
+from jobs.trainstate import TrainState
 
 _SECONDS = 30.0  # of work that a killed machine may cost a trial between its milestones
 

@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from jobs.checkpoint import Arrays
 from jobs.cudnn import off_cudnn
 from jobs.cut import Cutter
 from jobs.engine.kernels import KernelNetwork
@@ -25,6 +24,7 @@ from jobs.feed import LARGEST_EVALUATED, Feed, Order, batches_of
 from jobs.panel import Indices, Panel
 from jobs.params import NetworkParams, Params
 from jobs.scaling import Scaler
+from jobs.trainstate import Arrays
 
 _XLA_PAYS = 60_000  # steps of a recurrence, from where on XLA's speed outweighs its compilation
 _XLA_PAYS_EVALUATING = 8_000  # the batches are larger, and there is only half a program to compile

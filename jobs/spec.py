@@ -131,8 +131,9 @@ class Search(Section):
     """Which configurations are tried and which of them are stopped early."""
 
     algorithm: Literal["random"] = "random"
-    scheduler: Literal["none", "asha", "hyperband"] = "asha"
+    scheduler: Literal["none", "asha", "hyperband", "median", "pbt"] = "asha"
     factor: Annotated[int, Field(ge=2)] = 3
+    promotion: bool = False  # of asha: trials wait at rungs and the best go on, none is stopped too early
     resource: Literal["epochs", "windows", "auto"] = "auto"  # of rungs; auto: windows if passes are long
     windows: Positive = 65_536  # trained on between two validations, where windows are counted
     min_epochs: Positive | None = None  # passes before the first rung; null: one epoch, or those windows
@@ -186,6 +187,8 @@ class Job(Section):
                 "search.trials: hyperband decides the number of trials from train.max_epochs, search.factor "
                 "and search.hyperband_iterations; leave trials out"
             )
+        if search.promotion and search.scheduler != "asha":
+            raise ValueError(f"search.promotion is asha's; with scheduler: {search.scheduler} leave it out")
         if search.min_epochs is not None and search.min_epochs > self.train.max_epochs:
             raise ValueError(
                 f"search.min_epochs={search.min_epochs} is above train.max_epochs={self.train.max_epochs}"

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jobs.checkpoint import Arrays, Progress, TrainState, model_bytes
+from jobs.checkpoint import model_bytes
 from jobs.fold import Fold, Folds, Found
 from jobs.forecaster import build_forecaster
 from jobs.keeper import Keeper
@@ -19,6 +19,7 @@ from jobs.parts import Parts
 from jobs.report import EpochReport, Hooks
 from jobs.scaling import Scaler
 from jobs.schedules import PLATEAU_FACTOR, constant, cosine, plateaus
+from jobs.trainstate import Arrays, Progress, TrainState
 from jobs.vitals import finite, metrics_of, vitals_of
 
 

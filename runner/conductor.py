@@ -1,16 +1,14 @@
 """One sweep's logic, apart from where it runs: which leg comes next and what a report means.
 
 A *leg* is a stretch of one trial's training between two decisions of the scheduler.  Every event is journaled
-before it is acted on and then applied by the same code that replays a journal, so a resumed sweep stands
-where the interrupted one stood.
+before it is acted on and then applied by the same code that replays a journal (``runner.state``).
 """
 
 from __future__ import annotations
 
-import math
+import re
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
@@ -21,13 +19,15 @@ from jobs.report import EpochReport
 from jobs.spec import Job
 from runner.journal import Event
 from runner.legs import Leg
+from runner.mutation import mutated
 from runner.results import ENDED, Results, Trial
-from runner.rungs import Decision
-from runner.schedulers import Scheduler
-from runner.search import Searcher, planned_trials
+from runner.schedulers.rule import Scheduler
+from runner.schedulers.rungs import Decision
+from runner.searchers.rule import Searcher
+from runner.state import State
 
 _MAX_LOSSES = 3  # times a trial may lose its worker before it counts as failed
-_HOPELESS = 3  # failures without a single result after which the sweep gives up
+_HOPELESS = 5  # trials that fail in the same way, before any has a result, after which the sweep gives up
 
 
 class Log(Protocol):
@@ -37,43 +37,61 @@ class Log(Protocol):
         """Write one event before it is acted on."""
 
 
+def _nothing(donor: str, heir: str) -> None:
+    del donor, heir
+
+
 class Conductor:
     """Decides, journals and remembers; whoever runs the legs calls it with what happens."""
 
     def __init__(
-        self, job: Job, searcher: Searcher, scheduler: Scheduler, log: Log, past: Sequence[Event] = ()
+        self,
+        job: Job,
+        searcher: Searcher,
+        scheduler: Scheduler,
+        log: Log,
+        past: Sequence[Event] = (),
+        inherit: Callable[[str, str], None] = _nothing,
     ) -> None:
-        """Stand where the events in ``past`` end; new ones go to ``log``."""
+        """Stand where the events in ``past`` end; new ones go to ``log``.
+
+        ``inherit`` gives a trial (the second) the saved state of another (the first).
+        """
         self._job, self._searcher, self._scheduler, self._log = job, searcher, scheduler, log
-        space = space_of(job)
-        self.planned = planned_trials(job.search.trials, space, scheduler)
-        self._alike = alike(space, self.planned)
-        self.results = Results()
-        self.stopping = False
-        self.beaten: list[str] = []  # ended trials whose checkpoints nobody needs any more
-        self.kept: list[
-            str
-        ] = []  # ended trials that were the best so far: their model is needed, their state not
-        self._running: set[str] = set()
-        self._waiting: set[str] = set()  # paused until the scheduler settles them
-        self._queue: deque[str] = deque()
-        self._verdicts: dict[str, str] = {}  # trials that must end, and in which state
-        self._best: Trial | None = None  # of those that ended
+        self._inherit = inherit
+        self._space = space_of(job)
+        self.state = State(searcher, scheduler)
+        self.stopping = False  # everything leaves at once
+        self.draining = False  # everything leaves at its next rung
+        self.departing: set[str] = set()  # trials that have come to one and are to save and leave
         self._losses: dict[str, int] = {}
         for event in past:
-            self._apply(event)
-        searcher.seen(trial.values for trial in self.results.trials.values())
-        self._take_up()
+            self.state.apply(event)
+        for heir, donor in self.state.copies.items():
+            inherit(donor, heir)
+        self._alike = alike(self._space, self.planned)
+        self.state.take_up()
+        self._execute()
+
+    @property
+    def results(self) -> Results:
+        """What readers of the journal see."""
+        return self.state.results
+
+    @property
+    def planned(self) -> int:
+        """How many trials the sweep will have."""
+        return self.results.planned or 0
 
     @property
     def running(self) -> int:
         """How many legs are being run."""
-        return len(self._running)
+        return len(self.state.running)
 
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing is left to run."""
-        return not self._running and (self.stopping or self.complete or self.hopeless)
+        return not self.running and (self.stopping or self.draining or self.complete or self.hopeless)
 
     @property
     def complete(self) -> bool:
@@ -82,38 +100,51 @@ class Conductor:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the first trials have all failed and no other has a result."""
-        failed = self.results.failed
-        if failed < min(_HOPELESS, self.planned) or failed < self.results.ended:
+        """Whether the first trials have all failed in the same way and no other has a result."""
+        results = self.results
+        if results.failed < _HOPELESS or results.failed < results.ended or results.best() is not None:
             return False
-        return self.results.best() is None
+        first = results.failures()[:_HOPELESS]
+        return len({re.sub(r"\d+", "#", trial.error or "") for trial in first}) == 1
 
     def next_leg(self) -> Leg | None:
         """The leg to run now, promotions first; None when there is none at the moment."""
-        if self.stopping or self.hopeless:
+        if self.stopping or self.draining or self.hopeless:
             return None
-        if not self._queue and len(self.results.trials) < self.planned:
-            self._ask()
-        if not self._queue:
+        trial = self._next_trial()
+        if trial is None:
             return None
-        trial = self.results.trials[self._queue[0]]
         self._write({"event": "leg", "trial": trial.id, "epoch": trial.epochs_trained})
         return self._leg(trial)
 
+    def _next_trial(self) -> Trial | None:
+        results = self.results
+        if not self.state.queue:
+            number = self._scheduler.promotable()
+            if number is not None:
+                return results.trials[results.numbered[number]]
+            if len(results.trials) < self.planned:
+                self._ask()
+        return results.trials[self.state.queue[0]] if self.state.queue else None
+
     def on_report(self, trial_id: str, report: EpochReport) -> Decision:
         """Journal an epoch's report, then decide what becomes of the trial."""
-        trial = self.results.trials[trial_id]
+        trial, rung = self.results.trials[trial_id], False
         if report.epoch > trial.epochs_trained:
             rung = report.epoch in self._scheduler.milestones(trial.number)
             self._write({"event": "result", "trial": trial_id, **asdict(report), "rung": rung})
         elif report.ended:  # trained again after a crash, to the same end
-            self._verdicts[trial_id] = report.ended
+            self.state.verdicts[trial_id] = report.ended
+        waits = trial_id in self.state.waiting or trial_id in self.state.heirs
+        if waits:
+            self._write({"event": "pause", "trial": trial_id})
         self._execute()
         if trial.state in ENDED:
             return Decision.STOP
-        if trial_id in self._waiting:
-            self._write({"event": "pause", "trial": trial_id})
+        if waits:
             return Decision.PAUSE
+        if rung and self.draining:
+            self.departing.add(trial_id)
         return Decision.CONTINUE
 
     def on_failed(self, trial_id: str, error: str) -> None:
@@ -123,21 +154,20 @@ class Conductor:
 
     def on_lost(self, trial_id: str, error: str) -> None:
         """The trial's worker is gone; it runs again from its last saved state, a few times at most."""
-        if trial_id not in self._running:
+        if trial_id not in self.state.running:
             return  # it had been decided on already
         self._losses[trial_id] = self._losses.get(trial_id, 0) + 1
         if self._losses[trial_id] >= _MAX_LOSSES:
             self.on_failed(trial_id, f"lost its worker {_MAX_LOSSES} times, at last by this: {error}")
             return
         self.on_suspended(trial_id)
-        self._queue.append(trial_id)
+        self.state.queue.append(trial_id)
 
     def on_exhausted(self, trial_id: str, error: str) -> None:
         """The trial needs more of the GPU's memory than its share; it has another try, with twice as much."""
         trial, share = self.results.trials[trial_id], self._job.resources.gpu
         if trial.gpu is None and share < 1:
             self._write({"event": "grow", "trial": trial_id, "gpu": min(1.0, 2 * share), "error": error})
-            self._queue.appendleft(trial_id)
             return
         self.on_failed(
             trial_id,
@@ -147,23 +177,35 @@ class Conductor:
 
     def on_suspended(self, trial_id: str) -> None:
         """The trial left its worker before a decision, with or without having saved its state."""
+        self.departing.discard(trial_id)
         self._write({"event": "pause", "trial": trial_id})
 
     def stop(self) -> None:
-        """Start nothing new."""
+        """Start nothing new; what runs saves and leaves."""
         self.stopping = True
 
+    def drain(self) -> None:
+        """Start nothing new; what runs goes on to its next rung."""
+        self.draining = True
+
+    def retry(self) -> None:
+        """Have every failed trial begin once more."""
+        for trial in self.results.failures():
+            self._losses.pop(trial.id, None)
+            self._write({"event": "retry", "trial": trial.id})
+
     def _ask(self) -> None:
-        number = len(self.results.trials)
-        values = self._searcher.ask(number)
+        number, given = len(self.results.trials), self.state.given
+        values = given[number]["values"] if number < len(given) else self._searcher.ask(number)
+        if values is None:
+            return
         event: Event = {"event": "trial", "trial": f"{number:05d}", "number": number, "values": values}
         if self._job.resources.gpu:
             event["off_cudnn"] = off_cudnn(resolve(self._job, values).network, self._job.backend)
         self._write(event)
-        self._queue.append(f"{number:05d}")
 
     def _leg(self, trial: Trial) -> Leg:
-        rungs = self._scheduler.milestones(trial.number)
+        rungs, best = self._scheduler.milestones(trial.number), self.state.best
         return Leg(
             trial=trial.id,
             number=trial.number,
@@ -174,83 +216,23 @@ class Conductor:
             rungs=rungs,
             alike=self._alike,
             pauses=self._scheduler.pauses,
-            to_beat=self._best.score if self._best else None,
+            to_beat=best.score if best else None,
             gpu=trial.gpu or self._job.resources.gpu,
         )
 
     def _write(self, event: Event) -> None:
         event["time"] = time.time()
         self._log.append(event)
-        self._apply(event)
+        self.state.apply(event)
 
     def _execute(self) -> None:
-        """End the trials on which the events so far have passed a verdict."""
-        while self._verdicts:
-            trial_id, state = next(iter(self._verdicts.items()))
-            self._write({"event": "end", "trial": trial_id, "state": state, "error": None})
-
-    def _apply(self, event: Event) -> None:
-        """Move on by one event, live or replayed."""
-        self.results.apply(event)
-        trial = self.results.trials.get(event.get("trial", ""))
-        if trial is None:
-            return
-        match event["event"]:
-            case "leg":
-                if trial.id in self._queue:
-                    self._queue.remove(trial.id)
-                self._running.add(trial.id)
-            case "pause" | "grow":
-                self._running.discard(trial.id)
-            case "result":
-                self._judge(trial, event)
-            case "end":
-                self._end(trial)
-
-    def _judge(self, trial: Trial, event: Event) -> None:
-        if event["ended"]:
-            self._verdicts[trial.id] = event["ended"]
-            return
-        if not event["rung"]:
-            return
-        best = math.inf if trial.score is None else trial.score
-        match self._scheduler.on_result(trial.number, event["epoch"], best):
-            case Decision.STOP:
-                self._verdicts[trial.id] = "stopped_early"
-            case Decision.PAUSE:
-                self._waiting.add(trial.id)
-            case Decision.CONTINUE:
-                pass
-        self._take_settled()
-
-    def _end(self, trial: Trial) -> None:
-        self._running.discard(trial.id)
-        self._waiting.discard(trial.id)
-        self._verdicts.pop(trial.id, None)
-        if trial.state != "stopped_early":  # the scheduler knows of those: it stopped them
-            lost = trial.state != "done" or trial.score is None
-            self._scheduler.on_end(trial.number, math.inf if lost else float(trial.score or 0))
-            self._take_settled()
-        loser: Trial | None = trial
-        if trial.eligible and (self._best is None or trial.rank() < self._best.rank()):
-            loser, self._best = self._best, trial
-            self.kept.append(trial.id)
-        if loser is not None:
-            self.beaten.append(loser.id)
-
-    def _take_settled(self) -> None:
-        for number, decision in self._scheduler.settled():
-            trial_id = self.results.numbered[number]
-            self._waiting.discard(trial_id)
-            if decision is Decision.CONTINUE:
-                self._queue.append(trial_id)
-            else:
-                self._verdicts[trial_id] = "stopped_early"
-
-    def _take_up(self) -> None:
-        """After a replay: run again what was running, and write down verdicts that were not."""
-        self._running.clear()
-        self._execute()
-        settled = self._waiting | set(self._queue)
-        open_trials = (t.id for t in self.results.trials.values() if t.state not in ENDED)
-        self._queue.extendleft(reversed([trial_id for trial_id in open_trials if trial_id not in settled]))
+        """Carry out what the events so far have decided: ends, and weights that go from one to another."""
+        state = self.state
+        while state.verdicts:
+            trial_id, fate = next(iter(state.verdicts.items()))
+            self._write({"event": "end", "trial": trial_id, "state": fate, "error": None})
+        for heir, donor in list(state.heirs.items()):
+            trial, values = self.results.trials[heir], self.results.trials[donor].values
+            values = mutated(self._space, values, [self._job.search.seed, trial.number, trial.epochs_trained])
+            self._write({"event": "exploit", "trial": heir, "donor": donor, "values": values})
+            self._inherit(donor, heir)

@@ -18,8 +18,8 @@ from jobs.parts import parts_of, short_series
 from jobs.spec import Job
 from jobs.windows import count_windows
 from runner.quiet import start_keras
-from runner.schedulers import make_scheduler
-from runner.search import planned_trials
+from runner.schedulers.choice import make_scheduler
+from runner.searchers.choice import make_searcher, planned_trials
 from runner.show import print_json, value
 
 
@@ -29,7 +29,8 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     size = space.size()
     values = space.sample(np.random.default_rng([job.search.seed, 0]))
     params, fidelity = resolve(job, values), fidelity_of(job, panel)
-    planned = planned_trials(job.search.trials, space, make_scheduler(job, fidelity))
+    scheduler, searcher = make_scheduler(job, fidelity), make_searcher(job, space)
+    planned = planned_trials(job.search.trials, space, scheduler, searcher)
     channels = panel.targets if params.window.channel_independent else 1
     counts = count_windows(parts_of(job, panel), params.window, channels)
     summary, parameters = _summary(job, params, panel)

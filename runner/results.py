@@ -112,7 +112,7 @@ class Results:
             self.apply(event)
 
     def apply(self, event: Event) -> None:
-        """Add one event."""
+        """Add one event; one of a later version, that an older reader can do without, changes nothing."""
         self._clock(event)
         match event["event"]:
             case "start":
@@ -120,36 +120,38 @@ class Results:
                 self.planned = event.get("planned")
                 self.fidelity = Fidelity(**event.get("fidelity", {}))
                 self._suspend_running()
-            case "trial":
-                trial = Trial(
-                    event["trial"],
-                    event["number"],
-                    event["values"],
-                    fidelity=self.fidelity,
-                    off_cudnn=event.get("off_cudnn"),
-                )
-                self.trials[trial.id] = trial
-                self.numbered.append(event["trial"])
-            case "leg":
-                trial = self.trials[event["trial"]]
-                trial.state = "running"
-            case "result":
-                self._result(event)
-            case "pause":
-                self.trials[event["trial"]].state = "paused"
-            case "grow":
-                trial = self.trials[event["trial"]]
-                trial.state, trial.gpu = "paused", event["gpu"]
-            case "end":
-                trial = self.trials[event["trial"]]
-                trial.state, trial.error = event["state"], event["error"]
-                self.ended += 1
-                self.failed += trial.state == "failed"
             case "finish":
                 self.state = event["state"]
                 self._suspend_running()
-            case _:
-                pass  # a later version's event that an older reader can do without
+            case "trial":
+                self._add(event["trial"], event["number"], event["values"], event.get("off_cudnn"))
+                self.numbered.append(event["trial"])
+            case "result":
+                self._result(event)
+            case kind if event.get("trial") in self.trials:
+                self._move(self.trials[event["trial"]], kind, event)
+
+    def _add(self, trial: str, number: int, values: Values, off_cudnn: str | None) -> None:
+        self.trials[trial] = Trial(trial, number, values, fidelity=self.fidelity, off_cudnn=off_cudnn)
+
+    def _move(self, trial: Trial, kind: str, event: Event) -> None:
+        """A trial goes on, waits or ends."""
+        match kind:
+            case "leg":
+                trial.state = "running"
+            case "pause":
+                trial.state = "paused"
+            case "grow":
+                trial.state, trial.gpu = "paused", event["gpu"]
+            case "exploit":
+                trial.state, trial.values = "paused", event["values"]
+            case "end":
+                trial.state, trial.error = event["state"], event["error"]
+                self.ended += 1
+                self.failed += trial.state == "failed"
+            case "retry":
+                self._add(trial.id, trial.number, trial.values, trial.off_cudnn)
+                self.ended, self.failed = self.ended - 1, self.failed - 1
 
     def mark_interrupted(self) -> None:
         """Whoever ran the sweep died without a word."""

@@ -20,6 +20,7 @@ from jobs.jobfile import dump_job
 from jobs.panel import Panel
 from jobs.params import resolve, space_of
 from jobs.spec import Job, Resources
+from jobs.trainstate import TrainState
 from runner.conductor import Conductor
 from runner.errors import Interrupted
 from runner.exam import Exam
@@ -27,8 +28,8 @@ from runner.journal import VERSION, Event, Journal, read_journal
 from runner.legs import LegConfig
 from runner.publish import Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
-from runner.schedulers import make_scheduler
-from runner.search import RandomSearch, planned_trials
+from runner.schedulers.choice import make_scheduler
+from runner.searchers.choice import make_searcher, planned_trials
 from runner.signals import stop_on_signals
 from runner.silence import Silence
 from runner.tidy import Tidy
@@ -101,23 +102,30 @@ class _Sweep:
         try:
             fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
             space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
+            searcher = make_searcher(self.job, space)
             start: Event = {
                 "event": "start",
                 "version": VERSION,
                 "time": time.time(),
                 "versions": versions(),
-                "planned": planned_trials(self.job.search.trials, space, scheduler),
+                "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
                 "fidelity": fidelity.to_json(),
             }
             journal.append(start)
-            searcher = RandomSearch(space, self.job.search.seed)
-            conductor = Conductor(self.job, searcher, scheduler, journal, [*past, start])
+            conductor = Conductor(self.job, searcher, scheduler, journal, [*past, start], self._inherit)
             state = self._train_and_publish(conductor, journal)
         finally:
             journal.close()
         if state == "interrupted":
             raise Interrupted
         return conductor.results
+
+    def _inherit(self, donor: str, heir: str) -> None:
+        """Have a trial go on from the weights that another has saved; without them it keeps its own."""
+        paths = [self.folder.state(trial) for trial in (donor, heir)]
+        if all(map(self.folder.exists, paths)):
+            theirs, own = (TrainState.from_bytes(self.folder.read(path)) for path in paths)
+            self.folder.write(paths[1], own.inherited(theirs).to_bytes())
 
     def _train_and_publish(self, conductor: Conductor, journal: Journal) -> str:
         state = "failed"

@@ -24,12 +24,12 @@ class Tidy:
     def tidy(self) -> None:
         """Delete what the last decisions left over; now and then, see to the limit."""
         folder, conductor = self._folder, self._conductor
-        if conductor.kept and folder.models_of(conductor.kept[-1]):
-            self._champion = conductor.kept[-1]
-        while conductor.kept:
-            folder.delete(folder.state(conductor.kept.pop()))
-        while conductor.beaten:
-            loser = conductor.beaten.pop()
+        if conductor.state.kept and folder.models_of(conductor.state.kept[-1]):
+            self._champion = conductor.state.kept[-1]
+        while conductor.state.kept:
+            folder.delete(folder.state(conductor.state.kept.pop()))
+        while conductor.state.beaten:
+            loser = conductor.state.beaten.pop()
             if loser != self._champion:  # the only model, if the trial that beat it has left none
                 folder.delete(folder.checkpoint(loser))
         if self._limit is not None and time.monotonic() - self._looked > _LOOK_SECONDS:

@@ -24,7 +24,7 @@ from jobs.report import EpochReport
 from runner.conductor import Conductor
 from runner.exam import Exam
 from runner.legs import LegConfig, Work
-from runner.rungs import Decision
+from runner.schedulers.rungs import Decision
 from runner.silence import Silence
 
 _LEAVING = 3.0  # seconds a leg has to save, leave and say so, when the sweep is being stopped

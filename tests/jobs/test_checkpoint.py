@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from jobs.checkpoint import Progress, TrainState, load_model, model_bytes
+from jobs.checkpoint import load_model, model_bytes
 from jobs.errors import JobError
 from jobs.report import EpochReport
+from jobs.trainstate import Progress, TrainState
 
 INF = math.inf
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from jobs.checkpoint import TrainState
 from jobs.dataspec import Split
 from jobs.parts import split_folds, split_panel
 from jobs.scaling import Scaling, fit_scaler
+from jobs.trainstate import TrainState
 from jobs.windows import make_windows
 from tests.jobs.layouts import window
 from tests.jobs.listener import task, trained

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.checkpoint import TrainState, load_model
+from jobs.checkpoint import load_model
 from jobs.cut import Cutter
 from jobs.errors import JobError
 from jobs.forecast import Served
 from jobs.params import Params
 from jobs.train import Task
+from jobs.trainstate import TrainState
 from jobs.windows import make_windows
 from tests.jobs.listener import Listener, task, trained
 from tests.jobs.small import params

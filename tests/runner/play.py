@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from runner.rungs import Decision
-from runner.schedulers import Scheduler
+from runner.schedulers.rule import Fate, Scheduler
+from runner.schedulers.rungs import Decision
 from tests.runner.curves import Curve
 
-Call = tuple[str, int, int, float]
+Call = tuple[str, int, int, float, float]
 
 
 @dataclass
@@ -22,32 +22,41 @@ class Play:
     scheduler: Scheduler
     calls: list[Call] = field(default_factory=list)
     answers: list[Decision | None] = field(default_factory=list)
-    settled: list[tuple[int, int, Decision]] = field(default_factory=list)  # after which call
+    settled: list[tuple[int, Fate]] = field(default_factory=list)  # after which call
     epochs: dict[int, int] = field(default_factory=dict)
     ends: dict[int, str] = field(default_factory=dict)
 
-    def tell(self, kind: str, number: int, epoch: int, best: float) -> Decision | None:
-        self.calls.append((kind, number, epoch, best))
-        if kind == "end":
-            self.scheduler.on_end(number, best)
-            answer = None
-        else:
-            answer = self.scheduler.on_result(number, epoch, best)
+    def tell(
+        self, kind: str, number: int, epoch: int = 0, best: float = math.inf, score: float = math.inf
+    ) -> Decision | None:
+        self.calls.append((kind, number, epoch, best, score))
+        answer = None
+        match kind:
+            case "expect":
+                self.scheduler.expect(number)
+            case "leg":
+                self.scheduler.on_leg(number)
+            case "end":
+                self.scheduler.on_end(number, best)
+            case "result":
+                answer = self.scheduler.on_result(number, epoch, best, score)
         self.answers.append(answer)
-        self.settled += [(len(self.calls), number, fate) for number, fate in self.scheduler.settled()]
+        self.settled += [(len(self.calls), fate) for fate in self.scheduler.settled()]
         return answer
 
 
 def play(scheduler: Scheduler, curves: list[Curve], workers: int, rng: np.random.Generator) -> Play:
     """Run trials to their ends, whichever of the running ones comes next being chance."""
     done = Play(scheduler)
+    done.tell("expect", len(curves))
     fresh, ready = deque(range(len(curves))), deque[int]()
     running: list[int] = []
     paused: set[int] = set()
     heard = 0
     while len(done.ends) < len(curves):
-        while len(running) < workers and (ready or fresh):
-            running.append((ready or fresh).popleft())
+        while len(running) < workers and (number := choose(scheduler, ready, paused, fresh)) is not None:
+            done.tell("leg", number)
+            running.append(number)
         assert running, f"dead-lock: {len(paused)} trials wait and nobody runs"
         number = running.pop(int(rng.integers(len(running))))
         answer = advance(done, curves[number], number)
@@ -55,15 +64,26 @@ def play(scheduler: Scheduler, curves: list[Curve], workers: int, rng: np.random
             running.append(number)
         elif answer is Decision.PAUSE:
             paused.add(number)
-        for _, settled, fate in done.settled[heard:]:
-            paused.remove(settled)
-            if fate is Decision.CONTINUE:
-                ready.append(settled)
+        for _, fate in done.settled[heard:]:
+            paused.remove(fate.number)
+            if fate.decision is Decision.CONTINUE:
+                ready.append(fate.number)
             else:
-                done.ends[settled] = "stopped_early"
+                done.ends[fate.number] = "stopped_early"
         heard = len(done.settled)
-    assert (running, list(ready), paused) == ([], [], set())
+    assert (running, list(ready), paused, scheduler.promotable()) == ([], [], set(), None)
     return done
+
+
+def choose(scheduler: Scheduler, ready: deque[int], paused: set[int], fresh: deque[int]) -> int | None:
+    """Who runs next: whoever may go on, else a new trial."""
+    if ready:
+        return ready.popleft()
+    number = scheduler.promotable()
+    if number is not None:
+        paused.remove(number)
+        return number
+    return fresh.popleft() if fresh else None
 
 
 def advance(done: Play, curve: Curve, number: int) -> Decision | None:
@@ -74,8 +94,8 @@ def advance(done: Play, curve: Curve, number: int) -> Decision | None:
     if end <= milestone:  # what ends by itself at a milestone is not asked about
         done.epochs[number], done.ends[number] = end, state
         return done.tell("end", number, end, curve.best(end) if state == "done" else math.inf)
-    done.epochs[number] = int(milestone)
-    answer = done.tell("result", number, int(milestone), curve.best(int(milestone)))
+    done.epochs[number] = epoch = int(milestone)
+    answer = done.tell("result", number, epoch, curve.best(epoch), curve.scores[epoch - 1])
     if answer is Decision.STOP:
         done.ends[number] = "stopped_early"
     return answer

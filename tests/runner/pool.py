@@ -13,12 +13,10 @@ from jobs.spec import Job
 from runner.conductor import Conductor
 from runner.journal import Event
 from runner.legs import Leg
-from runner.rungs import Decision
-from runner.schedulers import make_scheduler
-from runner.search import RandomSearch
+from runner.schedulers.choice import make_scheduler
+from runner.schedulers.rungs import Decision
+from runner.searchers.choice import make_searcher, planned_trials
 from tests.runner.curves import Curve
-
-START: Event = {"event": "start", "version": 1, "time": 0.0, "versions": {}}
 
 
 class Lines(list[Event]):
@@ -98,7 +96,20 @@ class Pool:
         return True
 
 
+def start_of(job: Job) -> Event:
+    """A process begins to run the sweep."""
+    space = space_of(job)
+    scheduler, searcher = make_scheduler(job, PASSES), make_searcher(job, space)
+    planned = planned_trials(job.search.trials, space, scheduler, searcher)
+    return {"event": "start", "version": 1, "time": 0.0, "versions": {}, "planned": planned}
+
+
 def make_conductor(job: Job, past: Sequence[Event], log: Lines) -> Conductor:
     """A conductor as ``run_sweep`` makes it."""
-    space = space_of(job)
-    return Conductor(job, RandomSearch(space, job.search.seed), make_scheduler(job, PASSES), log, past)
+    return Conductor(job, make_searcher(job, space_of(job)), make_scheduler(job, PASSES), log, past)
+
+
+def fresh_conductor(job: Job) -> Conductor:
+    """One of a sweep that begins."""
+    start = start_of(job)
+    return make_conductor(job, [start], Lines([start]))

@@ -12,7 +12,7 @@ from runner.conductor import Conductor
 from runner.journal import Event
 from runner.results import ENDED
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
-from tests.runner.pool import START, Lines, Pool, make_conductor
+from tests.runner.pool import Lines, Pool, make_conductor, start_of
 from tests.runner.test_conductor import SCHEDULERS, job_of, journal, new_pool
 
 FORGOTTEN = {"start", "finish", "leg", "pause"}
@@ -25,12 +25,13 @@ def timeless(events: list[Event]) -> list[Event]:
 
 def state(conductor: Conductor) -> dict[str, Any]:
     """All that later decisions depend on; what runs counts as what is to be run."""
+    found = conductor.state
     return {
         "scheduler": vars(conductor._scheduler),
-        "known": conductor._searcher._known,  # type: ignore[attr-defined]
-        "waiting": conductor._waiting,
-        "open": sorted({*conductor._queue, *conductor._running} - conductor._waiting),
-        "best": conductor._best and conductor._best.id,
+        "searcher": {k: v for k, v in vars(conductor._searcher).items() if k != "_space"},
+        "waiting": found.waiting,
+        "open": sorted({*found.queue, *found.running} - found.waiting),
+        "best": found.best and found.best.id,
         "trials": {
             t.id: (t.score, t.epoch, t.epochs_trained, t.rung, t.history, t.state in ENDED)
             for t in conductor.results.trials.values()
@@ -40,7 +41,7 @@ def state(conductor: Conductor) -> dict[str, Any]:
 
 def go_on(job: Job, pool: Pool, past: list[Event], workers: int) -> Pool:
     """A new process on what the old one left: the journal's beginning and the saved states."""
-    log = Lines([*past, START])
+    log = Lines([*past, start_of(job)])
     conductor = make_conductor(job, log, log)
     return Pool(conductor, pool.curves, workers, pool.rng, saved=dict(pool.saved))
 

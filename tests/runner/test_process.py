@@ -17,11 +17,11 @@ from pyarrow import fs as pafs
 
 from cluster.processes import Process, descendants, find, wait_gone
 from cluster.storage import Storage, SweepFolder
-from jobs.checkpoint import TrainState
 from jobs.jobfile import dump_job, load_job
 from jobs.params import resolve
 from jobs.sample import sample_panel
 from jobs.spec import Job
+from jobs.trainstate import TrainState
 from runner.data import open_job_panel
 from runner.process import Message, WorkerProcess
 

@@ -12,7 +12,7 @@ from jobs.spec import Job
 from runner.conductor import Conductor
 from runner.progress import LineProgress, LiveProgress
 from tests.runner.curves import draw_curves, make_job
-from tests.runner.pool import START, Lines, Pool, make_conductor
+from tests.runner.pool import Pool, fresh_conductor
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def job() -> Job:
 @pytest.fixture
 def conductor(job: Job) -> Conductor:
     """Two trials at work, some epochs in."""
-    conductor = make_conductor(job, [START], Lines())
+    conductor = fresh_conductor(job)
     pool = Pool(conductor, draw_curves(1, 6, 9, trouble=0.0), 2, np.random.default_rng(0))
     pool.run(steps=6)
     return conductor
@@ -66,7 +66,7 @@ def test_after_ctrl_c_it_says_that_it_is_stopping(job: Job, conductor: Conductor
 
 
 def test_time_left_is_guessed_once_three_trials_have_ended(job: Job) -> None:
-    conductor = make_conductor(job, [START], Lines())
+    conductor = fresh_conductor(job)
     progress = LiveProgress(job)
     progress.watch(conductor, "training")
     assert "left" not in _drawn(progress)

@@ -11,7 +11,7 @@ from jobs.report import EpochReport
 from runner.conductor import Conductor
 from runner.tidy import Tidy
 from tests.runner.curves import make_job
-from tests.runner.pool import START, Lines, make_conductor
+from tests.runner.pool import fresh_conductor
 
 SIZE = 1_000  # bytes of a state and of a model
 
@@ -29,7 +29,7 @@ def conductor() -> Conductor:
         train={"max_epochs": 9},
         model={"units": "{int: {min: 1, max: 1000}}"},
     )
-    found = make_conductor(job, [START], Lines([START]))
+    found = fresh_conductor(job)
     for score in (0.3, 0.2, 0.1):
         leg = found.next_leg()
         assert leg is not None
@@ -85,8 +85,8 @@ def test_a_limit_is_looked_at_now_and_then(folder: SweepFolder, conductor: Condu
 
 def test_what_the_decisions_left_over_goes(folder: SweepFolder, conductor: Conductor) -> None:
     keep(folder, *ALL)
-    conductor.beaten.append("00001")
-    conductor.kept.append("00002")
+    conductor.state.beaten.append("00001")
+    conductor.state.kept.append("00002")
 
     Tidy(folder, conductor, None).tidy()
 
@@ -99,17 +99,17 @@ def test_the_best_trial_of_before_stays_until_the_next_ones_model_is_there(
     """What was journaled may, after a crash, be trained again without a model that is as good."""
     tidy = Tidy(folder, conductor, None)
     keep(folder, "00000", "00001", "00002")
-    conductor.kept.append("00000")
+    conductor.state.kept.append("00000")
     tidy.tidy()
     folder.delete(folder.checkpoint("00001"))
 
-    conductor.kept.append("00001")
-    conductor.beaten.append("00000")
+    conductor.state.kept.append("00001")
+    conductor.state.beaten.append("00000")
     tidy.tidy()
     assert standing(folder) == {"00000": 1, "00002": 2}
 
-    conductor.kept.append("00002")
-    conductor.beaten.append("00001")
+    conductor.state.kept.append("00002")
+    conductor.state.beaten.append("00001")
     tidy.tidy()
     assert standing(folder) == {"00000": 1, "00002": 1}  # the end takes the other away
 

@@ -23,7 +23,7 @@ from runner.legs import LegConfig
 from runner.silence import Silence
 from runner.trials import LegScheduler, LegSource
 from tests.runner.curves import make_job
-from tests.runner.pool import START, Lines, make_conductor
+from tests.runner.pool import fresh_conductor
 
 GO_ON, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 
@@ -234,7 +234,7 @@ def tune(monkeypatch: pytest.MonkeyPatch) -> Tune:
         train={"max_epochs": 9},
         model={"units": "{int: {min: 1, max: 1000}}"},
     )
-    return Tune(make_conductor(job, [START], Lines([START])))
+    return Tune(fresh_conductor(job))
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def on_gpu(tune: Tune) -> Tune:
         search={"trials": 4}, resources={"gpu": 0.25}, model={"units": "{int: {min: 1, max: 1000}}"}
     )
     del tune  # but for what it has put in Ray's place
-    return Tune(make_conductor(job, [START], Lines([START])), resources=job.resources)
+    return Tune(fresh_conductor(job), resources=job.resources)
 
 
 def test_a_trial_that_needs_more_of_a_card_gets_a_tune_trial_of_its_own(on_gpu: Tune) -> None:

@@ -35,15 +35,21 @@ class Rung:
         if number in self.numbers:
             return False
         self.numbers.add(number)
-        insort(self.ranked, _standing(number, best))
+        insort(self.ranked, standing(number, best))
         return True
+
+    def leave(self, number: int) -> None:
+        """Count a trial no more."""
+        if number in self.numbers:
+            self.numbers.remove(number)
+            self.ranked = [place for place in self.ranked if place[1] != number]
 
     def better(self, best: float) -> int:
         """How many have a better score."""
         return bisect_left(self.ranked, (best, -1))
 
 
-def _standing(number: int, best: float) -> tuple[float, int]:
+def standing(number: int, best: float) -> tuple[float, int]:
     """What trials are ranked by; a NaN, which has no place in an order, is as bad as a score can be."""
     return (math.inf if math.isnan(best) else best, number)
 
@@ -54,27 +60,22 @@ class Round:
 
     The best ``advance - missing`` are certain to go on, missing being how many have not come yet, and all
     but the best ``advance`` are certain to stop; so an arrival decides on at most one trial of each kind.
-
-    Attributes:
-        told: what was decided so far.
     """
 
     epoch: int
     size: int
     advance: int
     rung: Rung = field(default_factory=Rung)
-    told: dict[int, Decision] = field(default_factory=dict)
 
     def enter(self, number: int, best: float) -> list[tuple[int, Decision]]:
         """Count a trial; return what is certain since, the best first."""
         if not self.rung.enter(number, best):
             return []
-        arrived, ranked = _standing(number, best), self.rung.ranked
+        arrived, ranked = standing(number, best), self.rung.ranked
         certain = self.advance - (self.size - len(ranked))
         decided = []
         if certain > 0:
             decided.append((min(arrived, ranked[certain - 1])[1], Decision.CONTINUE))
         if len(ranked) > self.advance:
             decided.append((max(arrived, ranked[self.advance])[1], Decision.STOP))
-        self.told.update(decided)
         return decided

@@ -12,8 +12,9 @@ from jobs.fidelity import PASSES
 from jobs.params import space_of
 from jobs.space import Values
 from jobs.spec import Job
-from runner.schedulers import make_scheduler
-from runner.search import DEFAULT_TRIALS, RandomSearch, planned_trials
+from runner.schedulers.choice import make_scheduler
+from runner.searchers.choice import DEFAULT_TRIALS, planned_trials
+from runner.searchers.random import RandomSearch
 from tests.runner.curves import SEEDS, make_job
 
 LAYERED: dict[str, Any] = {
@@ -35,8 +36,13 @@ def continuous_job() -> Job:
 
 def ask(job: Job, seed: int, count: int, past: list[Values] | None = None) -> list[Values]:
     search = RandomSearch(space_of(job), seed)
-    search.seen(past or [])
-    return [search.ask(number) for number in range(len(past or []), count)]
+    found = []
+    for number in range(count):
+        values = past[number] if past and number < len(past) else search.ask(number)
+        assert values is not None
+        search.on_trial(number, values)
+        found.append(values)
+    return found[len(past or []) :]
 
 
 def distinct(asked: list[Values]) -> int:
@@ -105,11 +111,14 @@ def test_the_number_of_trials_is_the_schedulers_the_jobs_or_the_spaces(
 ) -> None:
     job = make_job(model=LAYERED, search=search, train={"max_epochs": 81})
 
-    assert planned_trials(job.search.trials, space_of(job), make_scheduler(job, PASSES)) == planned
+    space = space_of(job)
+    scheduler, search = make_scheduler(job, PASSES), RandomSearch(space, 0)
+    assert planned_trials(job.search.trials, space, scheduler, search) == planned
 
 
 def test_a_job_that_searches_nothing_has_one_trial() -> None:
     job = make_job(search={"trials": 5})
 
-    assert planned_trials(5, space_of(job), make_scheduler(job, PASSES)) == 1
+    space = space_of(job)
+    assert planned_trials(5, space, make_scheduler(job, PASSES), RandomSearch(space, 0)) == 1
     assert ask(job, 0, 1) == [{}]
