@@ -107,6 +107,7 @@ class SweepFolder:
 
     SPEC = "spec.yaml"
     TRIALS = "trials.parquet"
+    STOP = "stop.json"
     JOURNAL = "journal"
     BEST = "best"
     LOGS = "logs"

@@ -44,6 +44,12 @@ class _Dimension(BaseModel):
         """The values that must be valid for all of them to be: the ends of a range, every choice."""
         raise NotImplementedError
 
+    def nearest(self, value: Scalar) -> Scalar:
+        """The value itself if it is one of these; else the nearest number, or the first of a list."""
+        values = self.values() or []
+        same = (each for each in values if type(each) is type(value) and each == value)
+        return next(same, values[0] if values else None)
+
     def describe(self) -> dict[str, Any]:
         """The dimension as a job file writes it."""
         body = self.model_dump(exclude_defaults=True, exclude={"per_layer"})
@@ -92,6 +98,15 @@ class _Range(_Dimension):
 
     def probes(self) -> list[Scalar]:
         return [self.min, self.max]
+
+    def nearest(self, value: Scalar) -> Scalar:
+        """The nearest number of the range; its least for what is no number."""
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            value = self.min
+        inside = min(max(value, self.min), self.max)
+        if self.step is None:
+            return round(inside) if isinstance(self.min, int) else float(inside)
+        return min(self.values() or [], key=lambda each: abs(float(each or 0) - inside))
 
 
 class Int(_Range):

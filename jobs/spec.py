@@ -139,8 +139,16 @@ class Search(Section):
     min_epochs: Positive | None = None  # passes before the first rung; null: one epoch, or those windows
     hyperband_iterations: Positive = 1
     trials: Positive | None = None
+    start_from: tuple[str, ...] = ()  # earlier sweeps: their best configurations first, their results known
     seed: Annotated[int, Field(ge=0)] = 0
     objective: Objective = "val_loss"
+
+    @field_validator("start_from", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return (value,)
+        return tuple(value) if isinstance(value, list) else value
 
 
 class Resources(Section):

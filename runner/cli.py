@@ -7,54 +7,19 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from cluster.errors import ClusterError
 from jobs.errors import JobError
+from runner import options
 from runner.data_commands import data
 from runner.errors import Interrupted, WorkFailedError
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 _EPILOG = "Exit codes: 0 done, 1 the work failed, 2 wrong usage, spec or data, 130 interrupted."
-
-
-def _storage(command: Command) -> Command:
-    return click.option(
-        "--storage",
-        metavar="URI",
-        help="Where sweeps are kept: a path or s3://, gs:// URI. "
-        "Default: $RECUR_STORAGE, the job's storage, ./sweeps.",
-    )(command)
-
-
-def _json(command: Command) -> Command:
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(
-        command
-    )
-
-
-def _job(command: Command) -> Command:
-    for option in (
-        click.option(
-            "--trials", type=click.IntRange(min=1), metavar="N", help="Trials to run, for search.trials."
-        ),
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="a.b=value",
-            help="Change a field of the job file; may be repeated.",
-        ),
-        click.option("--name", metavar="N", help="The sweep's name, in place of the job's."),
-        click.argument("job", type=click.Path(path_type=Path)),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group(
@@ -69,16 +34,13 @@ def cli() -> None:
 
 
 @cli.command()
-@_job
-@_storage
+@options.job
+@options.storage
 @click.option("--fresh", is_flag=True, help="Replace the sweep of that name instead of resuming it.")
-@click.option("--workers", metavar="N", default="auto", help="Trials at a time; auto: one for every core.")
-@click.option(
-    "--address", metavar="ADDR", help="Run in this Ray cluster (host:port or auto) instead of here."
-)
+@options.cluster
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
-@_json
-def run(**options: Any) -> None:
+@options.json
+def run(**given: Any) -> None:
     """Run the sweep of a JOB file here and wait for it.
 
     Run again, it resumes an unfinished sweep of that name; a finished one is left as it is. Ctrl-C stops
@@ -86,12 +48,12 @@ def run(**options: Any) -> None:
     """
     from runner.run import run_command
 
-    run_command(**options)
+    run_command(**given)
 
 
 @cli.command()
-@_job
-@_storage
+@options.job
+@options.storage
 @click.option(
     "--cluster",
     "cluster_file",
@@ -100,77 +62,129 @@ def run(**options: Any) -> None:
     help="Where to run; without it a detached process of this machine.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be submitted.")
-@_json
-def submit(**options: Any) -> None:
+@options.json
+def submit(**given: Any) -> None:
     """Hand the sweep of a JOB file to a detached process or a cluster, and return at once."""
     from runner.submit import submit_command
 
-    submit_command(**options)
+    submit_command(**given)
 
 
 @cli.command()
 @click.argument("sweep")
-@_storage
+@options.storage
+@options.cluster
+@options.json
+def resume(**given: Any) -> None:
+    """Go on with an unfinished SWEEP here and wait for it, as running its job again does."""
+    from runner.going_on import resume_command
+
+    resume_command(**given)
+
+
+@cli.command()
+@click.argument("sweep")
+@options.storage
+@options.cluster
+@click.option("--trials", required=True, metavar="+N", help="How many more.")
+@options.json
+def extend(**given: Any) -> None:
+    """Run more trials in a finished or stopped SWEEP, with all that it has learnt."""
+    from runner.going_on import extend_command
+
+    extend_command(**given)
+
+
+@cli.command()
+@click.argument("sweep")
+@options.storage
+@options.cluster
+@options.json
+def retry(**given: Any) -> None:
+    """Run the failed trials of a SWEEP once more, from their beginning, and no others."""
+    from runner.going_on import retry_command
+
+    retry_command(**given)
+
+
+@cli.command()
+@click.argument("sweep")
+@options.storage
+@click.option("--now", is_flag=True, help="Save what runs and leave at once, instead of after its rung.")
+@options.json
+def stop(**given: Any) -> None:
+    """Stop a SWEEP that runs, here or elsewhere: nothing new begins, what runs comes to its rung.
+
+    What was found is kept; `recur resume` goes on.
+    """
+    from runner.going_on import stop_command
+
+    stop_command(**given)
+
+
+@cli.command()
+@click.argument("sweep")
+@options.storage
 @click.option("--top", type=click.IntRange(min=1), metavar="K", help="The K best trials.")
-@_json
-def best(**options: Any) -> None:
+@options.json
+def best(**given: Any) -> None:
     """Show the best trial: its hyperparameters, score and checkpoint.
 
     With --top and --json it prints a list. SWEEP is a name, a folder or a URI.
     """
     from runner.reading import best_command
 
-    best_command(**options)
+    best_command(**given)
 
 
 @cli.command()
 @click.argument("sweep")
-@_storage
+@options.storage
 @click.option("--out", metavar="FILE", help="Write the table to a .csv or .parquet file.")
-@_json
-def trials(**options: Any) -> None:
+@options.json
+def trials(**given: Any) -> None:
     """Show every trial of a SWEEP: a name, a folder or a URI."""
     from runner.reading import trials_command
 
-    trials_command(**options)
+    trials_command(**given)
 
 
 @cli.command()
 @click.argument("sweep")
-@_storage
-@_json
-def status(**options: Any) -> None:
+@options.storage
+@options.json
+def status(**given: Any) -> None:
     """Show how far a SWEEP is: a name, a folder or a URI."""
     from runner.reading import status_command
 
-    status_command(**options)
+    status_command(**given)
 
 
 @cli.command("list")
-@_storage
-@_json
-def list_(**options: Any) -> None:
+@options.storage
+@options.json
+def list_(**given: Any) -> None:
     """List the sweeps on the storage."""
     from runner.reading import list_command
 
-    list_command(**options)
+    list_command(**given)
 
 
 @cli.command()
 @click.argument("sweep")
-@_storage
+@options.storage
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_json
-def remove(**options: Any) -> None:
+@options.json
+def remove(**given: Any) -> None:
     """Delete a SWEEP (a name, a folder or a URI) with its trials and checkpoints."""
     from runner.reading import remove_command
 
-    remove_command(**options)
+    remove_command(**given)
 
 
 @cli.command()
 @click.argument("sweep")
-@_storage
+@options.storage
 @click.option(
     "--data", "source", required=True, metavar="D", help="Parquet shards with the history to forecast from."
 )
@@ -178,15 +192,15 @@ def remove(**options: Any) -> None:
     "--future", metavar="D", help="Shards of the future covariates, for the steps after the end of the data."
 )
 @click.option("--out", required=True, metavar="F.parquet", help="Where the forecasts go.")
-@_json
-def predict(**options: Any) -> None:
+@options.json
+def predict(**given: Any) -> None:
     """Forecast what follows new data, from the best checkpoint of a SWEEP (a name, a folder or a URI).
 
     The data has the columns of the job; what is forecast is the horizon after the end of every series.
     """
     from runner.predict import predict_command
 
-    predict_command(**options)
+    predict_command(**given)
 
 
 cli.add_command(data)

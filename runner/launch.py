@@ -22,6 +22,7 @@ from runner.journal import read_journal
 from runner.results import Results
 
 DEFAULT_STORAGE = "sweeps"
+DEFAULT_TRIALS = 20
 
 
 def open_storage(asked: str | None, job: Job | None = None) -> Storage:
@@ -85,6 +86,12 @@ class Standing:
     folder: SweepFolder
     exists: bool
     results: Results
+    extended: bool = False  # by the job that is to use it
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.results.state == "done" and not self.extended
 
 
 def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
@@ -109,13 +116,23 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
         return Standing(folder, exists=half_removed, results=Results())
     if fresh:
         return Standing(folder, exists=True, results=Results())
-    changed = [name for name in changed_fields(read_spec(folder), job) if name != "storage"]
-    if changed:
+    before = read_spec(folder)
+    changed = [name for name in changed_fields(before, job) if name != "storage"]
+    if any(not _extends(name, before, job) for name in changed):
         raise JobError(
             f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "
             f"{', '.join(changed)}; choose another --name, or replace that sweep with --fresh"
         )
-    return Standing(folder, exists=True, results=read_results(folder))
+    return Standing(folder, exists=True, results=read_results(folder), extended=bool(changed))
+
+
+def _extends(name: str, before: Job, job: Job) -> bool:
+    """Whether a sweep with this field changed is the same one, with more to do."""
+    field = name.removeprefix("search.")
+    if field not in {"trials", "hyperband_iterations"}:
+        return False
+    old, new = (getattr(each.search, field) or DEFAULT_TRIALS for each in (before, job))
+    return bool(new > old)
 
 
 def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
@@ -127,7 +144,7 @@ def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
     standing.folder.storage.check_writable()
     if fresh and standing.exists:
         standing.folder.remove()
-    if fresh or not standing.exists:
+    if fresh or not standing.exists or standing.extended:
         standing.folder.write(SweepFolder.SPEC, dump_job(job).encode())
 
 

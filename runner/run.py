@@ -18,6 +18,7 @@ from jobs.params import space_of
 from jobs.parts import short_series
 from jobs.source import Columns
 from jobs.spec import Job
+from runner.beginning import find_sources
 from runner.errors import Interrupted, WorkFailedError
 from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
 from runner.results import Results
@@ -56,6 +57,7 @@ def run_command(
     place = open_storage(storage, spec)
     panel = open_job_panel(spec)
     _note_short_series(spec, panel)
+    find_sources(spec, place)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
     if dry_run:
         from runner.dry_run import print_dry_run
@@ -63,18 +65,28 @@ def run_command(
         place.check_writable()
         print_dry_run(spec, panel, standing.folder, as_json=as_json)
         return
-    finished = standing.results.state == "done"
-    if finished:
+    if standing.finished:
         warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
-        results = standing.results
-    else:
-        _note_gaps(spec, panel)
-        _note_small_space(spec)
-        claim(standing, spec, fresh=fresh)
-        results = _sweep(spec, standing, panel, Place(count, address))
+        show(standing.folder, spec, standing.results, as_json=as_json)
+        return
+    claim(standing, spec, fresh=fresh)
+    carry_out(spec, standing, panel, Place(count, address), as_json=as_json)
+
+
+def carry_out(
+    spec: Job, standing: Standing, panel: Panel, place: Place, *, as_json: bool, retry: bool = False
+) -> None:
+    """Run or resume a sweep whose folder is the job's, and show what came of it.
+
+    Raises:
+        WorkFailedError, Interrupted: as ``run_command``.
+    """
+    _note_gaps(spec, panel)
+    _note_small_space(spec)
+    results = _sweep(spec, standing, panel, place, retry=retry)
     show(standing.folder, spec, results, as_json=as_json)
-    if not (finished or as_json):
-        _next_steps(standing.folder, spec)
+    if not as_json:
+        _next_steps(standing.folder, spec, results)
 
 
 def check_machine(spec: Job, address: str | None, *, dry_run: bool) -> None:
@@ -126,7 +138,7 @@ def parse_workers(workers: str) -> int | None:
     return int(workers)
 
 
-def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place) -> Results:
+def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place, *, retry: bool) -> Results:
     from runner.progress import make_progress
     from runner.sweep import run_sweep
 
@@ -135,7 +147,7 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place) -> Results
         warn(f"resuming {spec.name}: {standing.results.ended} trials are done")
     try:
         with make_progress(spec) as progress:
-            results = run_sweep(spec, folder, panel, place, progress.watch)
+            results = run_sweep(spec, folder, panel, place, progress.watch, retry=retry)
     except Interrupted:
         raise Interrupted(
             f"What was found is kept in {folder.uri}\n"
@@ -187,11 +199,12 @@ def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> 
     print_best(folder, spec, results, top=5)
 
 
-def _next_steps(folder: SweepFolder, spec: Job) -> None:
+def _next_steps(folder: SweepFolder, spec: Job, results: Results) -> None:
     sweep = typed(folder)
     ahead = " --future F" if Columns.of(spec.data).future else ""
+    resume = f"  recur resume {sweep}\n" if results.state == "stopped" else ""
     click.echo(
-        "\nNext:\n"
+        f"\nNext:\n{resume}"
         f"  recur best {sweep}\n"
         f"  recur predict {sweep} --data D{ahead} --out forecasts.parquet\n"
         f"  recur trials {sweep} --out trials.csv"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +12,15 @@ from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
 from cluster.lease import Lease
 from cluster.scratch import scratch_folder
-from cluster.session import Session, session
+from cluster.session import session
 from cluster.storage import SweepFolder
 from jobs.fidelity import Fidelity, fidelity_of
 from jobs.jobfile import dump_job
 from jobs.panel import Panel
 from jobs.params import resolve, space_of
-from jobs.spec import Job, Resources
+from jobs.spec import Job
 from jobs.trainstate import TrainState
+from runner.beginning import beginning, find_sources
 from runner.conductor import Conductor
 from runner.errors import Interrupted
 from runner.exam import Exam
@@ -31,19 +31,9 @@ from runner.results import Results, trials_parquet
 from runner.schedulers.choice import make_scheduler
 from runner.searchers.choice import make_searcher, planned_trials
 from runner.signals import stop_on_signals
-from runner.silence import Silence
+from runner.stopping import StopRequest
 from runner.tidy import Tidy
-
-_QUIET_TUNE = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean what they meant to the user
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # the journal is the log
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
-    "TUNE_FORCE_TRIAL_CLEANUP_S": "10",  # an actor that does not stop has had its time; the default is 600
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing of Tune's own is ever restored
-    "TUNE_MAX_PENDING_TRIALS_PG": "1",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-}
+from runner.tuning import room, run_legs
 
 Watch = Callable[[Conductor, str], None]
 
@@ -61,7 +51,9 @@ class Place:
     address: str | None = None
 
 
-def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: Watch) -> Results:
+def run_sweep(
+    job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: Watch, *, retry: bool = False
+) -> Results:
     """Run or resume a sweep until it is finished.
 
     Args:
@@ -70,6 +62,7 @@ def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: 
         panel: the job's, mapped from this node's cache.
         place: where to run.
         watch: is told of every phase and event.
+        retry: begin failed trials once more.
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; what was found is kept.
@@ -79,7 +72,8 @@ def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: 
     lease.take()
     try:
         with scratch_folder(None) as scratch:
-            return _Sweep(job, folder, panel, place, watch, scratch).run(lease)
+            sweep = _Sweep(job, folder, panel, place, watch, scratch, StopRequest(folder))
+            return sweep.run(lease, retry=retry)
     finally:
         lease.release()
 
@@ -94,11 +88,17 @@ class _Sweep:
     place: Place
     watch: Watch
     scratch: Path
+    request: StopRequest
 
-    def run(self, lease: Lease) -> Results:
+    def run(self, lease: Lease, *, retry: bool) -> Results:
         """Replay the journal, go on from there, publish the best."""
+
+        def tick() -> None:
+            lease.renew()
+            self.request.look()
+
         past = read_journal(self.folder)
-        journal = Journal(self.folder, tick=lease.renew)
+        journal = Journal(self.folder, tick=tick)
         try:
             fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
             space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
@@ -111,14 +111,26 @@ class _Sweep:
                 "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
                 "fidelity": fidelity.to_json(),
             }
-            journal.append(start)
-            conductor = Conductor(self.job, searcher, scheduler, journal, [*past, start], self._inherit)
+            begun = [start]
+            if not any(event["event"] == "given" for event in past):
+                begun.append(self._beginning(scheduler.milestones(0)))
+            for event in begun:
+                journal.append(event)
+            conductor = Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
+            if retry:
+                conductor.retry()
+            self.request.tell(conductor)
             state = self._train_and_publish(conductor, journal)
         finally:
             journal.close()
+            self.request.close()
         if state == "interrupted":
             raise Interrupted
         return conductor.results
+
+    def _beginning(self, rungs: tuple[int, ...]) -> Event:
+        """What to begin with, once and for all: earlier sweeps may be gone when this one is resumed."""
+        return beginning(self.job, find_sources(self.job, self.folder.storage), rungs)
 
     def _inherit(self, donor: str, heir: str) -> None:
         """Have a trial go on from the weights that another has saved; without them it keeps its own."""
@@ -158,19 +170,15 @@ class _Sweep:
             cards = len(find_gpus()) if resources.gpu and self.place.address is None else 0
             with session(address=self.place.address, cpus=wanted, gpus=cards) as ray:
                 self.watch(conductor, "training")
-                room = _room(ray, resources)
-                self._tune(conductor, exam, self.place.workers or room)
+                workers = self.place.workers or room(ray, resources)
+                self._tune(conductor, exam, workers)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
+        if self.request.heard:
+            return "stopped"
         return "interrupted" if conductor.stopping else "failed"
 
     def _tune(self, conductor: Conductor, exam: Exam, workers: int) -> None:
-        os.environ.update(_QUIET_TUNE)
-        from ray import tune
-
-        from runner.actor import LegRunner
-        from runner.trials import LegScheduler, LegSource
-
         limit = self.job.resources.disk_gb
         tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None)
 
@@ -185,18 +193,7 @@ class _Sweep:
             backend=self.job.backend,
             resources=self.job.resources,
         )
-        silence = Silence()
-        source = LegSource(conductor, config, exam, workers, silence)
-        tune.run(
-            LegRunner,
-            name="tune",
-            storage_path=str(self.scratch),
-            search_alg=source,
-            scheduler=LegScheduler(conductor, source, exam, tick, silence),
-            reuse_actors=True,
-            raise_on_failed_trial=False,
-            verbose=0,
-        )
+        run_legs(conductor, exam, config, workers=workers, scratch=self.scratch, tick=tick)
 
     def _to_score(self, conductor: Conductor) -> dict[str, Any] | None:
         """The order to score the best model on the test part; None while there is more to train."""
@@ -228,25 +225,3 @@ def _recorded(past: list[Event]) -> Fidelity | None:
     """What an epoch was when the sweep began, whatever its data are now; a pass, in old journals."""
     starts = (event for event in past if event["event"] == "start")
     return next((Fidelity(**event.get("fidelity", {})) for event in starts), None)
-
-
-def _room(ray: Session, resources: Resources) -> int:
-    """How many trials fit into a cluster at a time.
-
-    Raises:
-        ClusterError: not even one.
-    """
-    if resources.cpu > ray.cpus:
-        raise ClusterError(
-            f"resources.cpu: a trial asks for {resources.cpu} cores and the cluster has {ray.cpus}; "
-            "ask for fewer"
-        )
-    if not resources.gpu:
-        return ray.cpus // resources.cpu
-    if not ray.gpus:
-        raise ClusterError(
-            f"resources.gpu: a trial asks for {resources.gpu:g} of a GPU and the cluster has none; "
-            "write gpu: 0"
-        )
-    on_a_card = int(1 / resources.gpu + 1e-9)  # a trial is never spread over two
-    return min(ray.cpus // resources.cpu, ray.gpus * on_a_card)

@@ -137,7 +137,8 @@ class LegScheduler(TrialScheduler):
             case "failed" | "died":
                 self._end(trial, message)
                 return False
-        return self._leaves(tune_trial, message) if conductor.stopping else True
+        leaving = conductor.stopping or trial in conductor.departing
+        return self._leaves(tune_trial, message) if leaving else True
 
     def _leaves(self, trial: TuneTrial, message: dict[str, Any]) -> bool:
         """Whether there is more to hear of a leg that is to save and leave: it may be epochs ahead of us."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from jobs.space import Space
 from jobs.spec import Job
+from runner.launch import DEFAULT_TRIALS
 from runner.schedulers.rule import Scheduler
 from runner.searchers.random import RandomSearch
 from runner.searchers.rule import Searcher
-
-DEFAULT_TRIALS = 20
 
 
 def make_searcher(job: Job, space: Space) -> Searcher:

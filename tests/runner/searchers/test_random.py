@@ -12,8 +12,9 @@ from jobs.fidelity import PASSES
 from jobs.params import space_of
 from jobs.space import Values
 from jobs.spec import Job
+from runner.launch import DEFAULT_TRIALS
 from runner.schedulers.choice import make_scheduler
-from runner.searchers.choice import DEFAULT_TRIALS, planned_trials
+from runner.searchers.choice import planned_trials
 from runner.searchers.random import RandomSearch
 from tests.runner.curves import SEEDS, make_job
 

@@ -1,0 +1,53 @@
+"""The configuration that a job means by itself, and configurations that come from other jobs."""
+
+from __future__ import annotations
+
+from jobs.dimensions import Scalar
+from jobs.params import space_of
+from jobs.searchable import Section
+from jobs.space import Values
+from jobs.spec import Job, Model, Train, Window
+
+_SECTIONS: dict[str, type[Section]] = {"window": Window, "model": Model, "train": Train}
+
+
+def default_values(job: Job) -> Values:
+    """Of each searched hyperparameter the value that is nearest to the field's own default."""
+    space = space_of(job)
+    values = {p.name: p.dimension.nearest(_default(p.name)) for p in space.parameters}
+    return space.active(values)
+
+
+def _default(name: str) -> Scalar:
+    """A field's default; a layer's own are the model's."""
+    section, *middle, last = name.split(".")
+    fields = _SECTIONS[section].model_fields
+    field = next(part for part in (last, *middle) if part in fields)
+    default: Scalar = fields[field].default
+    return default
+
+
+def fitting(job: Job, found: Values) -> Values | None:
+    """The values of another job's configuration as one of this job's; None if one is missing or not allowed.
+
+    Args:
+        job: whose space they have to fit.
+        found: every hyperparameter by name, see ``params.hyperparameters``.
+    """
+    space = space_of(job)
+    depth = found.get("model.layers")
+    values: Values = {}
+    for parameter in space.parameters:
+        if parameter.layer is not None and isinstance(depth, int) and parameter.layer >= depth:
+            values[parameter.name] = None  # there is no such layer
+            continue
+        names = (parameter.name, parameter.name.rpartition(".")[0])  # of a layer, or of all alike
+        known = next((name for name in names if name in found), None)
+        if known is None or not _same(parameter.dimension.nearest(found[known]), found[known]):
+            return None
+        values[parameter.name] = found[known]
+    return space.active(values)
+
+
+def _same(one: Scalar, other: Scalar) -> bool:
+    return type(one) is type(other) and one == other

@@ -1,0 +1,91 @@
+"""What a sweep begins with: its job's own default configuration, and what earlier sweeps have found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.storage import Storage, SweepFolder
+from jobs.defaults import default_values, fitting
+from jobs.params import hyperparameters
+from jobs.space import Values
+from jobs.spec import Job
+from runner.journal import Event
+from runner.launch import find_sweep, read_results, read_spec
+from runner.results import Results, Trial
+
+_BEST = 5  # configurations that are tried again, of each earlier sweep
+
+
+@dataclass(frozen=True)
+class Source:
+    """An earlier sweep."""
+
+    folder: SweepFolder
+    job: Job
+    results: Results
+
+
+def find_sources(job: Job, storage: Storage) -> list[Source]:
+    """The sweeps of ``search.start_from``, in its order.
+
+    Raises:
+        ClusterError: there is no such sweep.
+    """
+    folders = [find_sweep(name, storage.uri) for name in job.search.start_from]
+    return [Source(folder, read_spec(folder), read_results(folder)) for folder in folders]
+
+
+def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...]) -> Event:
+    """The event ``given``: configurations to begin with, each once, and results to learn from.
+
+    Args:
+        job: of the sweep that begins.
+        sources: earlier sweeps.
+        rungs: epochs after which results are compared.
+    """
+    chosen: list[dict[str, Any]] = [{"values": default_values(job), "source": "default"}]
+    for source in sources:
+        chosen += _fitting(job, source, source.results.ranked()[:_BEST])
+    distinct = {repr(sorted(each["values"].items())): each for each in reversed(chosen)}
+    known = [source for source in sources if _comparable(job, source.job)]
+    evidence = [each for source in known for each in _told(job, source, rungs)]
+    return {"event": "given", "configurations": list(reversed(distinct.values())), "evidence": evidence}
+
+
+def _fitting(job: Job, source: Source, trials: list[Trial]) -> list[dict[str, Any]]:
+    found = [(trial, _values(job, source, trial)) for trial in trials]
+    return [
+        {"values": values, "source": f"{source.folder.name}/{trial.id}"}
+        for trial, values in found
+        if values is not None
+    ]
+
+
+def _values(job: Job, source: Source, trial: Trial) -> Values | None:
+    return fitting(job, hyperparameters(source.job, trial.values))
+
+
+def _comparable(job: Job, other: Job) -> bool:
+    """Whether the scores of two jobs are of the same kind."""
+    return (
+        job.search.objective == other.search.objective
+        and job.data.target == other.data.target
+        and job.window.horizon == other.window.horizon
+        and job.window.scale == other.window.scale
+        and job.train.loss == other.train.loss
+    )
+
+
+def _told(job: Job, source: Source, rungs: tuple[int, ...]) -> list[dict[str, Any]]:
+    """The best score of each trial at every rung that it came to, and at its end."""
+    found = []
+    for trial in source.results.trials.values():
+        values = _values(job, source, trial) if trial.eligible else None
+        if values is None:
+            continue
+        for epoch in sorted({*(rung for rung in rungs if rung < trial.epochs_trained), trial.epochs_trained}):
+            scores = [score for at, score in trial.history if at <= epoch and score is not None]
+            if scores:
+                found.append({"values": values, "epoch": epoch, "score": min(scores)})
+    return found

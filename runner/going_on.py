@@ -1,0 +1,115 @@
+"""Commands for a sweep that is there: ``resume``, ``extend``, ``retry``, ``stop``."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cluster.errors import ClusterError
+from cluster.lease import lease_holder
+from jobs.errors import JobError
+from jobs.jobfile import dump_job, parse_job
+from jobs.params import space_of
+from jobs.spec import Job
+from runner.launch import DEFAULT_TRIALS, check_standing, claim, find_sweep, read_spec, typed, warn
+from runner.run import carry_out, check_machine, parse_workers, show
+from runner.show import print_json
+
+if TYPE_CHECKING:
+    from cluster.storage import SweepFolder
+
+
+def resume_command(
+    *, sweep: str, storage: str | None, workers: str, address: str | None, as_json: bool
+) -> None:
+    """Carry out ``recur resume``.
+
+    Raises:
+        JobError, ClusterError: there is no such sweep, it is being run, or what it needs is not here.
+        WorkFailedError, Interrupted: as ``recur run``.
+    """
+    folder = find_sweep(sweep, storage)
+    _go_on(folder, read_spec(folder), workers, address, as_json=as_json)
+
+
+def retry_command(
+    *, sweep: str, storage: str | None, workers: str, address: str | None, as_json: bool
+) -> None:
+    """Carry out ``recur retry``.
+
+    Raises:
+        JobError, ClusterError, WorkFailedError, Interrupted: as ``resume_command``.
+    """
+    folder = find_sweep(sweep, storage)
+    _go_on(folder, read_spec(folder), workers, address, as_json=as_json, retry=True)
+
+
+def extend_command(
+    *, sweep: str, trials: str, storage: str | None, workers: str, address: str | None, as_json: bool
+) -> None:
+    """Carry out ``recur extend``.
+
+    Raises:
+        JobError: the sweep's number of trials is not the user's to choose, or its space holds no more.
+        ClusterError, WorkFailedError, Interrupted: as ``resume_command``.
+    """
+    folder = find_sweep(sweep, storage)
+    spec = read_spec(folder)
+    if not re.fullmatch(r"\+?[1-9]\d{0,8}", trials):
+        raise click.BadParameter(f"{trials!r} is no number of trials such as +50", param_hint="--trials")
+    if spec.search.scheduler == "hyperband":
+        raise JobError(
+            "hyperband decides the number of trials by itself; for more of its brackets run the job again "
+            f"with --set search.hyperband_iterations={spec.search.hyperband_iterations + 1}"
+        )
+    before, size = spec.search.trials or DEFAULT_TRIALS, space_of(spec).size()
+    if before >= size:
+        raise JobError(
+            f"all {size:,.0f} configurations of the space are tried already; widen it in a new job"
+        )
+    more = parse_job(dump_job(spec), source="spec.yaml", overrides=[f"search.trials={before + int(trials)}"])
+    _go_on(folder, more, workers, address, as_json=as_json)
+
+
+def _go_on(
+    folder: SweepFolder, spec: Job, workers: str, address: str | None, *, as_json: bool, retry: bool = False
+) -> None:
+    from runner.data import open_job_panel
+    from runner.sweep import Place
+
+    place = Place(parse_workers(workers), address)
+    check_machine(spec, address, dry_run=False)
+    standing = check_standing(folder, spec, fresh=False)
+    nothing = (retry and not standing.results.failures()) or (standing.finished and not retry)
+    if nothing:
+        left = "no trial has failed" if retry else "it is finished"
+        warn(f"{left}; nothing was changed (recur extend {typed(folder)} --trials +N runs more trials)")
+        show(folder, spec, standing.results, as_json=as_json)
+        return
+    panel = open_job_panel(spec)
+    claim(standing, spec, fresh=False)
+    carry_out(spec, standing, panel, place, as_json=as_json, retry=retry)
+
+
+def stop_command(*, sweep: str, storage: str | None, now: bool, as_json: bool) -> None:
+    """Carry out ``recur stop``.
+
+    Raises:
+        ClusterError: there is no such sweep, or nobody is running it.
+    """
+    folder = find_sweep(sweep, storage)
+    holder = lease_holder(folder)
+    if holder is None:
+        raise ClusterError(f"sweep {folder.name} is not being run; there is nothing to stop")
+    folder.write_json(folder.STOP, {"now": now, "time": time.time()})
+    if as_json:
+        print_json({"sweep": folder.name, "stopping": "now" if now else "rung", "runner": holder})
+        return
+    when = "saves what runs and leaves" if now else "lets what runs come to its rung, then leaves"
+    click.echo(
+        f"{folder.name}: {holder} {when}\n\nNext:\n"
+        f"  recur status {typed(folder)}\n  recur resume {typed(folder)}"
+    )

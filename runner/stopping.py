@@ -1,0 +1,58 @@
+"""A request to stop, left in the sweep's folder by ``recur stop``, from wherever the storage is seen."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.storage import SweepFolder
+from runner.conductor import Conductor
+
+_LOOK_SECONDS = 2.0  # between two looks at an object store; a local file is looked for at every call
+
+
+class StopRequest:
+    """Looks for the request and passes it on.
+
+    Attributes:
+        heard: whether there was one.
+    """
+
+    def __init__(self, folder: SweepFolder) -> None:
+        """For the process that holds the sweep; what was asked of one before it is forgotten."""
+        self._folder = folder
+        self._looked = 0.0
+        self._conductor: Conductor | None = None
+        self.heard = False
+        folder.delete(folder.STOP)
+
+    def tell(self, conductor: Conductor) -> None:
+        """Whom to tell."""
+        self._conductor = conductor
+
+    def look(self) -> None:
+        """Call about twice a second; any thread may."""
+        now = time.monotonic()
+        if self._conductor is None or (
+            self._folder.storage.local is None and now - self._looked < _LOOK_SECONDS
+        ):
+            return
+        self._looked = now
+        if self._folder.exists(self._folder.STOP):
+            self._pass_on(self._conductor)
+
+    def _pass_on(self, conductor: Conductor) -> None:
+        try:
+            asked: dict[str, Any] = self._folder.read_json(self._folder.STOP)
+        except ClusterError:
+            return  # it was taken back
+        self.heard = True
+        if asked.get("now"):
+            conductor.stop()
+        else:
+            conductor.drain()
+
+    def close(self) -> None:
+        """Take the request away."""
+        self._folder.delete(self._folder.STOP)
