@@ -30,6 +30,9 @@ def _default(name: str) -> Scalar:
 def fitting(job: Job, found: Values) -> Values | None:
     """The values of another job's configuration as one of this job's; None if one is missing or not allowed.
 
+    What this job does not search is its own, whatever the other's was; of layers that differ there, where
+    they are alike here, none is taken.
+
     Args:
         job: whose space they have to fit.
         found: every hyperparameter by name, see ``params.hyperparameters``.
@@ -41,12 +44,20 @@ def fitting(job: Job, found: Values) -> Values | None:
         if parameter.layer is not None and isinstance(depth, int) and parameter.layer >= depth:
             values[parameter.name] = None  # there is no such layer
             continue
-        names = (parameter.name, parameter.name.rpartition(".")[0])  # of a layer, or of all alike
-        known = next((name for name in names if name in found), None)
-        if known is None or not _same(parameter.dimension.nearest(found[known]), found[known]):
+        known = _known(parameter.name, found)
+        if len(known) != 1 or not _same(parameter.dimension.nearest(known[0]), known[0]):
             return None
-        values[parameter.name] = found[known]
+        values[parameter.name] = known[0]
     return space.active(values)
+
+
+def _known(name: str, found: Values) -> list[Scalar]:
+    """The different values of a hyperparameter, which may be told of a layer, of all, or of each."""
+    for one in (name, name.rpartition(".")[0]):
+        if one in found:
+            return [found[one]]
+    each = [value for other, value in found.items() if other.rpartition(".")[0] == name]
+    return [value for index, value in enumerate(each) if not any(_same(value, e) for e in each[:index])]
 
 
 def _same(one: Scalar, other: Scalar) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.storage import Storage, SweepFolder
 from jobs.defaults import default_values, fitting
-from jobs.params import hyperparameters
+from jobs.params import Params, hyperparameters, resolve
 from jobs.space import Values
 from jobs.spec import Job
 from runner.journal import Event
@@ -47,10 +47,12 @@ def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...]) -> Event:
     chosen: list[dict[str, Any]] = [{"values": default_values(job), "source": "default"}]
     for source in sources:
         chosen += _fitting(job, source, source.results.ranked()[:_BEST])
-    distinct = {repr(sorted(each["values"].items())): each for each in reversed(chosen)}
+    distinct: dict[str, dict[str, Any]] = {}
+    for each in chosen:
+        distinct.setdefault(repr(sorted(each["values"].items())), each)
     known = [source for source in sources if _comparable(job, source.job)]
     evidence = [each for source in known for each in _told(job, source, rungs)]
-    return {"event": "given", "configurations": list(reversed(distinct.values())), "evidence": evidence}
+    return {"event": "given", "configurations": list(distinct.values()), "evidence": evidence}
 
 
 def _fitting(job: Job, source: Source, trials: list[Trial]) -> list[dict[str, Any]]:
@@ -77,12 +79,18 @@ def _comparable(job: Job, other: Job) -> bool:
     )
 
 
+def _trained(job: Job, values: Values) -> Params:
+    """What a configuration trains, however long."""
+    params = resolve(job, values)
+    return replace(params, train=replace(params.train, max_epochs=1, patience=None, min_delta=0.0))
+
+
 def _told(job: Job, source: Source, rungs: tuple[int, ...]) -> list[dict[str, Any]]:
     """The best score of each trial at every rung that it came to, and at its end."""
     found = []
     for trial in source.results.trials.values():
         values = _values(job, source, trial) if trial.eligible else None
-        if values is None:
+        if values is None or _trained(job, values) != _trained(source.job, trial.values):
             continue
         for epoch in sorted({*(rung for rung in rungs if rung < trial.epochs_trained), trial.epochs_trained}):
             scores = [score for at, score in trial.history if at <= epoch and score is not None]
