@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 
 from runner.schedulers.rule import Fate, Scheduler
-from runner.schedulers.rungs import Decision, Rung, standing
+from runner.schedulers.rungs import Decision, Rung
 
 
 def rungs_below(max_epochs: int, factor: int, min_epochs: int) -> list[int]:
@@ -64,19 +64,26 @@ class _Level:
 
     Attributes:
         waiting: scores and numbers of those that do, ascending.
+        scores: theirs, by number.
         coming: those that have gone on from the rung below and are not here yet.
     """
 
     rung: Rung = field(default_factory=Rung)
     waiting: list[tuple[float, int]] = field(default_factory=list)
+    scores: dict[int, float] = field(default_factory=dict)
     coming: set[int] = field(default_factory=set)
+
+    def hold(self, number: int, score: float) -> None:
+        """Let a trial wait."""
+        self.scores[number] = score
+        insort(self.waiting, (score, number))
 
     def drop(self, number: int) -> bool:
         """Let a trial wait no more; False if it did not."""
-        place = next((place for place in self.waiting if place[1] == number), None)
-        if place is not None:
-            self.waiting.remove(place)
-        return place is not None
+        if number not in self.scores:
+            return False
+        self.waiting.pop(bisect_left(self.waiting, (self.scores.pop(number), number)))
+        return True
 
 
 class PromotingAsha(Scheduler):
@@ -116,7 +123,7 @@ class PromotingAsha(Scheduler):
         level.rung.enter(number, best)
         level.coming.discard(number)
         if math.isfinite(best):
-            insort(level.waiting, standing(number, best))
+            level.hold(number, best)
         self._settle()
         fate = next((fate for fate in self._settled if fate.number == number), None)
         if fate is not None:
@@ -175,6 +182,8 @@ class PromotingAsha(Scheduler):
             self._complete = index + 1
             quota, ranked = self._quota(index), level.rung.ranked
             while level.waiting and bisect_left(ranked, level.waiting[-1]) >= quota:
-                self._settled.append(Fate(level.waiting.pop()[1], Decision.STOP))
+                number = level.waiting[-1][1]
+                level.drop(number)
+                self._settled.append(Fate(number, Decision.STOP))
             if level.waiting:
                 return

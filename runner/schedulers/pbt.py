@@ -27,15 +27,15 @@ class PopulationBased(Scheduler):
         self._milestones = tuple(range(interval, max_epochs, interval))
         self._seed = seed
         self._planned = math.inf
-        self._ended: set[int] = set()
         self._waiting: dict[int, list[tuple[float, int]]] = {epoch: [] for epoch in self._milestones}
-        self._passed: dict[int, set[int]] = {epoch: set() for epoch in self._milestones}
+        self._counted: dict[int, set[int]] = {epoch: set() for epoch in self._milestones}  # came, or ended
         self._settled: list[Fate] = []
 
     def expect(self, planned: int) -> None:
         """So many are the population."""
         self._planned = planned
-        self._settle()
+        for epoch in self._milestones:
+            self._settle(epoch)
 
     def milestones(self, number: int) -> tuple[int, ...]:
         """The ends of the generations, the same for all."""
@@ -49,7 +49,8 @@ class PopulationBased(Scheduler):
             self.on_end(number, math.inf)
             return Decision.STOP
         self._waiting[epoch].append(standing(number, score))
-        self._settle()
+        self._counted[epoch].add(number)
+        self._settle(epoch)
         own = Fate(number, Decision.CONTINUE)
         if own in self._settled:
             self._settled.remove(own)
@@ -59,25 +60,20 @@ class PopulationBased(Scheduler):
     def on_end(self, number: int, best: float) -> None:
         """Nobody waits for it."""
         del best
-        self._ended.add(number)
-        self._settle()
-
-    def on_retry(self, number: int) -> None:
-        """Those that have not gone on wait for it again."""
-        self._ended.discard(number)
+        for epoch, counted in self._counted.items():
+            counted.add(number)
+            self._settle(epoch)
 
     def settled(self) -> list[Fate]:
         """Those whose generation is complete."""
         settled, self._settled = self._settled, []
         return settled
 
-    def _settle(self) -> None:
-        for epoch, waiting in self._waiting.items():
-            numbers = {number for _, number in waiting}
-            if not waiting or len(numbers | self._passed[epoch] | self._ended) < self._planned:
-                continue
+    def _settle(self, epoch: int) -> None:
+        """Decide on those that wait there, if nobody else is to come."""
+        waiting = self._waiting[epoch]
+        if waiting and len(self._counted[epoch]) >= self._planned:
             self._settled += self._fates(epoch, sorted(waiting))
-            self._passed[epoch] |= numbers
             waiting.clear()
 
     def _fates(self, epoch: int, ranked: list[tuple[float, int]]) -> list[Fate]:
