@@ -43,12 +43,18 @@ _HELPERS = ("ray/autoscaler/_private/monitor.py", "ray/dashboard/dashboard.py", 
 
 @dataclass(frozen=True)
 class Session:
-    """A Ray that can be used now, and what it has to offer."""
+    """A Ray that can be used now, and what it has to offer.
+
+    Attributes:
+        cpus, gpus: of all nodes together.
+        widest: cores of the node that has most.
+    """
 
     address: str
     cpus: int
     gpus: int
     nodes: int
+    widest: int
 
 
 @contextmanager
@@ -174,12 +180,13 @@ def _init(away: Path, **options: Any) -> Session:
         context = ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=True, **options)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, kept)  # Ray puts one of its own in its place
-    resources = ray.cluster_resources()
+    resources, nodes = ray.cluster_resources(), [node for node in ray.nodes() if node["Alive"]]
     return Session(
         address=context.address_info["gcs_address"],
         cpus=int(resources.get("CPU", 0)),
         gpus=int(resources.get("GPU", 0)),
-        nodes=sum(node["Alive"] for node in ray.nodes()),
+        nodes=len(nodes),
+        widest=max((int(node["Resources"].get("CPU", 0)) for node in nodes), default=0),
     )
 
 

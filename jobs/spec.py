@@ -140,6 +140,10 @@ class Search(Section):
     hyperband_iterations: Positive = 1
     trials: Positive | None = None
     start_from: tuple[str, ...] = ()  # earlier sweeps: their best configurations first, their results known
+    trial_timeout: Annotated[float, Field(gt=0)] | None = None  # seconds of training; null: any
+    heartbeat: Annotated[float, Field(gt=0)] | None = (
+        None  # seconds; null: ten of a trial's epochs, at least 120
+    )
     seed: Annotated[int, Field(ge=0)] = 0
     objective: Objective = "val_loss"
 

@@ -26,7 +26,8 @@ from runner.schedulers.rungs import Decision
 from runner.searchers.rule import Searcher
 from runner.state import State
 
-_MAX_LOSSES = 3  # times a trial may lose its worker before it counts as failed
+_MAX_LOSSES = 3  # times a trial may lose its worker, without a result between, before it counts as failed
+_HEARTBEATS, _LEAST_HEARTBEAT = 10, 120.0  # epochs of a trial, and seconds, that it may be silent at least
 _HOPELESS = 5  # trials that fail in the same way, before any has a result, after which the sweep gives up
 
 
@@ -64,7 +65,7 @@ class Conductor:
         self.stopping = False  # everything leaves at once
         self.draining = False  # everything leaves at its next rung
         self.departing: set[str] = set()  # trials that have come to one and are to save and leave
-        self._losses: dict[str, int] = {}
+        self.widest = 0  # cores of the cluster's largest node, as soon as it is known
         for event in past:
             self.state.apply(event)
         for heir, donor in self.state.copies.items():
@@ -152,28 +153,35 @@ class Conductor:
         self._write({"event": "end", "trial": trial_id, "state": "failed", "error": error})
         self._execute()
 
-    def on_lost(self, trial_id: str, error: str) -> None:
-        """The trial's worker is gone; it runs again from its last saved state, a few times at most."""
+    def on_lost(self, trial_id: str, error: str, *, timeout: bool = False) -> None:
+        """The trial's worker is gone, or was killed because the trial hung or, by ``timeout``, took too long.
+
+        It runs again from its last saved state, a few times at most.
+        """
         if trial_id not in self.state.running:
             return  # it had been decided on already
-        self._losses[trial_id] = self._losses.get(trial_id, 0) + 1
-        if self._losses[trial_id] >= _MAX_LOSSES:
+        self.departing.discard(trial_id)
+        self._write({"event": "lost", "trial": trial_id, "error": error, "timeout": timeout})
+        trial = self.results.trials[trial_id]
+        if max(trial.stuck, trial.late) >= _MAX_LOSSES:
             self.on_failed(trial_id, f"lost its worker {_MAX_LOSSES} times, at last by this: {error}")
-            return
-        self.on_suspended(trial_id)
-        self.state.queue.append(trial_id)
 
     def on_exhausted(self, trial_id: str, error: str) -> None:
-        """The trial needs more of the GPU's memory than its share; it has another try, with twice as much."""
-        trial, share = self.results.trials[trial_id], self._job.resources.gpu
-        if trial.gpu is None and share < 1:
-            self._write({"event": "grow", "trial": trial_id, "gpu": min(1.0, 2 * share), "error": error})
-            return
-        self.on_failed(
-            trial_id,
-            f"needs more GPU memory than {trial.gpu or share:g} of a card has; lower train.batch_size or the "
-            f"network, or raise resources.gpu: {error}",
-        )
+        """The trial needs more memory than its share; it has another try, with twice as much."""
+        trial, own = self.results.trials[trial_id], self._job.resources
+        event: Event = {"event": "grow", "trial": trial_id, "error": error}
+        if own.gpu and trial.gpu is None and own.gpu < 1:
+            self._write(event | {"gpu": min(1.0, 2 * own.gpu)})
+        elif not own.gpu and trial.cpu is None and own.cpu < self.widest:
+            self._write(event | {"cpu": min(self.widest, 2 * own.cpu)})
+        else:
+            had = f"{trial.gpu or own.gpu:g} of a card has" if own.gpu else "there is"
+            raised = ", or raise resources.gpu" if own.gpu else ""
+            self.on_failed(
+                trial_id,
+                f"needs more {'GPU ' if own.gpu else ''}memory than {had}; lower train.batch_size or the "
+                f"network{raised}: {error}",
+            )
 
     def on_suspended(self, trial_id: str) -> None:
         """The trial left its worker before a decision, with or without having saved its state."""
@@ -191,7 +199,6 @@ class Conductor:
     def retry(self) -> None:
         """Have every failed trial begin once more."""
         for trial in self.results.failures():
-            self._losses.pop(trial.id, None)
             self._write({"event": "retry", "trial": trial.id})
 
     def _ask(self) -> None:
@@ -218,7 +225,22 @@ class Conductor:
             pauses=self._scheduler.pauses,
             to_beat=best.score if best else None,
             gpu=trial.gpu or self._job.resources.gpu,
+            cpu=trial.cpu or self._job.resources.cpu,
+            timeout=self._timeout(trial),
+            heartbeat=self._heartbeat(trial),
         )
+
+    def _timeout(self, trial: Trial) -> float | None:
+        """Seconds of training that a trial has left."""
+        limit = self._job.search.trial_timeout
+        return None if limit is None else max(0.0, limit - (trial.seconds - trial.forgiven))
+
+    def _heartbeat(self, trial: Trial) -> float:
+        """Seconds that a trial may be silent."""
+        if self._job.search.heartbeat is not None:
+            return self._job.search.heartbeat
+        epoch = trial.seconds / trial.epochs_trained if trial.epochs_trained else 0.0
+        return max(_LEAST_HEARTBEAT, _HEARTBEATS * epoch)
 
     def _write(self, event: Event) -> None:
         event["time"] = time.time()

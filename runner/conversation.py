@@ -6,8 +6,10 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import IO, Any
 
@@ -15,13 +17,14 @@ from cluster.storage import SweepFolder
 from jobs.report import EpochReport
 
 Message = dict[str, Any]
+_SIGN_SECONDS = 5.0  # between two signs of life
 
 
 class Line:
     """The owner's end of the conversation: a thread reads, anyone writes."""
 
     def __init__(self, source: IO[str], sink: IO[str]) -> None:
-        self._sink = sink
+        self._sink, self._lock = sink, threading.Lock()
         self.inbox: queue.Queue[Message] = queue.Queue()
         self.leave = threading.Event()
         threading.Thread(target=self._read, args=(source,), daemon=True).start()
@@ -37,9 +40,27 @@ class Line:
         os._exit(0)  # the owner is gone; whatever runs in the main thread has nobody to report to
 
     def send(self, message: Message) -> None:
-        """Say something."""
-        self._sink.write(json.dumps(message) + "\n")
-        self._sink.flush()
+        """Say something; any thread may."""
+        with self._lock:
+            self._sink.write(json.dumps(message) + "\n")
+            self._sink.flush()
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Give signs of life during what takes long and cannot."""
+        done = threading.Event()
+
+        def sign() -> None:
+            while not done.wait(_SIGN_SECONDS):
+                self.send({"say": "heartbeat"})
+
+        thread = threading.Thread(target=sign, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 class LegHooks:
@@ -50,6 +71,7 @@ class LegHooks:
         self._trial: str = order["trial"]
         self._milestones = frozenset(order["milestones"])
         self._saving: Future[None] | None = None
+        self._told = time.monotonic()
 
     def report(self, report: EpochReport) -> bool:
         """See ``Hooks``; at a milestone the owner answers."""
@@ -88,5 +110,9 @@ class LegHooks:
             folder.delete(folder.model(trial, each))
 
     def interrupted(self) -> bool:
-        """See ``Hooks``."""
+        """See ``Hooks``; whoever asks is alive, which the owner is told now and then."""
+        now = time.monotonic()
+        if now - self._told > _SIGN_SECONDS:
+            self._told = now
+            self._line.send({"say": "heartbeat"})
         return self._line.leave.is_set()

@@ -8,13 +8,19 @@ event      its other keys
 =========  =====================================================================================
 start      ``version``, ``time``, ``versions``, ``planned`` trials, ``fidelity`` (what an epoch is, see
            ``jobs.fidelity``): a process began to run the sweep
+given      ``configurations`` (``values``, ``source``) that come first, ``evidence`` of other sweeps
+           (``values``, ``epoch``, ``score``)
 trial      ``trial``, ``number``, ``values``: a configuration was chosen; on GPUs ``off_cudnn``, why it runs
            there without cuDNN's kernels
 leg        ``trial``, ``epoch``: training began, or went on, after that epoch
 result     ``trial``, ``epoch``, ``score``, ``best_score``, ``best_epoch``, ``metrics``, ``seconds``,
            ``ended``, ``vitals``, ``rung``: whether the scheduler decides after it
 pause      ``trial``: waits for the scheduler, or for the sweep to be resumed
-grow       ``trial``, ``gpu``, ``error``: ran out of GPU memory, will run again with that share of a card
+lost       ``trial``, ``error``, ``timeout`` (whether it ran too long): its worker is gone, it will run again
+grow       ``trial``, ``error``, ``gpu`` or ``cpu``: ran out of memory, will run again with that share of a
+           card, or in the room of so many cores
+exploit    ``trial``, ``donor``, ``values``: goes on from that one's weights, with these values
+retry      ``trial``: failed, begins once more
 end        ``trial``, ``state``, ``error``
 finish     ``state``, ``time``: the process ended the sweep's run
 =========  =====================================================================================

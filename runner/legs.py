@@ -21,6 +21,9 @@ class Leg:
         pauses: whether a decision may be that it goes on later.
         to_beat: the best score of a trial that has ended; models that are worse need not be kept.
         gpu: the share of a card that it is given.
+        cpu: the cores that nobody else is given meanwhile; it computes on the job's.
+        timeout: seconds after which its process is killed; None for any.
+        heartbeat: seconds without a sign of life after which it is.
     """
 
     trial: str
@@ -34,6 +37,9 @@ class Leg:
     pauses: bool
     to_beat: float | None
     gpu: float
+    cpu: int
+    timeout: float | None
+    heartbeat: float
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,12 @@ class LegConfig:
             "alike": leg.alike,
             "pauses": leg.pauses,
             "to_beat": leg.to_beat,
+            "timeout": leg.timeout,
+            "heartbeat": leg.heartbeat,
         }
-        return self.around(leg.trial, order, leg.gpu)
+        return self.around(leg.trial, order, gpu=leg.gpu, cpu=leg.cpu)
 
-    def around(self, trial: str, order: dict[str, Any], gpu: float) -> Work:
+    def around(self, trial: str, order: dict[str, Any], *, gpu: float, cpu: int) -> Work:
         """An order with what every order says, with the process that is to carry it out and its room."""
         resources = self.resources
         config = {
@@ -88,4 +96,4 @@ class LegConfig:
                 "memory": int(resources.memory_gb * 1e9) if resources.memory_gb else None,
             },
         }
-        return Work(trial, config, {"CPU": resources.cpu} | ({"GPU": gpu} if gpu else {}))
+        return Work(trial, config, {"CPU": cpu} | ({"GPU": gpu} if gpu else {}))

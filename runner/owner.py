@@ -6,6 +6,8 @@ days grows.  A replacement starts ahead, beside the last leg of the process that
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +15,7 @@ from cluster.memory import private_bytes
 from runner.process import Message, WorkerProcess
 from runner.silence import HEARTBEAT
 
+_STARTING = 120.0  # seconds that a process may take until it begins a leg
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
 
 
@@ -39,6 +42,8 @@ class Owner:
         self._spare: WorkerProcess | None = None
         self._legs = 0
         self._open = self._owed = self._waits = False
+        self._began: float | None = None  # when the leg first gave a sign of life, and when at last
+        self._heard = 0.0
 
     def _begin(self, order: Message) -> None:
         if self._spare is not None or not self._worker.alive:
@@ -52,6 +57,7 @@ class Owner:
         self._waits = False  # for the answer at a milestone
         self._open = True  # the leg has not ended by itself
         self._owed = True  # the process has yet to say that it is done with it
+        self._began, self._heard = None, time.monotonic()
         self._worker.send(order)
 
     def listen(self) -> Message:
@@ -59,7 +65,16 @@ class Owner:
         if self._waits:
             self._worker.send({"do": "go"})
             self._waits = False
-        message = self._worker.receive(HEARTBEAT) or {"say": "heartbeat"}
+        message = self._worker.receive(HEARTBEAT)
+        if message is not None:
+            self._heard = time.monotonic()
+            self._began = self._began or self._heard
+        if (
+            message is None
+            or message["say"] == "heartbeat"
+            or not message.get("report", {"ended": 1})["ended"]
+        ):
+            message = self._overdue() or message or {"say": "heartbeat"}
         match message["say"]:
             case "report":
                 report = message["report"]
@@ -69,6 +84,19 @@ class Owner:
             case "failed" | "died" | "scored" | "left":
                 self._open = self._owed = False
         return message
+
+    def _overdue(self) -> Message | None:
+        """Kill a process whose leg has taken too long or gives no sign of life, and say so in its place."""
+        now, timeout = time.monotonic(), self._order.get("timeout")
+        patience = self._order.get("heartbeat", math.inf)
+        if self._began is None:  # it may still be starting
+            patience = max(patience, _STARTING)
+        late = timeout is not None and self._began is not None and now - self._began > timeout
+        if not self._open or not (late or now - self._heard > patience):
+            return None
+        self._worker.close(0)
+        why = "trained longer than search.trial_timeout allows" if late else f"hung for {patience:.0f} s"
+        return {"say": "died", "error": why, "timeout": late}
 
     def _weigh(self, epoch: int) -> None:
         """Replace a process that has grown too large, even in the middle of a leg, which goes on in the next.

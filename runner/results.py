@@ -26,7 +26,9 @@ class Trial:
         epochs_trained: the last epoch that reported.
         rung: the last epoch at which the scheduler had to decide, 0 before the first.
         history: (epoch, score) of every result.
-        gpu: the share of a card that it was given because the job's was too little.
+        gpu, cpu: the share of a card, and the cores, that it was given because the job's were too little.
+        losses: how often it has lost its worker; ``stuck``: since its last result; ``late``: because it took
+            too long; ``lost``: how, at last; ``forgiven``: the seconds that it had trained by then.
         off_cudnn: why it runs without cuDNN's kernels on a GPU; None if it does not.
         first_vitals, vitals: of the first and of the last epoch, see ``jobs.report.EpochReport``.
     """
@@ -47,6 +49,12 @@ class Trial:
     vitals: dict[str, float | None] = field(default_factory=dict)
     fidelity: Fidelity = PASSES
     gpu: float | None = None
+    cpu: int | None = None
+    losses: int = 0
+    stuck: int = 0
+    late: int = 0
+    lost: str | None = None
+    forgiven: float = 0.0
     off_cudnn: str | None = None
 
     def passes(self, epochs: int | None) -> int | float | None:
@@ -69,6 +77,9 @@ class Trial:
         words = [diagnose(self.first_vitals, self.vitals, self.state)]
         words.append(f"slower than by cuDNN: {self.off_cudnn}" if self.off_cudnn else None)
         words.append(f"ran out of GPU memory, given {self.gpu:g} of a card" if self.gpu else None)
+        words.append(f"ran out of memory, given the room of {self.cpu} cores" if self.cpu else None)
+        if self.losses:
+            words.append(f"lost its worker {self.losses} time{'s' * (self.losses > 1)}: {self.lost}")
         return "; ".join(filter(None, words)) or None
 
     def rank(self) -> tuple[float, int]:
@@ -141,8 +152,12 @@ class Results:
                 trial.state = "running"
             case "pause":
                 trial.state = "paused"
+            case "lost":
+                trial.state, trial.lost, trial.forgiven = "paused", event["error"], trial.seconds
+                trial.losses, trial.stuck = trial.losses + 1, trial.stuck + 1
+                trial.late += event["timeout"]
             case "grow":
-                trial.state, trial.gpu = "paused", event["gpu"]
+                trial.state, trial.gpu, trial.cpu = "paused", event.get("gpu"), event.get("cpu")
             case "exploit":
                 trial.state, trial.values = "paused", event["values"]
             case "end":
@@ -177,7 +192,7 @@ class Results:
     def _result(self, event: Event) -> None:
         trial = self.trials[event["trial"]]
         trial.history.append((event["epoch"], event["score"]))
-        trial.epochs_trained = event["epoch"]
+        trial.epochs_trained, trial.stuck = event["epoch"], 0
         trial.seconds += event["seconds"]
         trial.vitals = event.get("vitals", {})
         trial.first_vitals = trial.first_vitals or trial.vitals

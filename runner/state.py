@@ -82,6 +82,9 @@ class State:
                 self._leg(trial)
             case "pause":
                 self.running.discard(trial.id)
+            case "lost":
+                self.running.discard(trial.id)
+                self.queue.append(trial.id)
             case "grow":
                 self.running.discard(trial.id)
                 self.queue.appendleft(trial.id)
@@ -126,6 +129,8 @@ class State:
         self.waiting.discard(trial.id)
         self.verdicts.pop(trial.id, None)
         self.heirs.pop(trial.id, None)
+        if trial.id in self.queue:
+            self.queue.remove(trial.id)
         lost = trial.state in {"diverged", "failed"} or trial.score is None
         best = math.inf if lost else float(trial.score or 0)
         self._searcher.on_end(trial.number, best)

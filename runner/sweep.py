@@ -171,6 +171,7 @@ class _Sweep:
             with session(address=self.place.address, cpus=wanted, gpus=cards) as ray:
                 self.watch(conductor, "training")
                 workers = self.place.workers or room(ray, resources)
+                conductor.widest = ray.widest
                 self._tune(conductor, exam, workers)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
@@ -205,6 +206,7 @@ class _Sweep:
             "params": resolve(self.job, found.trial.values).to_json(),
             "model": self.folder.model(found.trial.id, found.epoch),
             "gpu": found.trial.gpu or self.job.resources.gpu,
+            "cpu": found.trial.cpu or self.job.resources.cpu,
         }
 
     def _publish(self, conductor: Conductor, scores: Scores, *, done: bool) -> None:

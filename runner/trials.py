@@ -94,7 +94,7 @@ class LegSource(SearchAlgorithm):
         if self._conductor.running < self._workers and (leg := self._conductor.next_leg()):
             return self._config.of(leg)
         if self._conductor.finished and (order := self._exam.take()):
-            return self._config.around(self._exam.NAME, order, order["gpu"])
+            return self._config.around(self._exam.NAME, order, gpu=order["gpu"], cpu=order["cpu"])
         return None
 
     def is_finished(self) -> bool:
@@ -154,7 +154,7 @@ class LegScheduler(TrialScheduler):
     def _end(self, trial: str, message: dict[str, Any]) -> None:
         """The leg, and perhaps the trial, did not go well."""
         if message["say"] == "died":
-            self._conductor.on_lost(trial, message["error"])
+            self._conductor.on_lost(trial, message["error"], timeout=message.get("timeout", False))
         elif message.get("exhausted"):
             self._conductor.on_exhausted(trial, message["error"])
         else:

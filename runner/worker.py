@@ -87,7 +87,8 @@ class Worker:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
             self._folds = None
         if panel not in self._panels:
-            self._panels = {panel: _bounded(self._jobs[text], Path(panel))}
+            with self._line.alive():  # on another node than the driver's it is made first
+                self._panels = {panel: _bounded(self._jobs[text], Path(panel))}
             self._folds = None
         return self._jobs[text], self._panels[panel], SweepFolder.from_uri(order["sweep"])
 
@@ -105,6 +106,7 @@ class Worker:
     def _train(self, order: Message) -> None:
         from jobs.train import Task, train
 
+        self._line.send({"say": "heartbeat"})
         job, panel, folder = self._open(order)
         params = Params.from_json(order["params"])
         folds, scalers = self._prepared(job, panel, params)

@@ -103,7 +103,7 @@ def test_a_running_cluster_is_joined_and_left_running(
         with session(address="auto" if address == "auto" else head.address) as joined:
             import ray
 
-            assert joined == Session(address=joined.address, cpus=1, gpus=0, nodes=1)
+            assert joined == Session(address=joined.address, cpus=1, gpus=0, nodes=1, widest=1)
             assert ray.get_runtime_context().namespace == "recur"
 
 

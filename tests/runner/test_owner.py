@@ -17,9 +17,9 @@ def _none_started() -> None:
     Virtual.started = []
 
 
-def owned(limits: Limits) -> Owner:
+def owned(limits: Limits, **more: Any) -> Owner:
     owner = Owner(lambda: Virtual(backend="jax", threads=1), limits)  # type: ignore[arg-type, return-value]
-    owner.change(order("a"))
+    owner.change(order("a") | more)
     return owner
 
 
@@ -114,3 +114,50 @@ def test_closing_ends_the_spare_too() -> None:
     owner.close()
 
     assert [process.alive for process in Virtual.started] == [False, False]
+
+
+def test_a_leg_that_gives_no_sign_of_life_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    owner = owned(Limits(), heartbeat=10.0, timeout=None)
+    clock.now += 100  # while it starts it has longer
+    assert owner.listen() == {"say": "heartbeat"}
+    say(owner, 0, {"say": "heartbeat"})
+    clock.now += 9
+    assert owner.listen() == {"say": "heartbeat"}
+    clock.now += 2
+
+    assert owner.listen() == {"say": "died", "error": "hung for 10 s", "timeout": False}
+    assert not Virtual.started[0].alive
+    owner.change(order("c"))
+    assert [process.told for process in Virtual.started] == [["traina"], ["trainc"]]
+
+
+def test_a_leg_that_takes_too_long_is_killed_however_much_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    owner = owned(Limits(), heartbeat=10.0, timeout=60.0)
+    for _ in range(12):
+        say(owner, 0, {"say": "heartbeat"})
+        clock.now += 5
+    Virtual.started[0].says.append(report(1, "done"))
+    assert owner.listen()["say"] == "report"  # it has come to its end
+    Virtual.started[0].says.append({"say": "left"})
+    owner.change(order("c") | {"heartbeat": 10.0, "timeout": 60.0})
+    say(owner, 0, {"say": "heartbeat"})
+    clock.now += 61
+    Virtual.started[0].says.append(report(1))
+
+    said = owner.listen()
+
+    assert said == {
+        "say": "died",
+        "error": "trained longer than search.trial_timeout allows",
+        "timeout": True,
+    }
+
+
+class Clock:
+    """The time, as the owner reads it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
