@@ -14,6 +14,7 @@ from runner.process import Message, WorkerProcess
 from runner.silence import HEARTBEAT
 
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
+_MOST = 1000  # messages that are handed over at a time
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,34 @@ class Owner:
         self._owed = True  # the process has yet to say that it is done with it
         self._worker.send(order)
 
-    def listen(self) -> Message:
-        """The next thing the leg says, or a heartbeat; a leg that waits at a milestone goes on first."""
+    def listen(self) -> list[Message]:
+        """All that the leg has said since, or a heartbeat; what waits at a milestone goes on first.
+
+        Nothing follows, in what is returned, on the end of the leg or on a report that waits for an answer.
+        """
         if self._waits:
             self._worker.send({"do": "go"})
             self._waits = False
-        message = self._worker.receive(HEARTBEAT) or {"say": "heartbeat"}
+        message = self._worker.receive(HEARTBEAT)
+        said = [message or {"say": "heartbeat"}]
+        while self._note(said[-1]) and len(said) < _MOST and (message := self._worker.receive(0)):
+            said.append(message)
+        if said[-1]["say"] == "report":
+            self._weigh(said[-1]["report"]["epoch"])
+        return said
+
+    def _note(self, message: Message) -> bool:
+        """Take in what the leg says; whether more may follow before anyone has answered."""
         match message["say"]:
             case "report":
                 report = message["report"]
                 self._waits = report["epoch"] in self._milestones and not report["ended"]
                 self._open = not report["ended"]
-                self._weigh(report["epoch"])
+                return self._open and not self._waits
             case "failed" | "died" | "scored" | "left":
                 self._open = self._owed = False
-        return message
+                return False
+        return False
 
     def _weigh(self, epoch: int) -> None:
         """Replace a process that has grown too large, even in the middle of a leg, which goes on in the next.
