@@ -47,14 +47,14 @@ class LegRunner(Trainable):
         self._leaves = True
 
     def step(self) -> dict[str, Any]:
-        """The next thing the leg says, or a heartbeat."""
+        """All that the leg has said since the last step, or a heartbeat: Tune's price is for each step."""
         if self._next is not None:
             self._owner.change(self._next["order"])
             self._next = None
         if self._leaves:
             self._owner.leave()
             self._leaves = False
-        return {"message": json.dumps(self._owner.listen())}
+        return {"messages": json.dumps(self._owner.listen())}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take up another Tune trial's first leg in the same process."""

@@ -17,6 +17,7 @@ from runner.silence import HEARTBEAT
 
 _STARTING = 120.0  # seconds that a process may take until it begins a leg
 _PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
+_MOST = 1000  # messages that are handed over at a time
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,11 @@ class Owner:
         self._began, self._heard = None, time.monotonic()
         self._worker.send(order)
 
-    def listen(self) -> Message:
-        """The next thing the leg says, or a heartbeat; a leg that waits at a milestone goes on first."""
+    def listen(self) -> list[Message]:
+        """All that the leg has said since, or a heartbeat; what waits at a milestone goes on first.
+
+        Nothing follows, in what is returned, on the end of the leg or on a report that waits for an answer.
+        """
         if self._waits:
             self._worker.send({"do": "go"})
             self._waits = False
@@ -69,34 +73,41 @@ class Owner:
         if message is not None:
             self._heard = time.monotonic()
             self._began = self._began or self._heard
-        if (
-            message is None
-            or message["say"] == "heartbeat"
-            or not message.get("report", {"ended": 1})["ended"]
-        ):
-            message = self._overdue() or message or {"say": "heartbeat"}
+        said = [message or {"say": "heartbeat"}]
+        while self._note(said[-1]) and len(said) < _MOST and (message := self._worker.receive(0)):
+            said.append(message)
+        if said[-1]["say"] == "report":
+            self._weigh(said[-1]["report"]["epoch"])
+        return [*said, *self._overdue()]
+
+    def _note(self, message: Message) -> bool:
+        """Take in what the leg says; whether more may follow before anyone has answered."""
         match message["say"]:
             case "report":
                 report = message["report"]
                 self._waits = report["epoch"] in self._milestones and not report["ended"]
                 self._open = not report["ended"]
-                self._weigh(report["epoch"])
+                return self._open and not self._waits
             case "failed" | "died" | "scored" | "left":
                 self._open = self._owed = False
-        return message
+                return False
+        return False
 
-    def _overdue(self) -> Message | None:
-        """Kill a process whose leg has taken too long or gives no sign of life, and say so in its place."""
+    def _overdue(self) -> list[Message]:
+        """Kill a process whose leg has taken too long or gives no sign of life, and say so."""
+        if not self._open or self._waits:
+            return []
         now, timeout = time.monotonic(), self._order.get("timeout")
         patience = self._order.get("heartbeat", math.inf)
         if self._began is None:  # it may still be starting
             patience = max(patience, _STARTING)
         late = timeout is not None and self._began is not None and now - self._began > timeout
-        if not self._open or not (late or now - self._heard > patience):
-            return None
+        if not (late or now - self._heard > patience):
+            return []
         self._worker.close(0)
+        self._open = self._owed = False
         why = "trained longer than search.trial_timeout allows" if late else f"hung for {patience:.0f} s"
-        return {"say": "died", "error": why, "timeout": late}
+        return [{"say": "died", "error": why, "timeout": late}]
 
     def _weigh(self, epoch: int) -> None:
         """Replace a process that has grown too large, even in the middle of a leg, which goes on in the next.

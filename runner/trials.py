@@ -104,7 +104,7 @@ class LegSource(SearchAlgorithm):
 
 
 class LegScheduler(TrialScheduler):
-    """Asks the conductor about every message of every leg; ``tick`` is called after each."""
+    """Asks the conductor about every message of every leg; ``tick`` is called after each step's."""
 
     _supports_buffered_results = False
 
@@ -117,9 +117,13 @@ class LegScheduler(TrialScheduler):
         self._leaving: dict[str, float] = {}  # Tune trials that were asked to leave, and when
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        """Pass a message on; the Tune trial goes on with this leg or the next, or ends if there is none."""
+        """Pass messages on; the Tune trial goes on with this leg or the next, or ends if there is none.
+
+        What follows on a message that ends the leg is of epochs that nobody wanted any more.
+        """
         del tune_controller
-        go_on = self._hear(trial, json.loads(result["message"])) or self._source.go_on(trial)
+        messages = json.loads(result["messages"])
+        go_on = all(self._hear(trial, message) for message in messages) or self._source.go_on(trial)
         self._silence.hear(trial.trial_id, ends=not go_on)
         self._tick()
         return str(TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP)

@@ -28,22 +28,30 @@ class Trivial(tune.Trainable):  # type: ignore[misc]
         return True
 
 
-class Ends(tune.Callback):  # type: ignore[misc]
-    """Notes when trials end."""
+class Times(tune.Callback):  # type: ignore[misc]
+    """Notes when results come and when trials end."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self.results: list[float] = []
+        self.ends: list[float] = []
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Note it."""
+        del iteration, trials, trial, result, info
+        self.results.append(time.time())
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Note it."""
         del iteration, trials, trial, info
-        self.times.append(time.time())
+        self.ends.append(time.time())
 
 
-def search(folder: str, trials: int, epochs: int) -> list[float]:
-    """As Ray's documentation has it, with actors reused; the times at which trials ended."""
-    ends = Ends()
-    scheduler = ASHAScheduler(max_t=max(epochs, 2), grace_period=1, reduction_factor=3)
+def search(folder: str, trials: int, epochs: int, asha: bool) -> Times:  # noqa: FBT001
+    """As Ray's documentation has it, with actors reused."""
+    times = Times()
+    scheduler = ASHAScheduler(max_t=max(epochs, 2), grace_period=1, reduction_factor=3) if asha else None
     results = tune.Tuner(
         Trivial,
         param_space={"units": tune.randint(1, 1000), "learning_rate": tune.loguniform(1e-4, 1e-2)},
@@ -54,14 +62,14 @@ def search(folder: str, trials: int, epochs: int) -> list[float]:
             storage_path=folder,
             verbose=0,
             stop={"training_iteration": epochs},
-            callbacks=[ends],
+            callbacks=[times],
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),
     ).fit()
-    if results.num_errors or len(ends.times) != trials:
-        raise RuntimeError(f"{len(ends.times)} of {trials} trials ended, {results.num_errors} failed")
-    return ends.times
+    if results.num_errors or len(times.ends) != trials:
+        raise RuntimeError(f"{len(times.ends)} of {trials} trials ended, {results.num_errors} failed")
+    return times
 
 
 if __name__ == "__main__":
-    print(json.dumps(search(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(vars(search(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "asha"))))

@@ -24,7 +24,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -32,7 +32,7 @@ from pyarrow import fs as pafs
 
 from cluster.storage import Storage
 from jobs.sample import sample_panel
-from runner.journal import read_journal
+from runner.journal import Event, read_journal
 from tests.benchmarks._processes import adopt_orphans, timed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,17 +47,24 @@ class Load:
     epochs: int
     workers: int
 
+    @property
+    def results(self) -> int:
+        """How many there are, if nobody is stopped."""
+        return self.trials * self.epochs
+
 
 @dataclass(frozen=True)
 class System:
-    """One competitor: the command that runs a load in a folder, and when its trials ended."""
+    """One competitor: the command that runs a load in a folder, and when what is counted happened."""
 
     title: str
     command: Callable[[Load, Path], list[str]]
-    ends: Callable[[Path], list[float]]
+    times: Callable[[Path], list[float]]
+    env: dict[str, str] = field(default_factory=dict)
 
 
-def _recur(load: Load, folder: Path) -> list[str]:
+def recur_command(load: Load, folder: Path, scheduler: str) -> list[str]:
+    """``recur run`` with trials that do no work, and all that it reads."""
     sample_panel(str(folder / "data"), pafs.LocalFileSystem(), length=240, shards=1)
     job = yaml.safe_load((folder / "data" / "job.yaml").read_text())
     job |= {
@@ -68,7 +75,7 @@ def _recur(load: Load, folder: Path) -> list[str]:
             "learning_rate": {"float": {"min": 1e-4, "max": 1e-2, "sampling": "log"}},
             "max_epochs": load.epochs,
         },
-        "search": {"scheduler": "asha", "factor": 3, "trials": load.trials, "seed": 7},
+        "search": {"scheduler": scheduler, "factor": 3, "trials": load.trials, "seed": 7},
     }
     (folder / "data" / "job.yaml").write_text(yaml.safe_dump(job))
     recur = [sys.executable, "-c", "from tests.benchmarks._trivial_recur import run; run()"]
@@ -76,23 +83,33 @@ def _recur(load: Load, folder: Path) -> list[str]:
     return [*recur, "run", str(folder / "data" / "job.yaml"), *options]
 
 
-def _recur_ends(folder: Path) -> list[float]:
-    events = read_journal(Storage.open(str(folder / "sweeps")).sweep("trivial"))
-    return [event["time"] for event in events if event["event"] == "end"]
+def events_of(folder: Path) -> list[Event]:
+    """The journal that ``recur_command`` has left."""
+    return read_journal(Storage.open(str(folder / "sweeps")).sweep("trivial"))
 
 
-def _ray(load: Load, folder: Path) -> list[str]:
+def ray_command(load: Load, folder: Path, scheduler: str) -> list[str]:
+    """The same with plain Ray Tune; it prints when trials ended, and when it heard results."""
     script = [sys.executable, "-m", "tests.benchmarks._trivial_ray", str(folder / "ray")]
-    return [*script, str(load.trials), str(load.epochs)]
+    return [*script, str(load.trials), str(load.epochs), scheduler]
 
 
-def _ray_ends(folder: Path) -> list[float]:
-    ends: list[float] = json.loads((folder / "stdout.txt").read_text().splitlines()[-1])
-    return ends
+def ray_times(folder: Path) -> dict[str, list[float]]:
+    """What ``ray_command`` has printed."""
+    times: dict[str, list[float]] = json.loads((folder / "stdout.txt").read_text().splitlines()[-1])
+    return times
 
 
-RECUR = System("Recur", _recur, _recur_ends)
-RAY = System("plain Ray Tune", _ray, _ray_ends)
+RECUR = System(
+    "Recur",
+    lambda load, folder: recur_command(load, folder, "asha"),
+    lambda folder: [event["time"] for event in events_of(folder) if event["event"] == "end"],
+)
+RAY = System(
+    "plain Ray Tune",
+    lambda load, folder: ray_command(load, folder, "asha"),
+    lambda folder: ray_times(folder)["ends"],
+)
 
 
 @dataclass(frozen=True)
@@ -103,16 +120,16 @@ class Result:
     load: Load
     seconds: float
     cpu_seconds: float | None
-    ends: list[float]
+    times: list[float]
 
     def pace(self, begin: float = 0.0, end: float = 1.0) -> float:
         """Milliseconds a trial over a stretch of the run, given in parts of its trials."""
-        first, last = int(begin * (len(self.ends) - 1)), int(end * (len(self.ends) - 1))
-        return 1000 * (self.ends[last] - self.ends[first]) / max(1, last - first)
+        first, last = int(begin * (len(self.times) - 1)), int(end * (len(self.times) - 1))
+        return 1000 * (self.times[last] - self.times[first]) / max(1, last - first)
 
 
-def measure(system: System, load: Load) -> Result:
-    """Run one system in a fresh scratch folder.
+def measure(system: System, load: Load, count: int) -> Result:
+    """Run one system in a fresh scratch folder; what is counted has to happen ``count`` times.
 
     Raises:
         SystemExit: it failed; the end of its log is the message.
@@ -122,14 +139,15 @@ def measure(system: System, load: Load) -> Result:
         folder = Path(scratch)
         out, log = folder / "stdout.txt", folder / "stderr.txt"
         with out.open("w") as stdout, log.open("w") as stderr:
-            usage = timed(system.command(load, folder), env=os.environ | QUIET, stdout=stdout, stderr=stderr)
+            env = os.environ | QUIET | system.env
+            usage = timed(system.command(load, folder), env=env, stdout=stdout, stderr=stderr)
         if usage.returncode:
             tail = log.read_text(errors="replace")[-3_000:]
             raise SystemExit(f"{system.title} failed with exit code {usage.returncode}:\n{tail}")
-        ends = system.ends(folder)
-        if len(ends) != load.trials:
-            raise SystemExit(f"{system.title} ended {len(ends)} trials of {load.trials}")
-        return Result(system.title, load, usage.seconds, usage.cpu_seconds, ends)
+        times = system.times(folder)
+        if len(times) != count:
+            raise SystemExit(f"{system.title} came to {len(times)} of {count}")
+        return Result(system.title, load, usage.seconds, usage.cpu_seconds, times)
 
 
 FIGURES: dict[str, Callable[[Result], float]] = {
@@ -169,8 +187,8 @@ def main() -> None:
     loads = [Load(int(size), arguments.epochs, arguments.workers) for size in arguments.trials.split(",")]
     results = []
     for _ in range(arguments.repeat):
-        results += [] if arguments.only_recur else [measure(RAY, loads[0])]
-        results += [measure(RECUR, load) for load in loads]
+        results += [] if arguments.only_recur else [measure(RAY, loads[0], loads[0].trials)]
+        results += [measure(RECUR, load, load.trials) for load in loads]
     print(table(results))
 
 

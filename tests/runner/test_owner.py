@@ -29,9 +29,9 @@ def order(trial: str, *milestones: int) -> dict[str, Any]:
 
 def say(owner: Owner, number: int, *messages: dict[str, Any]) -> None:
     """The process of that number says something, and the owner listens."""
-    Virtual.started[number].says.extend(messages)
-    for _ in messages:
-        owner.listen()
+    for message in messages:
+        Virtual.started[number].says.append(message)
+        assert owner.listen() == [message]
 
 
 def end(owner: Owner, number: int, following: str) -> None:
@@ -73,8 +73,9 @@ def test_a_process_that_grew_too_large_hands_its_leg_over_at_the_next_report(
     assert len(Virtual.started) == 1
 
     size["bytes"] = 101
-    Virtual.started[0].says.extend([report(2), {"say": "left"}])
-    assert owner.listen()["say"] == "report"
+    Virtual.started[0].says.append(report(2))
+    Virtual.started[0].leaving.extend([report(3), {"say": "left"}])  # an epoch that the next tells again
+    assert owner.listen() == [report(2)]
 
     assert Virtual.started[0].told == ["traina", "trainb", "leave"]
     assert Virtual.started[1].told == ["trainb"]
@@ -120,13 +121,16 @@ def test_a_leg_that_gives_no_sign_of_life_is_killed(monkeypatch: pytest.MonkeyPa
     clock = Clock(monkeypatch)
     owner = owned(Limits(), heartbeat=10.0, timeout=None)
     clock.now += 100  # while it starts it has longer
-    assert owner.listen() == {"say": "heartbeat"}
+    assert owner.listen() == [{"say": "heartbeat"}]
     say(owner, 0, {"say": "heartbeat"})
     clock.now += 9
-    assert owner.listen() == {"say": "heartbeat"}
+    assert owner.listen() == [{"say": "heartbeat"}]
     clock.now += 2
 
-    assert owner.listen() == {"say": "died", "error": "hung for 10 s", "timeout": False}
+    assert owner.listen() == [
+        {"say": "heartbeat"},
+        {"say": "died", "error": "hung for 10 s", "timeout": False},
+    ]
     assert not Virtual.started[0].alive
     owner.change(order("c"))
     assert [process.told for process in Virtual.started] == [["traina"], ["trainc"]]
@@ -139,20 +143,19 @@ def test_a_leg_that_takes_too_long_is_killed_however_much_it_says(monkeypatch: p
         say(owner, 0, {"say": "heartbeat"})
         clock.now += 5
     Virtual.started[0].says.append(report(1, "done"))
-    assert owner.listen()["say"] == "report"  # it has come to its end
+    assert [message["say"] for message in owner.listen()] == ["report"]  # it has come to its end
     Virtual.started[0].says.append({"say": "left"})
     owner.change(order("c") | {"heartbeat": 10.0, "timeout": 60.0})
     say(owner, 0, {"say": "heartbeat"})
     clock.now += 61
     Virtual.started[0].says.append(report(1))
 
-    said = owner.listen()
+    heard = owner.listen()
 
-    assert said == {
-        "say": "died",
-        "error": "trained longer than search.trial_timeout allows",
-        "timeout": True,
-    }
+    assert heard == [
+        report(1),
+        {"say": "died", "error": "trained longer than search.trial_timeout allows", "timeout": True},
+    ]
 
 
 class Clock:

@@ -39,7 +39,8 @@ from runner.process import WorkerProcess
 worker = WorkerProcess(backend="tensorflow", threads=1)
 print(worker._process.pid, flush=True)
 worker.send(json.loads(sys.argv[1]))
-print(worker.receive()["say"], flush=True)
+for _ in range(2):
+    print(worker.receive()["say"], flush=True)
 time.sleep(60)
 """
 

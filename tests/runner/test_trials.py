@@ -15,6 +15,7 @@ from ray.tune.schedulers import TrialScheduler
 
 from jobs.report import EpochReport
 from jobs.spec import Resources
+from runner import owner as owner_module
 from runner import trials as module
 from runner.actor import LegRunner
 from runner.conductor import Conductor
@@ -34,7 +35,7 @@ def report(epoch: int, ended: str | None = None) -> dict[str, Any]:
 
 
 class Virtual:
-    """A training process that says what a test has given it to say."""
+    """A training process that says what a test has given it to say, some of it when it is told to leave."""
 
     started: list[Virtual]
 
@@ -42,11 +43,15 @@ class Virtual:
         del gpu
         self.told: list[str] = []
         self.says: deque[dict[str, Any]] = deque()
+        self.leaving: deque[dict[str, Any]] = deque()
         self.alive, self.how, self.pid = True, (backend, threads), os.getpid()
         Virtual.started.append(self)
 
     def send(self, message: dict[str, Any]) -> None:
         self.told.append(message["do"] + message.get("trial", ""))
+        if message["do"] in {"leave", "drop"}:
+            self.says += self.leaving
+            self.leaving.clear()
 
     def receive(self, timeout: float | None = None) -> dict[str, Any] | None:
         assert timeout is not None
@@ -86,9 +91,17 @@ def begun(trial: str) -> LegRunner:
 
 
 def heard(runner: LegRunner, *says: dict[str, Any]) -> list[str]:
-    """What steps bring when the process says this."""
+    """What steps bring when the process says this, however they cut it."""
+    return [message for batch in batches(runner, *says) for message in batch]
+
+
+def batches(runner: LegRunner, *says: dict[str, Any]) -> list[list[str]]:
+    """The same, step by step."""
     Virtual.started[-1].says.extend(says)
-    return [json.loads(runner.step()["message"])["say"] for _ in says or [None]]
+    steps: list[list[str]] = []
+    while sum(map(len, steps)) < max(1, len(says)):
+        steps.append([message["say"] for message in json.loads(runner.step()["messages"])])
+    return steps
 
 
 def test_an_actor_that_starts_begins_no_leg_before_its_first_step() -> None:
@@ -131,6 +144,29 @@ def test_a_milestone_is_answered_by_the_next_step_or_the_next_leg(runner: LegRun
     assert process.told == ["trainc", "drop", "traind"]
 
 
+def test_a_step_brings_all_that_was_said_since_up_to_an_answer_or_an_end(runner: LegRunner) -> None:
+    process = Virtual.started[-1]
+
+    said = batches(runner, report(1), report(2), report(3), report(4), {"say": "failed", "error": "no"})
+
+    assert said == [["report"], ["report", "report", "report", "failed"]]
+    assert process.told == ["traina", "go"]  # the second step answers the first's milestone
+    runner.take_up(order("b"))
+    assert batches(runner, report(2), report(3, "done")) == [["report", "report"]]
+    process.says.append({"say": "left"})  # of b, for whoever begins the next
+    runner.take_up(order("c"))
+    assert batches(runner, report(2), {"say": "died", "error": "killed"}) == [["report", "died"]]
+
+
+def test_a_step_brings_only_so_much_at_a_time(runner: LegRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that never stops talking is heard too."""
+    monkeypatch.setattr(owner_module, "_MOST", 2)
+
+    said = batches(runner, *(report(epoch) for epoch in range(2, 7)))
+
+    assert list(map(len, said)) == [2, 2, 1]
+
+
 def test_a_leg_in_the_middle_of_an_epoch_saves_and_leaves(runner: LegRunner) -> None:
     heard(runner, report(2))
 
@@ -145,7 +181,7 @@ def test_a_process_that_died_is_followed_by_another(runner: LegRunner) -> None:
 
     runner.take_up(order("b"))
 
-    assert json.loads(runner.step()["message"]) == {"say": "heartbeat"}
+    assert json.loads(runner.step()["messages"]) == [{"say": "heartbeat"}]
     assert [process.told for process in Virtual.started] == [["traina"], ["trainb"]]
 
 
@@ -216,8 +252,8 @@ class Tune:
             self.placed.append(trial)
         return [trial.recur_trial for trial in self.placed]
 
-    def say(self, trial: Any, message: dict[str, Any]) -> str:
-        return self.scheduler.on_trial_result(None, trial, {"message": json.dumps(message)})
+    def say(self, trial: Any, *messages: dict[str, Any]) -> str:
+        return self.scheduler.on_trial_result(None, trial, {"messages": json.dumps(messages)})
 
 
 @pytest.fixture
@@ -266,6 +302,20 @@ def test_it_goes_on_with_its_own_leg_as_long_as_that_lasts(tune: Tune) -> None:
     assert [tune.say(first, m) for m in (report(1), report(2), {"say": "heartbeat"})] == [GO_ON] * 3
 
     assert (first.temporary_state.ray_actor.taken, first.recur_trial) == ([], "00000")
+
+
+def test_messages_that_come_together_are_heard_in_their_order_up_to_the_legs_end(tune: Tune) -> None:
+    """What a leg said after the report that ended it is of nobody's interest."""
+    tune.place()
+    first = tune.placed[0]
+
+    assert tune.say(first, report(1), report(2), report(3, "done"), {"say": "died", "error": "x"}) == GO_ON
+
+    results = tune.conductor.results
+    assert [epoch for epoch, _ in results.trials["00000"].history] == [1, 2, 3]
+    assert results.trials["00000"].state == "done"
+    assert (first.recur_trial, results.trials["00002"].state) == ("00002", "running")
+    assert tune.ticks == 1
 
 
 def test_it_ends_when_there_is_no_leg_left(tune: Tune) -> None:
