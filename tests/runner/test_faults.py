@@ -243,3 +243,34 @@ class _Screen:
             return False
         self.text += data.decode(errors="replace")
         return bool(data)
+
+
+def test_a_training_process_that_hangs_is_killed_and_its_trial_goes_on(
+    recur: Recur, write_job: JobWriter
+) -> None:
+    job = _long_job(write_job, recur.folder)
+    process = _start(recur, "run", job, "--set", "search.heartbeat=3")
+    sweep = recur.storage / "small"
+    _wait_for_results(sweep, 3, process)
+
+    os.kill(_pid(process, "runner.worker"), signal.SIGSTOP)
+
+    assert process.wait(120) == 0, _said(sweep)
+    _told_once(sweep)
+    (lost,) = _content(sweep, "lost")
+    assert (lost["error"], lost["timeout"]) == ("hung for 3 s", False)
+    trial = next(each for each in recur.json("trials", "small") if each["id"] == lost["trial"])
+    assert "lost its worker 1 time: hung for 3 s" in trial["diagnosis"]
+
+
+def test_trials_that_take_too_long_are_tried_three_times(recur: Recur, write_job: JobWriter) -> None:
+    job = write_job(recur.folder, trials=1, scheduler="none", epochs=100_000)
+    overrides = ("train.early_stopping=null", "search.trial_timeout=1", "model.units=12")
+
+    done = recur("run", job, *(word for each in overrides for word in ("--set", each)), code=1)
+
+    assert "trained longer than search.trial_timeout allows" in done.stderr
+    lost = _content(recur.storage / "small", "lost")
+    assert [event["timeout"] for event in lost] == [True] * 3
+    told = Counter(e["epoch"] for e in journal(recur.storage / "small") if e["event"] == "result")
+    assert max(told.values()) == 1
