@@ -62,10 +62,10 @@ def submit_command(
     click.echo(
         f"{spec.name} submitted to {handle.backend}, {handle.target}\n\nNext:\n"
         f"  recur status {sweep}\n"
-        f"  recur best {sweep}"
+        f"  recur best {sweep}\n"
+        f"  recur stop {sweep}"
     )
     if isinstance(cluster, LocalCluster):
         click.echo(f"  tail -f {shlex.quote(f'{handle.target}/log.txt')}")
-        click.echo(f"  kill -TERM -- -{handle.id.split()[1]}     stops it and keeps what was found")
     else:
         click.echo(f"  ray job logs --address {handle.target} --follow {handle.id}")

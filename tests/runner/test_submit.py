@@ -28,7 +28,7 @@ def test_a_detached_process_runs_the_sweep(recur: Recur, write_job: JobWriter) -
     assert f"--name small --storage {recur.storage}" in shown
     assert not recur.storage.exists()
     said = recur("submit", job).stdout
-    assert "Next:\n  recur status small\n  recur best small\n  tail -f " in said
+    assert "Next:\n  recur status small\n  recur best small\n  recur stop small\n  tail -f " in said
     assert wait_until_done(recur, recur.storage)["trials"]["done"] == 2
 
 
