@@ -89,7 +89,7 @@ class Pool:
                 self.saved[trial] = epoch
         if self.conductor.on_report(trial, report) is not Decision.CONTINUE:
             return False
-        if self.conductor.stopping:
+        if self.conductor.stopping or trial in self.conductor.departing:
             self.saved[trial] = max(epoch, self.saved.get(trial, 0))
             self.conductor.on_suspended(trial)
             return False
