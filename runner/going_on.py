@@ -14,7 +14,16 @@ from jobs.errors import JobError
 from jobs.jobfile import dump_job, parse_job
 from jobs.params import space_of
 from jobs.spec import Job
-from runner.launch import DEFAULT_TRIALS, check_standing, claim, find_sweep, read_spec, typed, warn
+from runner.launch import (
+    DEFAULT_TRIALS,
+    check_standing,
+    claim,
+    find_sweep,
+    read_results,
+    read_spec,
+    typed,
+    warn,
+)
 from runner.run import carry_out, check_machine, parse_workers, show
 from runner.show import print_json
 
@@ -65,7 +74,7 @@ def extend_command(
             "hyperband decides the number of trials by itself; for more of its brackets run the job again "
             f"with --set search.hyperband_iterations={spec.search.hyperband_iterations + 1}"
         )
-    before, size = spec.search.trials or DEFAULT_TRIALS, space_of(spec).size()
+    before, size = read_results(folder).planned or spec.search.trials or DEFAULT_TRIALS, space_of(spec).size()
     if before >= size:
         raise JobError(
             f"all {size:,.0f} configurations of the space are tried already; widen it in a new job"

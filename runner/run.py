@@ -57,8 +57,9 @@ def run_command(
     place = open_storage(storage, spec)
     panel = open_job_panel(spec)
     _note_short_series(spec, panel)
-    find_sources(spec, place)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
+    if fresh or not standing.exists:  # later it has them in its journal
+        find_sources(spec, place)
     if dry_run:
         from runner.dry_run import print_dry_run
 

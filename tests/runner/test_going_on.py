@@ -136,3 +136,5 @@ def test_a_sweep_begins_with_its_default_and_with_what_others_found(
     said = recur("run", job, "--name", "other", "--set", "search.start_from=none-such", code=2).stderr
     assert "no sweep 'none-such'" in said
     assert not (recur.storage / "other").exists()
+    recur("remove", "small", "--yes")
+    assert recur.json("extend", "next", "--trials", "+1")["trials"]["paused"] == 0
