@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
 from jobs.space import Space, Values
 
@@ -81,6 +83,12 @@ class Axes:
         """The configuration that numbers for all axes, or for the active ones, stand for."""
         values = {axis.name: axis.value(point.get(axis.name, axis.low)) for axis in self.all}
         return self.space.active(values)
+
+    def draw(self, rng: np.random.Generator) -> Point:
+        """A number for every axis, uniformly, active or not."""
+        drawn = ((p.name, p.dimension.sample(rng)) for p in self.space.parameters)
+        numbers = ((axis, axis.number(value)) for axis, (_, value) in zip(self.all, drawn, strict=True))
+        return {axis.name: axis.low if number is None else number for axis, number in numbers}
 
     def point(self, values: Values) -> Point | None:
         """A configuration in numbers; None where it is none of the space's."""

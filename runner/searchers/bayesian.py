@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from runner.searchers.novelty import Novelty
 from runner.searchers.rule import Searcher
 from runner.searchers.told import Told
 
+if TYPE_CHECKING:
+    from runner.searchers.oracles import Bayesian
+
+_DRAWS = 300
 _INITIAL = 3  # results for each hyperparameter, before which KerasTuner draws uniformly
 
 
@@ -33,13 +37,10 @@ class BayesianSearch(Searcher):
         self._told = Told(self._axes)
 
     def ask(self, number: int) -> Values | None:
-        """What the oracle answers; a uniform draw where a trial has had that, or it knows nothing more."""
+        """What the oracle answers, or the best beside it where a trial has had that; first, uniform draws."""
         seeds = np.random.SeedSequence([self._seed, number])
-        chosen = self._choose(1 + int(seeds.generate_state(1)[0]) // 2)
-        values = None if chosen is None else self._axes.values(chosen)
-        if values is not None and not self._novelty.knows(values):
-            return values
-        return self._novelty.draw(np.random.default_rng(seeds))
+        rng = np.random.default_rng(seeds)
+        return self._choose(1 + int(seeds.generate_state(1)[0]) // 2, rng) or self._novelty.draw(rng)
 
     def on_evidence(self, evidence: Sequence[dict[str, Any]]) -> None:
         """Learn from those whose configurations are the space's."""
@@ -58,8 +59,8 @@ class BayesianSearch(Searcher):
         """Learn from it."""
         self._told.on_end(number, best, early=early)
 
-    def _choose(self, seed: int) -> Point | None:
-        """The oracle's answer, once it has as many results as it begins with; until then it would draw."""
+    def _choose(self, seed: int, rng: np.random.Generator) -> Values | None:
+        """The oracle's choice, once it has as many results as it begins with; until then it would draw."""
         results = self._told.compared(self._enough)
         finite = [score for score in results.values() if math.isfinite(score)]
         if len(finite) < self._enough or not self._axes.all:
@@ -71,11 +72,24 @@ class BayesianSearch(Searcher):
             oracle.hold(self._told.points[number], min(score, worst))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the process's kernel fits none too well
-            oracle.fit()
-            for number in self._told.pending(results):
+            if pending := self._told.pending(results):
+                oracle.fit()
+            for number in pending:
                 oracle.hold(self._told.points[number], None)
-            values: dict[str, Any] | None = oracle.populate_space("").get("values")
-        return None if values is None else point(values)
+            chosen = point(oracle.populate_space("")["values"])
+        values = self._axes.values(chosen)
+        return self._beside(chosen, oracle, rng) if self._novelty.knows(values) else values
+
+    def _beside(self, chosen: Point, oracle: Bayesian, rng: np.random.Generator) -> Values | None:
+        """The best that differs in little from a choice that a trial has had already."""
+        near = []
+        for _ in range(_DRAWS):
+            drawn = self._axes.draw(rng)
+            changed = rng.choice(list(drawn), size=1 + int(rng.integers(2)))
+            values = self._axes.values(drawn | chosen | {name: drawn[name] for name in changed})
+            if not self._novelty.knows(values):
+                near.append(self._axes.point(values) or {})
+        return self._axes.values(oracle.least(near)) if near else None
 
     @property
     def _enough(self) -> int:

@@ -53,8 +53,8 @@ class OracleHyperband(Scheduler):
         return Hyperband(self._axes, **self._terms, seed=self._seed)
 
     def trials(self) -> int | None:
-        """The sum of all brackets' first rounds, of a small space as many as it holds."""
-        return int(min(self._oracle.size(), self._axes.space.size()))
+        """The sum of all brackets' first rounds; a small space may be exhausted sooner."""
+        return self._oracle.size()
 
     def milestones(self, number: int) -> tuple[int, ...]:
         """The ends of the rounds of the trial's bracket, but the last, where it ends by itself."""
@@ -98,6 +98,7 @@ class OracleHyperband(Scheduler):
         self._waiting.add(number)
         self._finish(number, best)
         self._look_on()
+        self._settle()
         fate = next((fate for fate in self._settled if fate.number == number), None)
         if fate is not None:
             self._settled.remove(fate)
@@ -112,6 +113,7 @@ class OracleHyperband(Scheduler):
         self._over[number] = best
         self._finish(number, best)
         self._look_on()
+        self._settle()
 
     def on_retry(self, number: int) -> None:
         """The oracle's trial is running again."""
@@ -150,13 +152,16 @@ class OracleHyperband(Scheduler):
         self._oracle.end_trial(trial)
 
     def _look_on(self) -> None:
-        """Find what the oracle would do now, and stop those that it will never have go on."""
+        """Find what the oracle would do now that is more than to have a trial go on that has ended."""
         self._choice = None
         while (number := self.promotable()) in self._over:
             assert number is not None, "None has not ended"  # noqa: S101
             self._create(number)
             self._finish(number, self._over[number])
             self._choice = None
+
+    def _settle(self) -> None:
+        """Stop those that wait for nothing; after results and ends only, when that is also carried out."""
         for number in sorted(self._waiting):
             trial, bracket = self._current[number], self._brackets[number]
             after = trial.hyperparameters.values["tuner/round"] + 1

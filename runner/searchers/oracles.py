@@ -91,6 +91,15 @@ class Bayesian(_Silent, BayesianOptimizationOracle):
         """Fit the process to what there is, so that what runs is guessed by it as KerasTuner does."""
         self.gpr.fit(*self._vectorize_trials())
 
+    def least(self, points: list[Point]) -> Point:
+        """Of some points the one where the bound is least that KerasTuner minimizes, by the latest fit."""
+        space = self._nonfixed_space()
+        mean, deviation = self.gpr.predict(
+            [[hp.value_to_prob(point.get(hp.name, hp.default)) for hp in space] for point in points],
+            return_std=True,
+        )
+        return points[int((mean - self.beta * deviation).argmin())]
+
 
 class Hyperband(_Silent, HyperbandOracle):
     """Hyperband's brackets.
