@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -127,18 +128,21 @@ class Train(Section):
     early_stopping: EarlyStopping | None = EarlyStopping()
 
 
+DEFAULT_TRIALS = 20
+
+
 class Search(Section):
     """Which configurations are tried and which of them are stopped early."""
 
-    algorithm: Literal["random"] = "random"
-    scheduler: Literal["none", "asha", "hyperband", "median", "pbt"] = "asha"
+    algorithm: Literal["random", "grid", "bayesian", "tpe", "hyperband"] = "random"
+    scheduler: Literal["none", "asha", "hyperband", "median", "pbt"] = "asha"  # null: the algorithm's
     factor: Annotated[int, Field(ge=2)] = 3
     promotion: bool = False  # of asha: trials wait at rungs and the best go on, none is stopped too early
     resource: Literal["epochs", "windows", "auto"] = "auto"  # of rungs; auto: windows if passes are long
     windows: Positive = 65_536  # trained on between two validations, where windows are counted
     min_epochs: Positive | None = None  # passes before the first rung; null: one epoch, or those windows
     hyperband_iterations: Positive = 1
-    trials: Positive | None = None
+    trials: Positive | None = None  # null: the scheduler's number, or the whole grid, or 20
     start_from: tuple[str, ...] = ()  # earlier sweeps: their best configurations first, their results known
     trial_timeout: Annotated[float, Field(gt=0)] | None = None  # seconds of training; null: any
     heartbeat: Annotated[float, Field(gt=0)] | None = (
@@ -154,6 +158,15 @@ class Search(Section):
             return (value,)
         return tuple(value) if isinstance(value, list) else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _schedule_of_its_own(cls, raw: Any) -> Any:
+        """Where no scheduler is named, KerasTuner's hyperband has its own, everything else asha."""
+        if isinstance(raw, Mapping) and raw.get("scheduler") is None:
+            own = "hyperband" if raw.get("algorithm") == "hyperband" else "asha"
+            return {**raw, "scheduler": own}
+        return raw
+
 
 class Resources(Section):
     """What one trial occupies, and when its training process is replaced by a fresh one."""
@@ -163,6 +176,25 @@ class Resources(Section):
     trials_per_worker: Positive | None = 500  # null: a process is never replaced for its age
     memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process; null: its share of the node's
     disk_gb: Annotated[float, Field(gt=0)] | None = None  # of all checkpoints of the sweep; null: any
+
+
+def _check_oracle(search: Search) -> None:
+    """KerasTuner's Hyperband decides on all of the schedule but its lengths."""
+    if search.scheduler != "hyperband":
+        raise ValueError(
+            "search.scheduler: with algorithm: hyperband KerasTuner's oracle decides who goes on; "
+            "leave scheduler out, or choose another algorithm"
+        )
+    if search.start_from:
+        raise ValueError(
+            "search.start_from: with algorithm: hyperband KerasTuner's oracle chooses all configurations; "
+            "leave start_from out, or choose another algorithm with scheduler: hyperband"
+        )
+    if search.min_epochs is not None:
+        raise ValueError(
+            "search.min_epochs: with algorithm: hyperband KerasTuner's oracle decides on the first rung; "
+            "leave min_epochs out, or choose another algorithm with scheduler: hyperband"
+        )
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -194,6 +226,8 @@ class Job(Section):
     @model_validator(mode="after")
     def _search_fits(self) -> Self:
         search = self.search
+        if search.algorithm == "hyperband":
+            _check_oracle(search)
         if search.scheduler == "hyperband" and search.trials is not None:
             raise ValueError(
                 "search.trials: hyperband decides the number of trials from train.max_epochs, search.factor "

@@ -44,6 +44,8 @@ def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...]) -> Event:
         sources: earlier sweeps.
         rungs: epochs after which results are compared.
     """
+    if job.search.algorithm == "hyperband":  # which brings all of its configurations
+        return {"event": "given", "configurations": [], "evidence": []}
     chosen: list[dict[str, Any]] = [{"values": default_values(job), "source": "default"}]
     for source in sources:
         chosen += _fitting(job, source, source.results.ranked()[:_BEST])

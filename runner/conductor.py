@@ -64,6 +64,7 @@ class Conductor:
         self.state = State(searcher, scheduler)
         self.stopping = False  # everything leaves at once
         self.draining = False  # everything leaves at its next rung
+        self.exhausted = False  # every trial has ended, and the searcher knows of no other
         self.departing: set[str] = set()  # trials that have come to one and are to save and leave
         self.widest = 0  # cores of the cluster's largest node, as soon as it is known
         for event in past:
@@ -96,8 +97,8 @@ class Conductor:
 
     @property
     def complete(self) -> bool:
-        """Whether every planned trial has ended."""
-        return self.results.ended >= self.planned
+        """Whether every planned trial has ended, or all that there are."""
+        return self.exhausted or self.results.ended >= self.planned
 
     @property
     def hopeless(self) -> bool:
@@ -205,6 +206,7 @@ class Conductor:
         number, given = len(self.results.trials), self.state.given
         values = given[number]["values"] if number < len(given) else self._searcher.ask(number)
         if values is None:
+            self.exhausted = self.results.ended == number
             return
         event: Event = {"event": "trial", "trial": f"{number:05d}", "number": number, "values": values}
         if self._job.resources.gpu:

@@ -29,11 +29,12 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     size = space.size()
     values = space.sample(np.random.default_rng([job.search.seed, 0]))
     params, fidelity = resolve(job, values), fidelity_of(job, panel)
-    scheduler, searcher = make_scheduler(job, fidelity), make_searcher(job, space)
+    summary, parameters = _summary(job, params, panel)  # before a searcher starts Keras in its own way
+    scheduler = make_scheduler(job, fidelity)
+    searcher = make_searcher(job, space, scheduler)
     planned = planned_trials(job.search.trials, space, scheduler, searcher)
     channels = panel.targets if params.window.channel_independent else 1
     counts = count_windows(parts_of(job, panel), params.window, channels)
-    summary, parameters = _summary(job, params, panel)
     if as_json:
         print_json(
             {

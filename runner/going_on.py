@@ -13,9 +13,8 @@ from cluster.lease import lease_holder
 from jobs.errors import JobError
 from jobs.jobfile import dump_job, parse_job
 from jobs.params import space_of
-from jobs.spec import Job
+from jobs.spec import DEFAULT_TRIALS, Job
 from runner.launch import (
-    DEFAULT_TRIALS,
     check_standing,
     claim,
     find_sweep,

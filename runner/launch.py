@@ -15,14 +15,15 @@ from cluster.errors import ClusterError
 from cluster.lease import lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
+from jobs.fidelity import PASSES
 from jobs.jobfile import dump_job, load_job, parse_job
-from jobs.spec import NAME, Job
+from jobs.params import space_of
+from jobs.spec import DEFAULT_TRIALS, NAME, Job
 from runner.data import changed_fields
 from runner.journal import read_journal
 from runner.results import Results
 
 DEFAULT_STORAGE = "sweeps"
-DEFAULT_TRIALS = 20
 
 
 def open_storage(asked: str | None, job: Job | None = None) -> Storage:
@@ -32,14 +33,22 @@ def open_storage(asked: str | None, job: Job | None = None) -> Storage:
 
 
 def read_job(path: Path, overrides: Sequence[str], *, name: str | None, trials: int | None) -> Job:
-    """The job file with what the command line changes in it.
+    """The job file with what the command line changes in it, its search one that can be carried out.
 
     Raises:
         JobError: in one sentence with the file and the field.
     """
     extra = [f"search.trials={trials}"] if trials is not None else []
     named = [f"name={name}"] if name is not None else []
-    return load_job(path, [*overrides, *extra, *named])
+    job = load_job(path, [*overrides, *extra, *named])
+    from runner.schedulers.choice import make_scheduler
+    from runner.searchers.choice import make_searcher
+
+    try:
+        make_searcher(job, space_of(job), make_scheduler(job, PASSES))
+    except JobError as error:
+        raise JobError(f"{path}: {error}") from None
+    return job
 
 
 def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
@@ -131,6 +140,8 @@ def _extends(name: str, before: Job, job: Job) -> bool:
     field = name.removeprefix("search.")
     if field not in {"trials", "hyperband_iterations"}:
         return False
+    if before.search.algorithm == "grid" and before.search.trials is None:
+        return False  # it is whole
     old, new = (getattr(each.search, field) or DEFAULT_TRIALS for each in (before, job))
     return bool(new > old)
 

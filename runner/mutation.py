@@ -11,7 +11,7 @@ from jobs.space import Parameter, Space, Values
 
 _FACTORS = (0.8, 1.2)
 _RESAMPLED = 0.25  # of the values: drawn anew, not perturbed
-_MUTABLE = ("train.learning_rate", "train.clip_norm", "train.batch_size", "window.stride", "model.dropout")
+MUTABLE = ("train.learning_rate", "train.clip_norm", "train.batch_size", "window.stride", "model.dropout")
 
 
 def mutable(space: Space) -> list[Parameter]:
@@ -19,7 +19,7 @@ def mutable(space: Space) -> list[Parameter]:
     return [
         parameter
         for parameter in space.parameters
-        if parameter.name.startswith(_MUTABLE) or parameter.name.endswith(".dropout")
+        if parameter.name.startswith(MUTABLE) or parameter.name.endswith(".dropout")
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,27 @@ def start_keras(backend: str) -> None:
         import keras
 
         keras.Variable(0.0)  # the first tensor makes the backend look for its devices
+
+
+@contextmanager
+def spare_keras() -> Iterator[None]:
+    """Imports that need Keras but compute nothing with it get it cheaply, unless it is there already.
+
+    That is on NumPy, which Keras completes with JAX, or else on TensorFlow, which is always there.
+    """
+    backend = "numpy" if importlib.util.find_spec("jax") else "tensorflow"
+    spare = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
+    usual = {name: os.environ.get(name) for name in spare}
+    os.environ |= spare
+    try:
+        with _stderr_nowhere():
+            yield
+    finally:
+        for name, value in usual.items():  # what is started from here chooses for itself
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -133,7 +133,7 @@ class State:
             self.queue.remove(trial.id)
         lost = trial.state in {"diverged", "failed"} or trial.score is None
         best = math.inf if lost else float(trial.score or 0)
-        self._searcher.on_end(trial.number, best)
+        self._searcher.on_end(trial.number, best, early=trial.state == "stopped_early")
         if trial.state != "stopped_early":  # the scheduler knows of those: it stopped them
             self._scheduler.on_end(trial.number, best)
             self._take_settled()

@@ -102,7 +102,7 @@ class _Sweep:
         try:
             fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
             space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
-            searcher = make_searcher(self.job, space)
+            searcher = make_searcher(self.job, space, scheduler)
             start: Event = {
                 "event": "start",
                 "version": VERSION,

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from jobs.space import Space
-from jobs.spec import Job
-from runner.launch import DEFAULT_TRIALS
+from jobs.spec import DEFAULT_TRIALS, Job
 from runner.schedulers.rule import Scheduler
+from runner.searchers.bayesian import BayesianSearch
+from runner.searchers.grid import GridSearch
+from runner.searchers.hyperband import OracleHyperband
 from runner.searchers.random import RandomSearch
 from runner.searchers.rule import Searcher
+from runner.searchers.tpe import TPE
 
 
-def make_searcher(job: Job, space: Space) -> Searcher:
-    """Fresh."""
-    return RandomSearch(space, job.search.seed)
+def make_searcher(job: Job, space: Space, scheduler: Scheduler) -> Searcher:
+    """Fresh; ``scheduler`` is the one that is told the same events.
+
+    Raises:
+        JobError: the space cannot be searched in this way.
+    """
+    seed = job.search.seed
+    match job.search.algorithm:
+        case "random":
+            return RandomSearch(space, seed)
+        case "grid":
+            return GridSearch(space)
+        case "bayesian":
+            return BayesianSearch(space, seed)
+        case "tpe":
+            return TPE(space, seed)
+        case "hyperband":
+            assert isinstance(scheduler, OracleHyperband), "the job file's check sees to it"  # noqa: S101
+            return scheduler.searcher()
 
 
 def planned_trials(asked: int | None, space: Space, scheduler: Scheduler, searcher: Searcher) -> int:

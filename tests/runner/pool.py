@@ -67,6 +67,8 @@ class Pool:
                 leg.trial, 0
             )  # ahead of what was heard it is told, behind it trained, again
             self.running.append(_Running(leg, min(state, leg.epoch), state))
+        if self.conductor.finished:
+            return
         assert self.running, "dead-lock: nothing runs, nothing is to be run, and the sweep is not finished"
         assert len(self.running) == self.conductor.running
         working = self.running[int(self.rng.integers(len(self.running)))]
@@ -99,14 +101,16 @@ class Pool:
 def start_of(job: Job) -> Event:
     """A process begins to run the sweep."""
     space = space_of(job)
-    scheduler, searcher = make_scheduler(job, PASSES), make_searcher(job, space)
+    scheduler = make_scheduler(job, PASSES)
+    searcher = make_searcher(job, space, scheduler)
     planned = planned_trials(job.search.trials, space, scheduler, searcher)
     return {"event": "start", "version": 1, "time": 0.0, "versions": {}, "planned": planned}
 
 
 def make_conductor(job: Job, past: Sequence[Event], log: Lines) -> Conductor:
     """A conductor as ``run_sweep`` makes it."""
-    return Conductor(job, make_searcher(job, space_of(job)), make_scheduler(job, PASSES), log, past)
+    scheduler = make_scheduler(job, PASSES)
+    return Conductor(job, make_searcher(job, space_of(job), scheduler), scheduler, log, past)
 
 
 def fresh_conductor(job: Job) -> Conductor:

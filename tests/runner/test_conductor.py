@@ -323,9 +323,8 @@ def test_where_an_epoch_is_a_part_of_a_pass_rungs_lie_within_the_first() -> None
     job = make_job(search={"trials": 3, "scheduler": "asha"}, train={"max_epochs": 2})
     start = start_of(job) | {"fidelity": fidelity.to_json()}
     space = space_of(job)
-    conductor = Conductor(
-        job, make_searcher(job, space), make_scheduler(job, fidelity), Lines([start]), [start]
-    )
+    scheduler = make_scheduler(job, fidelity)
+    conductor = Conductor(job, make_searcher(job, space, scheduler), scheduler, Lines([start]), [start])
 
     leg = conductor.next_leg()
 

@@ -108,10 +108,11 @@ def test_weights_are_handed_over_before_anyone_trains_on(
     copies: list[tuple[int, str, str]] = []  # after how many events, from whom, to whom
 
     def conductor(past: list[Event]) -> Conductor:
+        scheduler = make_scheduler(job, PASSES)
         return Conductor(
             job,
-            make_searcher(job, space_of(job)),
-            make_scheduler(job, PASSES),
+            make_searcher(job, space_of(job), scheduler),
+            scheduler,
             log,
             past,
             lambda donor, heir: copies.append((len(log), donor, heir)),

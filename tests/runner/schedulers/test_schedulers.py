@@ -276,7 +276,8 @@ def test_without_a_scheduler_every_trial_comes_to_its_own_end(
     ],
 )
 def test_a_job_names_its_scheduler(name: str, kind: type[Scheduler], trials: int | None) -> None:
-    job = make_job(search={"scheduler": name, "factor": 3}, train={"max_epochs": 9})
+    rate = "{float: {min: 0.001, max: 0.1}}"
+    job = make_job(search={"scheduler": name, "factor": 3}, train={"max_epochs": 9, "learning_rate": rate})
 
     scheduler = make_scheduler(job, PASSES)
 

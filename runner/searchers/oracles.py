@@ -1,0 +1,162 @@
+"""KerasTuner's oracles (O'Malley et al. 2019), which keep nothing on disk and say nothing.
+
+Importing this module imports Keras: do it late, and inside ``runner.quiet.spare_keras``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import sys
+from typing import Any
+
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle
+
+from runner.searchers.axes import Axes, Axis, Number, Point
+
+SCORE = "score"
+_OBJECTIVE = Objective(SCORE, "min")
+_OWN = "tuner/"  # of the names of an oracle's own values, which are no hyperparameters
+
+
+def hyperparameters(axes: Axes) -> HyperParameters:
+    """A space in KerasTuner's terms; what only deep networks have is conditional on their depth."""
+    hp = HyperParameters()
+    depth = next((axis for axis in axes.all if axis.name == "model.layers"), None)
+    for axis in sorted(axes.all, key=lambda axis: axis.layer is not None):  # conditions are on what is there
+        condition: Any = contextlib.nullcontext()
+        if axis.layer is not None and depth is not None:
+            deep = [n for n in _numbers(depth) if int(depth.value(n) or 0) > axis.layer]
+            condition = hp.conditional_scope(depth.name, deep)
+        with condition:
+            _declare(hp, axis)
+    return hp
+
+
+def _numbers(axis: Axis) -> range:
+    return range(int(axis.low), int(axis.high) + 1)
+
+
+def _declare(hp: HyperParameters, axis: Axis) -> None:
+    sampling = "log" if axis.log else "linear"
+    match axis.kind:
+        case "category":
+            hp.Choice(axis.name, list(_numbers(axis)), ordered=False)
+        case "whole":
+            hp.Int(axis.name, axis.low, axis.high, sampling=sampling)
+        case "real":
+            hp.Float(axis.name, axis.low, axis.high, sampling=sampling)
+
+
+def point(values: dict[str, Number]) -> Point:
+    """The hyperparameters among an oracle's values."""
+    return {name: value for name, value in values.items() if not name.startswith(_OWN)}
+
+
+class _Silent:
+    """What every event writes and prints is neither written nor printed."""
+
+    verbose: int
+
+    def save(self) -> None:
+        """Nowhere."""
+
+    def _save_trial(self, trial: Trial) -> None:
+        """Nowhere."""
+
+
+class Bayesian(_Silent, BayesianOptimizationOracle):
+    """Bayesian optimization with a Gaussian process, told of all trials anew for each configuration."""
+
+    def __init__(self, axes: Axes, seed: int) -> None:
+        """Know of no trials; ``seed`` is above 0."""
+        super().__init__(objective=_OBJECTIVE, hyperparameters=hyperparameters(axes), seed=seed)
+        self.verbose = 0
+
+    def hold(self, point: Point, score: float | None) -> None:
+        """Take note of a trial; one without a score is running."""
+        hp = self.hyperparameters.copy()
+        hp.values = dict(point)
+        status = TrialStatus.RUNNING if score is None else TrialStatus.COMPLETED
+        trial = Trial(hp, trial_id=str(len(self.trials)), status=status)
+        trial.score = score
+        self.trials[trial.trial_id] = trial
+        self._record_values(trial)
+        if score is None:
+            self.ongoing_trials[trial.trial_id] = trial
+
+    def fit(self) -> None:
+        """Fit the process to what there is, so that what runs is guessed by it as KerasTuner does."""
+        self.gpr.fit(*self._vectorize_trials())
+
+    def least(self, points: list[Point]) -> Point:
+        """Of some points the one where the bound is least that KerasTuner minimizes, by the latest fit."""
+        space = self._nonfixed_space()
+        mean, deviation = self.gpr.predict(
+            [[hp.value_to_prob(point.get(hp.name, hp.default)) for hp in space] for point in points],
+            return_std=True,
+        )
+        return points[int((mean - self.beta * deviation).argmin())]
+
+
+class Hyperband(_Silent, HyperbandOracle):
+    """Hyperband's brackets.
+
+    Attributes:
+        told: the hyperparameters that the next new trial has; None: the oracle draws them.
+    """
+
+    _brackets: list[dict[str, Any]]
+    _current_bracket: int
+    _current_iteration: int
+    _seed_state: int
+
+    def __init__(self, axes: Axes, *, max_epochs: int, factor: int, iterations: int, seed: int) -> None:
+        """Begin the widest bracket."""
+        super().__init__(
+            objective=_OBJECTIVE,
+            max_epochs=max_epochs,
+            factor=factor,
+            hyperband_iterations=iterations,
+            seed=seed,
+            hyperparameters=hyperparameters(axes),
+            max_consecutive_failed_trials=sys.maxsize,  # when a sweep is hopeless the conductor says
+        )
+        self.verbose = 0
+        self.told: Point | None = None
+
+    def size(self) -> int:
+        """How many trials begin, in all brackets together."""
+        brackets = range(self._get_num_brackets())
+        return int(self.hyperband_iterations * sum(self._get_size(bracket, 0) for bracket in brackets))
+
+    def epochs(self, bracket: dict[str, Any]) -> list[int]:
+        """To which the trials of a bracket are trained, round by round."""
+        number = bracket["bracket_num"]
+        return [self._get_epochs(number, round_num) for round_num in range(self._get_num_rounds(number))]
+
+    def full(self, bracket: dict[str, Any], round_num: int) -> bool:
+        """Whether nobody can come to a round any more."""
+        rounds = bracket["rounds"]
+        if round_num >= len(rounds):
+            return True
+        return len(rounds[round_num]) >= self._get_size(bracket["bracket_num"], round_num)
+
+    def bracket_of(self, trial: Trial) -> dict[str, Any]:
+        """The bracket that a trial has just begun in."""
+        return next(b for b in self._brackets if any(t["id"] == trial.trial_id for t in b["rounds"][0]))
+
+    def peek(self) -> dict[str, Any]:
+        """What ``populate_space`` would answer now, without anything of it having happened."""
+        brackets, self._brackets = self._brackets, copy.deepcopy(self._brackets)
+        place = self._current_bracket, self._current_iteration, self._seed_state
+        try:
+            return self.populate_space("")
+        finally:
+            self._brackets = brackets
+            self._current_bracket, self._current_iteration, self._seed_state = place
+
+    def _random_values(self) -> dict[str, Number] | None:
+        return super()._random_values() if self.told is None else dict(self.told)
