@@ -214,3 +214,39 @@ def test_a_storage_that_cannot_be_written_keeps_what_fresh_would_replace(here: P
         claim(check_standing(storage.sweep("virtual"), make_job(), fresh=True), make_job(), fresh=True)
 
     assert everything(here) == {"file": b"x"}
+
+
+REFUSED = {
+    "grid": (
+        ["search.algorithm=grid", "train.learning_rate={float: {min: 0.1, max: 0.2}}"],
+        (
+            "train.learning_rate: search.algorithm: grid has no end in a continuous range; give it a step, "
+            "or choose another algorithm"
+        ),
+    ),
+    "hyperband": (
+        ["search.algorithm=hyperband"],
+        "search.algorithm: hyperband needs hyperparameters to choose, and the job has none",
+    ),
+    "pbt": (
+        ["search.scheduler=pbt", "model.units={int: {min: 1, max: 9}}"],
+        (
+            "search.scheduler: pbt changes hyperparameters while it trains, and none that can be changed is "
+            "searched; search one of train.learning_rate, train.clip_norm, train.batch_size, window.stride, "
+            "model.dropout"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("overrides", "said"), REFUSED.values(), ids=REFUSED)
+def test_a_search_that_cannot_be_carried_out_is_refused_with_the_job(
+    here: Path, overrides: list[str], said: str
+) -> None:
+    (here / "job.yaml").write_text(JOB)
+
+    with pytest.raises(JobError) as caught:
+        read_job(here / "job.yaml", overrides, name=None, trials=None)
+
+    assert str(caught.value) == f"{here / 'job.yaml'}: {said}"
+    assert everything(here) == {"job.yaml": JOB.encode()}
