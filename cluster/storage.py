@@ -18,6 +18,7 @@ from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
 from cluster.files import open_filesystem, refusing, replace_file
+from cluster.segments import Segment, segments_of
 
 _MODEL = re.compile(r"model-(\d{6,})\.keras")
 
@@ -108,6 +109,7 @@ class SweepFolder:
     SPEC = "spec.yaml"
     TRIALS = "trials.parquet"
     JOURNAL = "journal"
+    SUMMARY = "journal/results.json"
     BEST = "best"
     LOGS = "logs"
 
@@ -168,7 +170,15 @@ class SweepFolder:
 
     def segment(self, number: int) -> str:
         """A part of the journal."""
-        return f"{self.JOURNAL}/{number:06d}.jsonl"
+        return self.journal(Segment(number, number).name)
+
+    def journal(self, file: str) -> str:
+        """A file of the journal."""
+        return f"{self.JOURNAL}/{file}"
+
+    def segments(self) -> list[Segment]:
+        """The parts of the journal that are to be read, in order."""
+        return segments_of(self.files(self.JOURNAL))
 
     def best(self, file: str) -> str:
         """A file of the published best."""
@@ -197,6 +207,19 @@ class SweepFolder:
             self.storage.filesystem.open_input_stream(self.path(relative)) as stream,
         ):
             return bytes(stream.read())
+
+    def read_from(self, relative: str, start: int) -> bytes:
+        """A file without its first ``start`` bytes; nothing where it has no more.
+
+        Raises:
+            ClusterError: it is not there or cannot be read.
+        """
+        with (
+            refusing(f"{self.inside(relative)}: cannot be read"),
+            self.storage.filesystem.open_input_file(self.path(relative)) as file,
+        ):
+            file.seek(min(start, file.size()))
+            return bytes(file.read())
 
     def write(self, relative: str, data: bytes) -> None:
         """Put a whole file in the place of what was there, all of it or nothing.

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.dimensions import Dimension
-from jobs.panel import Panel
 from jobs.params import Params, WindowParams
-from jobs.parts import parts_of
 from jobs.schedules import PLATEAU_PATIENCE
 from jobs.searchable import possible
 from jobs.spec import Job
-from jobs.windows import count_windows
+
+if TYPE_CHECKING:  # what reads a journal is to start at once, and needs no pandas
+    from jobs.panel import Panel
 
 _VALIDATED = 4  # windows trained on for each that is validated on, where windows are counted
 _LONG = 2  # epochs of ``search.windows`` in a pass, from where on ``auto`` counts windows
@@ -82,6 +82,9 @@ def fidelity_of(job: Job, panel: Panel) -> Fidelity:
 
 def _most_windows(job: Job, panel: Panel) -> int:
     """Training windows of the trial that has most."""
+    from jobs.parts import parts_of
+    from jobs.windows import count_windows
+
     window = job.window
     lookback, stride = min(_counts(window.lookback)), min(_counts(window.stride))
     padded = job.data.short == "pad"

@@ -127,6 +127,11 @@ def best(**options: Any) -> None:
 @click.argument("sweep")
 @_storage
 @click.option("--out", metavar="FILE", help="Write the table to a .csv or .parquet file.")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="First make trials.parquet, and whatever else follows from the journal, anew from it alone.",
+)
 @_json
 def trials(**options: Any) -> None:
     """Show every trial of a SWEEP: a name, a folder or a URI."""

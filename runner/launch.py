@@ -17,9 +17,8 @@ from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
 from jobs.jobfile import dump_job, load_job, parse_job
 from jobs.spec import NAME, Job
-from runner.data import changed_fields
-from runner.journal import read_journal
 from runner.results import Results
+from runner.summary import read_summary
 
 DEFAULT_STORAGE = "sweeps"
 
@@ -72,7 +71,7 @@ def read_spec(folder: SweepFolder) -> Job:
 
 def read_results(folder: SweepFolder) -> Results:
     """What a sweep has found so far; a process that died without a word leaves it ``interrupted``."""
-    results = Results(read_journal(folder))
+    results = read_summary(folder).results
     if results.state == "running" and lease_holder(folder) is None:
         results.mark_interrupted()
     return results
@@ -109,6 +108,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
         return Standing(folder, exists=half_removed, results=Results())
     if fresh:
         return Standing(folder, exists=True, results=Results())
+    from runner.data import changed_fields
+
     changed = [name for name in changed_fields(read_spec(folder), job) if name != "storage"]
     if changed:
         raise JobError(

@@ -33,6 +33,7 @@ from runner.searchers.choice import make_searcher, planned_trials
 from runner.signals import stop_on_signals
 from runner.silence import Silence
 from runner.tidy import Tidy
+from runner.upkeep import Upkeep
 
 _QUIET_TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -78,7 +79,7 @@ def run_sweep(job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: 
     lease = Lease(folder)
     lease.take()
     try:
-        with scratch_folder(None) as scratch:
+        with scratch_folder(None) as scratch, Upkeep(folder):
             return _Sweep(job, folder, panel, place, watch, scratch).run(lease)
     finally:
         lease.release()
