@@ -204,7 +204,7 @@ class SweepFolder:
         """
         with (
             refusing(f"{self.inside(relative)}: cannot be read"),
-            self.storage.filesystem.open_input_stream(self.path(relative)) as stream,
+            self.storage.filesystem.open_input_stream(self.path(relative), compression=None) as stream,
         ):
             return bytes(stream.read())
 
@@ -232,7 +232,7 @@ class SweepFolder:
             if self.storage.local is not None:
                 replace_file(Path(target), data)
             else:  # an object store shows an object only when all of it is there
-                with self.storage.filesystem.open_output_stream(target) as stream:
+                with self.storage.filesystem.open_output_stream(target, compression=None) as stream:
                     stream.write(data)
 
     def write_json(self, relative: str, content: Any) -> None:

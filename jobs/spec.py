@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from jobs.dataspec import Data
 from jobs.dimensions import Dimension
+from jobs.names import NAME
 from jobs.searchable import (
     Positive,
     Searchable,
@@ -151,9 +151,6 @@ class Resources(Section):
     trials_per_worker: Positive | None = 500  # null: a process is never replaced for its age
     memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process; null: its share of the node's
     disk_gb: Annotated[float, Field(gt=0)] | None = None  # of all checkpoints of the sweep; null: any
-
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Job(Section):

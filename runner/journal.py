@@ -38,6 +38,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -173,12 +174,20 @@ def _read(folder: SweepFolder, segments: list[Segment], place: Place) -> tuple[l
 
 
 def _rest(folder: SweepFolder, segment: Segment, place: Place) -> tuple[list[bytes], Place] | None:
-    """The lines of the place's own segment that come after it, and the place after them."""
-    path = folder.journal(segment.name)
-    first, *lines = whole_lines(folder.read_from(path, place.last), folder.inside(path)) or [b""]
-    if segment.merged or len(first) != place.offset - place.last or not first.startswith(place.mark.encode()):
+    """The lines of the place's own segment that come after it, and the place after them; None as above.
+
+    None, too, if they are damaged: whoever begins at the beginning is told which one is.
+    """
+    if segment.merged:
         return None
-    return lines, _after(place, lines)
+    path, length = folder.journal(segment.name), place.offset - place.last
+    data = folder.read_from(path, place.last)
+    if not (_is_whole(data[:length]) and data.startswith(place.mark.encode())):
+        return None
+    with suppress(ClusterError):
+        lines = whole_lines(data[length:], folder.inside(path))
+        return lines, _after(place, lines)
+    return None
 
 
 def _after(place: Place, lines: list[bytes]) -> Place:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +16,12 @@ from cluster.errors import ClusterError
 from cluster.lease import lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
-from jobs.jobfile import dump_job, load_job, parse_job
-from jobs.spec import NAME, Job
+from jobs.names import NAME
 from runner.results import Results
 from runner.summary import read_summary
+
+if TYPE_CHECKING:  # what reads a journal is to start at once
+    from jobs.spec import Job
 
 DEFAULT_STORAGE = "sweeps"
 
@@ -35,6 +38,8 @@ def read_job(path: Path, overrides: Sequence[str], *, name: str | None, trials: 
     Raises:
         JobError: in one sentence with the file and the field.
     """
+    from jobs.jobfile import load_job
+
     extra = [f"search.trials={trials}"] if trials is not None else []
     named = [f"name={name}"] if name is not None else []
     return load_job(path, [*overrides, *extra, *named])
@@ -65,6 +70,8 @@ def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
 
 def read_spec(folder: SweepFolder) -> Job:
     """The job that a sweep was made from."""
+    from jobs.jobfile import parse_job
+
     text = folder.read(folder.SPEC).decode("utf-8", errors="replace")
     return parse_job(text, source=folder.inside(folder.SPEC))
 
@@ -125,6 +132,8 @@ def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
     Raises:
         ClusterError: the storage cannot be written.
     """
+    from jobs.jobfile import dump_job
+
     standing.folder.storage.check_writable()
     if fresh and standing.exists:
         standing.folder.remove()

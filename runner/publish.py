@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
-from jobs.params import hyperparameters, resolve
-from jobs.spec import Job
 from runner.results import Results, Trial
 
-if TYPE_CHECKING:  # what reads the best is to start at once, and needs no pandas
+if TYPE_CHECKING:  # what reads the best is to start at once
     from jobs.panel import Panel
+    from jobs.spec import Job
 
 MANIFEST = "manifest.json"
 _PACKAGES = ("recur-tune", "keras", "tensorflow", "jax", "ray", "numpy")
@@ -55,6 +54,7 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
     Raises:
         ClusterError: the storage does not take it.
     """
+    from jobs.params import hyperparameters, resolve
     from jobs.parts import parts_of
     from jobs.scalerfile import scaler_bytes
     from jobs.scaling import Scaling, scaler_of
