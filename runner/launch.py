@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import shlex
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ def read_spec(folder: SweepFolder) -> Job:
 def read_results(folder: SweepFolder) -> Results:
     """What a sweep has found so far; a process that died without a word leaves it ``interrupted``."""
     results = read_summary(folder).results
+    gc.freeze()  # all of it stays, and the garbage collector need not look through it
     if results.state == "running" and lease_holder(folder) is None:
         results.mark_interrupted()
     return results

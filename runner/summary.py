@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import gc
 import json
+import struct
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -21,6 +23,7 @@ from jobs.fidelity import Fidelity
 from runner.journal import START, Place, read_after
 from runner.results import ENDED, Results, Trial
 
+History = list[tuple[int, float | None]]
 _VERSION = 1  # of what events add up to; the names of all that is kept are a part of it, too
 
 
@@ -119,7 +122,7 @@ class Encoder:
         kept = self._ended.get(trial.id)
         if kept is not None and kept[0] is trial:  # a retry begins with another
             return kept[1]
-        history = list(zip(*trial.history, strict=True))
+        history = _packed(trial.history)
         text = _json(vars(trial) | {"history": history, "fidelity": trial.fidelity.to_json()})
         if trial.state in ENDED:
             self._ended[trial.id] = trial, text
@@ -130,11 +133,27 @@ def _from_json(document: dict[str, Any]) -> Summary:
     results, fidelity = Results(), Fidelity(**document["fidelity"])
     vars(results).update(document["results"], fidelity=fidelity)
     for content in document["trials"]:
-        content["history"] = list(zip(*content["history"], strict=True))
+        content["history"] = _unpacked(*content["history"])
         same = content["fidelity"] == document["fidelity"]  # as good as always
         content["fidelity"] = fidelity if same else Fidelity(**content["fidelity"])
         results.trials[content["id"]] = Trial(**content)
     return Summary(results, Place(**document["place"]), document["records"])
+
+
+def _packed(history: History) -> tuple[int | list[int], str | list[float | None]]:
+    """Epochs and scores, as short, and as quick to read, as they usually can be."""
+    epochs, scores = [epoch for epoch, _ in history], [score for _, score in history]
+    usual = epochs == list(range(1, len(epochs) + 1))
+    finite = [score for score in scores if score is not None]
+    packed = b64encode(struct.pack(f"<{len(finite)}d", *finite)).decode()
+    return len(epochs) if usual else epochs, packed if len(finite) == len(scores) else scores
+
+
+def _unpacked(epochs: int | list[int], scores: str | list[float | None]) -> History:
+    if isinstance(epochs, int):
+        epochs = list(range(1, epochs + 1))
+    found = struct.unpack(f"<{len(epochs)}d", b64decode(scores)) if isinstance(scores, str) else scores
+    return list(zip(epochs, found, strict=True))
 
 
 def _json(content: Any) -> str:

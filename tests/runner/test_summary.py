@@ -187,6 +187,18 @@ def test_a_trial_that_is_tried_again_is_encoded_again(folder: SweepFolder) -> No
     assert found(folder) == vars(Results(again))
 
 
+@pytest.mark.parametrize("scores", [(0.5, 0.25, 0.125), (0.5, None, 0.25), (1, 2, 3)])
+@pytest.mark.parametrize("epochs", [slice(None), slice(1, None), slice(0, None, 2), slice(0, 0)])
+def test_results_of_any_epochs_and_scores_are_kept(
+    folder: SweepFolder, scores: tuple[float | None, ...], epochs: slice
+) -> None:
+    events = [start(), trial(0), *trained(0, *scores)[epochs]]
+    write(folder, 1, events)
+    keep(folder, read_summary(folder), Encoder())
+
+    assert found(folder) == vars(Results(events))
+
+
 def test_an_empty_journal_has_a_summary() -> None:
     folder = open_object_store(ObjectStore()).sweep("a")
 
