@@ -6,8 +6,8 @@ The journal is written by the runner's own writer, with the upkeep that a runnin
 takes records, the last tenth at ``--pace``, which is more than the runner hears.  Scores are random and
 nothing is trained.  *running*: the writer is still there, and the end of its journal is in no summary yet.
 *finished*: it has closed it.  *bare*: neither summary nor merged segments, as a journal of version 1.  Times
-are of the whole command, its imports included: the median over the runs, and the slowest.  Nothing is
-asserted about time.
+are of the whole command, its imports included: the median over the runs, the slowest, and the processor's
+median, which other load on the machine hardly changes.  Nothing is asserted about time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import math
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -73,12 +74,20 @@ def measure(title: str, folder: SweepFolder, repeat: int) -> None:
     """Run each command so often; print how long it took."""
     for command in ("status", "best"):
         line = [sys.executable, "-m", "runner.cli", command, folder.uri]
-        seconds = []
+        seconds, busy = [], []
         for _ in range(repeat):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), _cpu_seconds()
             subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
             seconds.append(time.perf_counter() - start)
-        print(f"{title:<10}{command:<8}{statistics.median(seconds):>10.2f}{max(seconds):>10.2f}")
+            busy.append(_cpu_seconds() - used)
+        figures = (statistics.median(seconds), max(seconds), statistics.median(busy))
+        print(f"{title:<10}{command:<8}" + "".join(f"{figure:>10.2f}" for figure in figures))
+
+
+def _cpu_seconds() -> float:
+    """Of all commands so far."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def append(journal: Journal, found: list[Event], pace: float) -> None:
@@ -119,7 +128,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="runs of each command: %(default)s")
     arguments = parser.parse_args()
     print(f"{arguments.trials} x {arguments.epochs}, {os.cpu_count()} cores, {platform.machine()}")
-    print(f"{'journal':<10}{'command':<8}{'median s':>10}{'most s':>10}")
+    print(f"{'journal':<10}{'command':<8}{'median s':>10}{'most s':>10}{'CPU s':>10}")
     with tempfile.TemporaryDirectory(prefix="recur-reading-") as scratch:
         folder = Storage.open(scratch).sweep("large")
         folder.write(folder.SPEC, dump_job(make_job()).encode())
