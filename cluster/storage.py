@@ -18,6 +18,7 @@ from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
 from cluster.files import open_filesystem, refusing, replace_file
+from cluster.segments import Segment, segments_of
 
 _MODEL = re.compile(r"model-(\d{6,})\.keras")
 
@@ -109,6 +110,7 @@ class SweepFolder:
     TRIALS = "trials.parquet"
     STOP = "stop.json"
     JOURNAL = "journal"
+    SUMMARY = "journal/results.json"
     BEST = "best"
     LOGS = "logs"
 
@@ -169,7 +171,15 @@ class SweepFolder:
 
     def segment(self, number: int) -> str:
         """A part of the journal."""
-        return f"{self.JOURNAL}/{number:06d}.jsonl"
+        return self.journal(Segment(number, number).name)
+
+    def journal(self, file: str) -> str:
+        """A file of the journal."""
+        return f"{self.JOURNAL}/{file}"
+
+    def segments(self) -> list[Segment]:
+        """The parts of the journal that are to be read, in order."""
+        return segments_of(self.files(self.JOURNAL))
 
     def best(self, file: str) -> str:
         """A file of the published best."""
@@ -195,9 +205,22 @@ class SweepFolder:
         """
         with (
             refusing(f"{self.inside(relative)}: cannot be read"),
-            self.storage.filesystem.open_input_stream(self.path(relative)) as stream,
+            self.storage.filesystem.open_input_stream(self.path(relative), compression=None) as stream,
         ):
             return bytes(stream.read())
+
+    def read_from(self, relative: str, start: int) -> bytes:
+        """A file without its first ``start`` bytes; nothing where it has no more.
+
+        Raises:
+            ClusterError: it is not there or cannot be read.
+        """
+        with (
+            refusing(f"{self.inside(relative)}: cannot be read"),
+            self.storage.filesystem.open_input_file(self.path(relative)) as file,
+        ):
+            file.seek(min(start, file.size()))
+            return bytes(file.read())
 
     def write(self, relative: str, data: bytes) -> None:
         """Put a whole file in the place of what was there, all of it or nothing.
@@ -210,7 +233,7 @@ class SweepFolder:
             if self.storage.local is not None:
                 replace_file(Path(target), data)
             else:  # an object store shows an object only when all of it is there
-                with self.storage.filesystem.open_output_stream(target) as stream:
+                with self.storage.filesystem.open_output_stream(target, compression=None) as stream:
                     stream.write(data)
 
     def write_json(self, relative: str, content: Any) -> None:

@@ -7,7 +7,6 @@ import math
 import re
 from typing import Annotated, Any, Literal, Self
 
-import pandas as pd
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -101,8 +100,10 @@ CALENDAR = "calendar"  # among the future covariates: features of the date and t
 def _frequency(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
+    from pandas.tseries.frequencies import to_offset
+
     try:
-        step = pd.tseries.frequencies.to_offset(value) if isinstance(value, str) else None
+        step = to_offset(value) if isinstance(value, str) else None
     except ValueError:
         step = None
     if step is None or step.n < 1:

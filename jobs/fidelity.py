@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobs.dimensions import Dimension
-from jobs.panel import Panel
-from jobs.params import Params, WindowParams
-from jobs.parts import parts_of
-from jobs.schedules import PLATEAU_PATIENCE
-from jobs.searchable import possible
-from jobs.spec import Job
-from jobs.windows import count_windows
+if TYPE_CHECKING:  # what reads a journal is to start at once
+    from jobs.panel import Panel
+    from jobs.params import Params
+    from jobs.spec import Job
 
 _VALIDATED = 4  # windows trained on for each that is validated on, where windows are counted
 _LONG = 2  # epochs of ``search.windows`` in a pass, from where on ``auto`` counts windows
@@ -54,6 +50,8 @@ class Fidelity:
 
     def of(self, params: Params) -> Params:
         """The same trial, its epochs counted so."""
+        from jobs.schedules import PLATEAU_PATIENCE
+
         train = params.train
         return replace(
             params,
@@ -82,13 +80,17 @@ def fidelity_of(job: Job, panel: Panel) -> Fidelity:
 
 def _most_windows(job: Job, panel: Panel) -> int:
     """Training windows of the trial that has most."""
+    from jobs.params import WindowParams
+    from jobs.parts import parts_of
+    from jobs.searchable import possible
+    from jobs.windows import count_windows
+
     window = job.window
-    lookback, stride = min(_counts(window.lookback)), min(_counts(window.stride))
+    lookback, stride = (
+        min(int(value) for value in possible(field) if value is not None)
+        for field in (window.lookback, window.stride)
+    )
     padded = job.data.short == "pad"
     fullest = WindowParams(lookback, window.horizon, stride, window.evaluation_stride, "none", padded=padded)
     separate = True in possible(window.channel_independent)
     return count_windows(parts_of(job, panel), fullest, panel.targets if separate else 1)["train"]
-
-
-def _counts(field: int | Dimension) -> list[int]:
-    return [int(value) for value in possible(field) if value is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from jobs.dataspec import Data
 from jobs.dimensions import Dimension
+from jobs.names import NAME
 from jobs.searchable import (
     Positive,
     Searchable,
@@ -195,9 +195,6 @@ def _check_oracle(search: Search) -> None:
             "search.min_epochs: with algorithm: hyperband KerasTuner's oracle decides on the first rung; "
             "leave min_epochs out, or choose another algorithm with scheduler: hyperband"
         )
-
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Job(Section):

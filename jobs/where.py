@@ -9,7 +9,6 @@ import operator
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BeforeValidator, Field
@@ -106,6 +105,8 @@ def _expression(field: pc.Expression, sign: str, values: list[Any], kind: pa.Dat
 
 def _scalar(column: str, value: Value, kind: pa.DataType) -> Any:
     """The value as one of the column's kind."""
+    import pandas as pd
+
     try:
         if pa.types.is_timestamp(kind) and isinstance(value, str):
             stamp = pd.Timestamp(value)

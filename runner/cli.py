@@ -141,6 +141,11 @@ def best(**given: Any) -> None:
 @click.argument("sweep")
 @options.storage
 @click.option("--out", metavar="FILE", help="Write the table to a .csv or .parquet file.")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="First make trials.parquet, and whatever else follows from the journal, anew from it alone.",
+)
 @options.json
 def trials(**given: Any) -> None:
     """Show every trial of a SWEEP: a name, a folder or a URI."""

@@ -1,6 +1,6 @@
 r"""The append-only log of a sweep, its one source of truth.
 
-Format, version 1: files ``journal/000001.jsonl`` and on, read in that order.  A line is the CRC-32 of the
+Format, version 2: files ``journal/000001.jsonl`` and on, read in that order.  A line is the CRC-32 of the
 rest in eight hex digits, a space, and one JSON object with the key ``event``:
 
 =========  =====================================================================================
@@ -29,24 +29,54 @@ A record is handed to the operating system before anything acts on it, so it sur
 process; it is fsynced (on an object store: uploaded, a segment at a time) within a second, so that losing
 the machine costs at most that second.  Every process writes segments of its own; a torn last line of one is
 ignored.
+
+Since version 2 segments that nobody writes to any more are merged (``runner.compaction``): the file
+``000001-000064.jsonl.gz`` stands for those of that range, which it supersedes, and holds their lines,
+compressed.  Beside them ``results.json`` sums up the journal's beginning (``runner.summary``); it is made
+from the journal and may be deleted.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
-import os
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.segments import Segment
 from cluster.storage import SweepFolder
+from runner.sinks import LocalSink, UploadSink
 
-VERSION = 1
+VERSION = 2
 Event = dict[str, Any]
 _GROUP_SECONDS = 0.5
+HEAD = 9  # bytes of a line before its object
+_AT_ONCE = 16  # segments read from an object store, which answers late rather than slowly
+
+
+@dataclass(frozen=True)
+class Place:
+    """Between two records of a journal: behind the segments before ``segment`` and ``offset`` bytes of that.
+
+    Attributes:
+        last, mark: where in ``segment`` the record before it begins, and that one's checksum, by which the
+            journal is known; nothing where there is none.
+    """
+
+    segment: int = 1
+    offset: int = 0
+    last: int = 0
+    mark: str = ""
+
+
+START = Place()
 
 
 def encode(event: Event) -> bytes:
@@ -59,11 +89,50 @@ def decode(data: bytes) -> Iterator[tuple[Event, int]]:
     """The records of a segment and where each ends; stops at the first line that is not whole."""
     end = 0
     for line in data.splitlines(keepends=True):
-        checksum, _, body = line.rstrip(b"\n").partition(b" ")
-        if not line.endswith(b"\n") or checksum != b"%08x" % zlib.crc32(body):
+        if not _is_whole(line):
             return
         end += len(line)
-        yield json.loads(body), end
+        yield json.loads(line[HEAD:]), end
+
+
+def _is_whole(line: bytes) -> bool:
+    checksum = b"%08x " % zlib.crc32(memoryview(line)[HEAD:-1])
+    return line.endswith(b"\n") and line.startswith(checksum)
+
+
+def whole_lines(data: bytes, source: str) -> list[bytes]:
+    """The lines of a segment, ``source``, that are whole records; a torn last one is left out.
+
+    Raises:
+        ClusterError: a record is damaged that was whole once, for others follow it.
+    """
+    lines = data.splitlines(keepends=True)
+    count = next((n for n, line in enumerate(lines) if not _is_whole(line)), len(lines))
+    if any(map(_is_whole, lines[count + 1 :])):
+        raise ClusterError(
+            f"{source}: line {count + 1} is damaged and whole ones follow it; "
+            "restore the file from a copy, or begin again with --fresh"
+        )
+    return lines[:count]
+
+
+def read_segment(folder: SweepFolder, segment: Segment) -> list[bytes]:
+    """The lines of a segment that are whole records.
+
+    Raises:
+        ClusterError: it cannot be read, or is damaged.
+    """
+    path = folder.journal(segment.name)
+    data = folder.read(path)
+    if segment.merged:
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ClusterError(
+                f"{folder.inside(path)}: is damaged ({error}); restore the file from a copy, or begin again "
+                "with --fresh"
+            ) from None
+    return whole_lines(data, folder.inside(path))
 
 
 def read_journal(folder: SweepFolder) -> list[Event]:
@@ -72,25 +141,67 @@ def read_journal(folder: SweepFolder) -> list[Event]:
     Raises:
         ClusterError: a record is damaged that was whole once, for others follow it.
     """
-    names = [name for name in folder.files(folder.JOURNAL) if name.endswith(".jsonl")]
-    events: list[Event] = []
-    for name in names:
-        path = f"{folder.JOURNAL}/{name}"
-        data = folder.read(path)
-        records = list(decode(data))
-        torn, _, rest = data[records[-1][1] if records else 0 :].partition(b"\n")
-        if torn and next(_whole(rest), None):
-            raise ClusterError(
-                f"{folder.inside(path)}: line {len(records) + 1} is damaged and whole ones follow it; "
-                "restore the file from a copy, or begin again with --fresh"
-            )
-        events += [event for event, _ in records]
-    return events
+    read = read_after(folder, START)
+    assert read is not None, "every journal has a start"  # noqa: S101
+    return read[0]
 
 
-def _whole(data: bytes) -> Iterator[bytes]:
-    """The lines, wherever they stand, that are whole records."""
-    return (line for line in data.splitlines(keepends=True) if next(decode(line), None))
+def read_after(folder: SweepFolder, place: Place) -> tuple[list[Event], Place] | None:
+    """The records after a place, and the place after them; None if this journal does not have the place.
+
+    Raises:
+        ClusterError: as ``read_journal``.
+    """
+    while True:
+        segments = folder.segments()
+        try:
+            return _read(folder, segments, place)
+        except ClusterError:
+            if set(segments) <= set(folder.segments()):
+                raise  # else they were merged meanwhile, or are there no more
+
+
+def _read(folder: SweepFolder, segments: list[Segment], place: Place) -> tuple[list[Event], Place] | None:
+    later = [segment for segment in segments if segment.last >= place.segment]
+    earlier = segments[len(segments) - len(later) - 1].last if len(later) < len(segments) else 0
+    if earlier != place.segment - 1 or (later and later[0].first < place.segment):
+        return None
+    found: list[bytes] = []
+    if place.offset:
+        rest = _rest(folder, later.pop(0), place) if later else None
+        if rest is None:
+            return None
+        found, place = rest
+    with ThreadPoolExecutor(1 if folder.storage.local else _AT_ONCE, "journal") as pool:
+        for segment, lines in zip(later, pool.map(partial(read_segment, folder), later), strict=True):
+            found += lines
+            place = Place(segment.last + 1) if segment.merged else _after(Place(segment.first), lines)
+    return [json.loads(line[HEAD:]) for line in found], place
+
+
+def _rest(folder: SweepFolder, segment: Segment, place: Place) -> tuple[list[bytes], Place] | None:
+    """The lines of the place's own segment that come after it, and the place after them; None as above.
+
+    None, too, if they are damaged: whoever begins at the beginning is told which one is.
+    """
+    if segment.merged:
+        return None
+    path, length = folder.journal(segment.name), place.offset - place.last
+    data = folder.read_from(path, place.last)
+    if not (_is_whole(data[:length]) and data.startswith(place.mark.encode())):
+        return None
+    with suppress(ClusterError):
+        lines = whole_lines(data[length:], folder.inside(path))
+        return lines, _after(place, lines)
+    return None
+
+
+def _after(place: Place, lines: list[bytes]) -> Place:
+    """The place so many lines on, in the same segment."""
+    if not lines:
+        return place
+    end, last = place.offset + sum(map(len, lines)), lines[-1]
+    return Place(place.segment, end, end - len(last), last[: HEAD - 1].decode())
 
 
 class Journal:
@@ -99,11 +210,9 @@ class Journal:
     def __init__(self, folder: SweepFolder, tick: Callable[[], None] = lambda: None) -> None:
         """Open the next segment; ``tick`` is called about twice a second from the flushing thread."""
         self._folder, self._tick = folder, tick
-        taken = [name for name in folder.files(folder.JOURNAL) if name.endswith(".jsonl")]
-        self._number = int(taken[-1].partition(".")[0]) + 1 if taken else 1
-        self._sink = (
-            _LocalSink(folder, self._number) if folder.storage.local else _UploadSink(folder, self._number)
-        )
+        taken = folder.segments()
+        number = taken[-1].last + 1 if taken else 1
+        self._sink = LocalSink(folder, number) if folder.storage.local else UploadSink(folder, number)
         self._failure: Exception | None = None
         self._closing = threading.Event()
         self._flusher = threading.Thread(target=self._flush_in_groups, name="journal", daemon=True)
@@ -139,56 +248,3 @@ class Journal:
             except (OSError, ClusterError) as error:
                 self._failure = error
                 return
-
-
-class _LocalSink:
-    """Appends to one file; a write goes to the operating system, a flush to the disk."""
-
-    def __init__(self, folder: SweepFolder, number: int) -> None:
-        path = Path(folder.path(folder.segment(number)))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
-        self._dirty = False
-
-    def write(self, line: bytes) -> None:
-        rest = memoryview(line)
-        while rest:  # the kernel may take less than all, on a disk that is nearly full for one
-            rest = rest[self._file.write(rest) :]
-        self._dirty = True
-
-    def flush(self) -> None:
-        if self._dirty:
-            self._dirty = False
-            os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _UploadSink:
-    """Collects lines and uploads each group as a segment of its own."""
-
-    def __init__(self, folder: SweepFolder, number: int) -> None:
-        self._folder, self._number = folder, number
-        self._lines: list[bytes] = []
-        self._lock = threading.Lock()
-
-    def write(self, line: bytes) -> None:
-        with self._lock:
-            self._lines.append(line)
-
-    def flush(self) -> None:
-        with self._lock:
-            group, self._lines = self._lines, []
-        if not group:
-            return
-        try:
-            self._folder.write(self._folder.segment(self._number), b"".join(group))
-        except ClusterError:
-            with self._lock:
-                self._lines = group + self._lines  # closing tries once more
-            raise
-        self._number += 1
-
-    def close(self) -> None:
-        """Nothing stays open between uploads."""

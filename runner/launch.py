@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,13 +17,12 @@ from cluster.errors import ClusterError
 from cluster.lease import lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
-from jobs.fidelity import PASSES
-from jobs.jobfile import dump_job, load_job, parse_job
-from jobs.params import space_of
-from jobs.spec import DEFAULT_TRIALS, NAME, Job
-from runner.data import changed_fields
-from runner.journal import read_journal
+from jobs.names import NAME
 from runner.results import Results
+from runner.summary import read_summary
+
+if TYPE_CHECKING:  # what reads a journal is to start at once
+    from jobs.spec import Job
 
 DEFAULT_STORAGE = "sweeps"
 
@@ -38,12 +39,15 @@ def read_job(path: Path, overrides: Sequence[str], *, name: str | None, trials: 
     Raises:
         JobError: in one sentence with the file and the field.
     """
-    extra = [f"search.trials={trials}"] if trials is not None else []
-    named = [f"name={name}"] if name is not None else []
-    job = load_job(path, [*overrides, *extra, *named])
+    from jobs.fidelity import PASSES
+    from jobs.jobfile import load_job
+    from jobs.params import space_of
     from runner.schedulers.choice import make_scheduler
     from runner.searchers.choice import make_searcher
 
+    extra = [f"search.trials={trials}"] if trials is not None else []
+    named = [f"name={name}"] if name is not None else []
+    job = load_job(path, [*overrides, *extra, *named])
     try:
         make_searcher(job, space_of(job), make_scheduler(job, PASSES))
     except JobError as error:
@@ -76,13 +80,16 @@ def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
 
 def read_spec(folder: SweepFolder) -> Job:
     """The job that a sweep was made from."""
+    from jobs.jobfile import parse_job
+
     text = folder.read(folder.SPEC).decode("utf-8", errors="replace")
     return parse_job(text, source=folder.inside(folder.SPEC))
 
 
 def read_results(folder: SweepFolder) -> Results:
     """What a sweep has found so far; a process that died without a word leaves it ``interrupted``."""
-    results = Results(read_journal(folder))
+    results = read_summary(folder).results
+    gc.freeze()  # all of it stays, and the garbage collector need not look through it
     if results.state == "running" and lease_holder(folder) is None:
         results.mark_interrupted()
     return results
@@ -125,6 +132,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
         return Standing(folder, exists=half_removed, results=Results())
     if fresh:
         return Standing(folder, exists=True, results=Results())
+    from runner.data import changed_fields
+
     before = read_spec(folder)
     changed = [name for name in changed_fields(before, job) if name != "storage"]
     if any(not _extends(name, before, job) for name in changed):
@@ -137,6 +146,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
 
 def _extends(name: str, before: Job, job: Job) -> bool:
     """Whether a sweep with this field changed is the same one, with more to do."""
+    from jobs.spec import DEFAULT_TRIALS
+
     field = name.removeprefix("search.")
     if field not in {"trials", "hyperband_iterations"}:
         return False
@@ -152,6 +163,8 @@ def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
     Raises:
         ClusterError: the storage cannot be written.
     """
+    from jobs.jobfile import dump_job
+
     standing.folder.storage.check_writable()
     if fresh and standing.exists:
         standing.folder.remove()

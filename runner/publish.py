@@ -7,18 +7,15 @@ import math
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
-from jobs.panel import Panel
-from jobs.params import hyperparameters, resolve
-from jobs.parts import parts_of
-from jobs.scalerfile import scaler_bytes
-from jobs.scaling import Scaling, scaler_of
-from jobs.signature import signature_of
-from jobs.spec import Job
 from runner.results import Results, Trial
+
+if TYPE_CHECKING:  # what reads the best is to start at once
+    from jobs.panel import Panel
+    from jobs.spec import Job
 
 MANIFEST = "manifest.json"
 _PACKAGES = ("recur-tune", "keras", "tensorflow", "jax", "ray", "numpy")
@@ -57,6 +54,12 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
     Raises:
         ClusterError: the storage does not take it.
     """
+    from jobs.params import hyperparameters, resolve
+    from jobs.parts import parts_of
+    from jobs.scalerfile import scaler_bytes
+    from jobs.scaling import Scaling, scaler_of
+    from jobs.signature import signature_of
+
     trial = found.trial
     params = resolve(job, trial.values)
     folder.delete(folder.best(MANIFEST))

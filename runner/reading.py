@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from cluster.backends.local import submission_folder
 from cluster.errors import ClusterError
 from cluster.lease import lease_holder
+from cluster.storage import SweepFolder
 from jobs.errors import JobError
 from runner.errors import WorkFailedError
-from runner.launch import find_sweep, open_storage, read_results, read_spec
+from runner.launch import find_sweep, open_storage, read_results, read_spec, warn
 from runner.results import Results, trials_parquet
 from runner.show import (
     best_json,
@@ -53,14 +53,16 @@ def best_command(*, sweep: str, storage: str | None, top: int | None, as_json: b
             click.echo(f"{name:32} {value(found)}")
 
 
-def trials_command(*, sweep: str, storage: str | None, out: str | None, as_json: bool) -> None:
+def trials_command(*, sweep: str, storage: str | None, out: str | None, rebuild: bool, as_json: bool) -> None:
     """Carry out ``recur trials``.
 
     Raises:
-        ClusterError: there is no such sweep.
+        ClusterError: there is no such sweep; or it is to be rebuilt and is being run, or damaged.
         JobError: ``out`` is neither CSV nor Parquet, or cannot be written.
     """
     folder = find_sweep(sweep, storage)
+    if rebuild:
+        _rebuild(folder)
     results = read_results(folder)
     if out is not None:
         _write_table(Path(out), results)
@@ -72,6 +74,15 @@ def trials_command(*, sweep: str, storage: str | None, out: str | None, as_json:
         print_trials(trials, differing(trials), folder.name)
         for trial in results.failures():
             click.echo(f"{trial.id} failed: {trial.error}")
+
+
+def _rebuild(folder: SweepFolder) -> None:
+    from runner.rebuild import rebuild
+
+    found = rebuild(folder)
+    click.echo(f"{folder.TRIALS} and what sums up the journal of {folder.name} are made anew", err=True)
+    if found is not None:
+        warn(found)
 
 
 def _write_table(out: Path, results: Results) -> None:
@@ -130,6 +141,8 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
     Raises:
         ClusterError: there is no such sweep, or it is being run.
     """
+    from cluster.backends.local import submission_folder
+
     folder = find_sweep(sweep, storage)
     holder = lease_holder(folder)
     if holder is not None:

@@ -6,12 +6,14 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.fidelity import PASSES, Fidelity
-from jobs.space import Values
 from runner.diagnosis import diagnose
 from runner.journal import Event
+
+if TYPE_CHECKING:  # what reads a journal is to start at once
+    from jobs.space import Values
 
 STATES = ("done", "running", "paused", "stopped_early", "diverged", "failed", "pending")
 ENDED = frozenset({"done", "stopped_early", "diverged", "failed"})

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from cluster.storage import SweepFolder
-from jobs.params import hyperparameters
-from jobs.spec import Job
 from runner.publish import MANIFEST, read_best
 from runner.results import Results, Trial
+
+if TYPE_CHECKING:  # what reads a journal is to start at once
+    from rich.table import Table
+
+    from jobs.spec import Job
 
 _NO_LIMIT = 10_000
 _OTHER_COLUMNS = 48  # what a table of trials takes beside the hyperparameters
@@ -29,6 +30,8 @@ def print_json(document: Any) -> None:
 
 def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
     """The contract's object for one trial; ``test`` and ``checkpoint`` as far as there are any."""
+    from jobs.params import hyperparameters
+
     published = _published(folder, trial)
     metrics = json.loads(read_best(folder, "metrics.json")) if published else {}
     if published:
@@ -93,6 +96,8 @@ def epochs(count: float | None) -> str:
 
 def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Table:
     """Trials with the hyperparameters that are named."""
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     spread = any(trial.spread is not None for trial in trials)
     for head in ("trial", "state", "score", *(["spread"] if spread else []), "epoch", "trained", "seconds"):
@@ -119,6 +124,8 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
 
 def print_trials(trials: Sequence[Trial], names: Sequence[str], title: str) -> None:
     """A table of trials; on a terminal with as many hyperparameters as there is room for."""
+    from rich.console import Console
+
     console = Console(highlight=False)
     shown = fitting(names, console.width) if console.is_terminal else names
     print_table(trial_table(trials, shown, title))
@@ -128,6 +135,8 @@ def print_trials(trials: Sequence[Trial], names: Sequence[str], title: str) -> N
 
 def print_table(table: Table) -> None:
     """A table, its lines whole where there is no terminal to fit into."""
+    from rich.console import Console
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _NO_LIMIT
@@ -149,6 +158,8 @@ def print_scores(best: dict[str, Any]) -> None:
     """The test part's metrics beside the baseline's."""
     if not best["test"]:
         return
+    from rich.table import Table
+
     table = Table(title="Test part", title_justify="left", box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for name in _METRICS:

@@ -34,6 +34,7 @@ from runner.signals import stop_on_signals
 from runner.stopping import StopRequest
 from runner.tidy import Tidy
 from runner.tuning import room, run_legs
+from runner.upkeep import Upkeep
 
 Watch = Callable[[Conductor, str], None]
 
@@ -71,7 +72,7 @@ def run_sweep(
     lease = Lease(folder)
     lease.take()
     try:
-        with scratch_folder(None) as scratch:
+        with scratch_folder(None) as scratch, Upkeep(folder):
             sweep = _Sweep(job, folder, panel, place, watch, scratch, StopRequest(folder))
             return sweep.run(lease, retry=retry)
     finally:

@@ -63,6 +63,8 @@ class ObjectStore(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow's cl
             raise FileNotFoundError(2, "No such object", path)
         return pa.BufferReader(found)
 
+    open_input_file = open_input_stream
+
     def open_output_stream(self, path: str, metadata: dict[str, str]) -> pa.PythonFile:
         del metadata
         if self.down:
@@ -84,7 +86,7 @@ class ObjectStore(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow's cl
         raise NotImplementedError(arguments)
 
     delete_dir_contents = delete_root_dir_contents = move = copy_file = _unused
-    open_input_file = open_append_stream = _unused
+    open_append_stream = _unused
 
 
 class _Sink:

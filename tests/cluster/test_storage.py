@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -259,3 +260,23 @@ def test_a_writer_that_is_killed_leaves_the_old_file_or_the_new_one(tmp_path: Pa
 
     assert folder.read("file") == bytes(20 * SIZE)
     assert folder.files("") == ["file"]
+
+
+@pytest.mark.parametrize("start", [0, 1, 5, 6, 100])
+def test_the_end_of_a_file_is_read_by_itself(storage: Storage, start: int) -> None:
+    folder = storage.sweep("a")
+    folder.write("file", b"recur")
+
+    assert folder.read_from("file", start) == b"recur"[start:]
+    with pytest.raises(ClusterError, match="cannot be read"):
+        folder.read_from("other", start)
+
+
+def test_a_compressed_file_is_read_and_written_as_it_is(storage: Storage) -> None:
+    """Arrow would go by its name."""
+    folder = storage.sweep("a")
+    data = gzip.compress(b"recur")
+    folder.write("file.gz", data)
+
+    assert (folder.read("file.gz"), folder.read_from("file.gz", 0)) == (data, data)
+    assert folder.size("file.gz") == len(data)

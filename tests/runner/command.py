@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cluster.storage import SweepFolder
+from runner.journal import read_journal
+
 JOB = """
 name: {name}
 data: {{path: {data}, time: time, target: target, past: [driver]}}
@@ -87,6 +90,4 @@ def _environment() -> dict[str, str]:
 
 def journal(sweep: Path) -> list[dict[str, Any]]:
     """Every whole event of a sweep's journal, in order."""
-    segments = [file.read_text() for file in sorted((sweep / "journal").glob("*.jsonl"))]
-    lines = [line for text in segments for line in text.splitlines(keepends=True)]
-    return [json.loads(line.partition(" ")[2]) for line in lines if line.endswith("\n")]
+    return read_journal(SweepFolder.from_uri(str(sweep)))

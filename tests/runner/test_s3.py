@@ -11,13 +11,19 @@ import pytest
 from pyarrow import fs as pafs
 
 from cluster.files import open_filesystem
+from cluster.storage import Storage
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.sample import sample_panel
 from jobs.source import Columns
 from runner.cli import exit_code
 from runner.data import open_panel
+from runner.journal import Journal, encode, read_journal
+from runner.results import Results
+from runner.summary import read_summary
+from runner.upkeep import Upkeep
 from tests.runner.command import JobWriter
+from tests.runner.events import start, trial
 from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
 
 COLUMNS = Columns("time", "series", ("target",), ("driver",))
@@ -110,6 +116,27 @@ def test_credentials_that_are_refused_or_missing_are_one_sentence(
         "that may read it into the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, "
         "GOOGLE_APPLICATION_CREDENTIALS)"
     )
+
+
+def test_a_journal_on_s3_is_merged_and_summed_up_while_it_is_written(server: int) -> None:
+    folder = Storage.open(uri(server, "journals")).sweep("a")
+    upkeep, events = Upkeep(folder), [start(), *(trial(number) for number in range(79))]
+    for number, event in enumerate(events, start=1):
+        folder.write(folder.segment(number), encode(event))
+        upkeep.look()
+    assert folder.segments()[0].merged
+    assert len(folder.segments()) < 40
+    assert read_journal(folder) == events
+    assert vars(read_summary(folder).results) == vars(Results(events))
+
+    with Upkeep(folder):
+        journal = Journal(folder)
+        journal.append(trial(79))
+        journal.close()
+
+    assert folder.files(folder.JOURNAL) == ["000001-000081.jsonl.gz", "results.json"]
+    assert read_journal(folder) == [*events, trial(79)]
+    assert vars(read_summary(folder).results) == vars(Results([*events, trial(79)]))
 
 
 def test_a_sweep_with_data_and_storage_on_s3(

@@ -1,0 +1,74 @@
+"""Where a journal's records go: a file on a local path, uploads on an object store."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from cluster.errors import ClusterError
+from cluster.storage import SweepFolder
+
+
+class LocalSink:
+    """Appends to one file; a write goes to the operating system, a flush to the disk."""
+
+    def __init__(self, folder: SweepFolder, number: int) -> None:
+        """Open the segment of that ``number``."""
+        path = Path(folder.path(folder.segment(number)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        self._dirty = False
+
+    def write(self, line: bytes) -> None:
+        """Hand a line to the operating system."""
+        rest = memoryview(line)
+        while rest:  # the kernel may take less than all, on a disk that is nearly full for one
+            rest = rest[self._file.write(rest) :]
+        self._dirty = True
+
+    def flush(self) -> None:
+        """Have all that was written on the disk."""
+        if self._dirty:
+            self._dirty = False
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Write no more."""
+        self._file.close()
+
+
+class UploadSink:
+    """Collects lines and uploads each group as a segment of its own."""
+
+    def __init__(self, folder: SweepFolder, number: int) -> None:
+        """Begin with the segment of that ``number``."""
+        self._folder, self._number = folder, number
+        self._lines: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def write(self, line: bytes) -> None:
+        """Take a line for the next upload."""
+        with self._lock:
+            self._lines.append(line)
+
+    def flush(self) -> None:
+        """Upload what was written since the last time.
+
+        Raises:
+            ClusterError: it is not taken; closing tries once more.
+        """
+        with self._lock:
+            group, self._lines = self._lines, []
+        if not group:
+            return
+        try:
+            self._folder.write(self._folder.segment(self._number), b"".join(group))
+        except ClusterError:
+            with self._lock:
+                self._lines = group + self._lines
+            raise
+        self._number += 1
+
+    def close(self) -> None:
+        """Nothing stays open between uploads."""

@@ -1,0 +1,181 @@
+"""What a journal adds up to, kept beside it, so that a reader need not add up all of it again.
+
+``journal/results.json`` is two lines: the CRC-32 of the second in eight hex digits, and a JSON object with
+the place in the journal up to which it goes.  It is made from the journal alone, by reading it; whoever
+finds it missing, damaged, of another version or of another journal reads the journal from its beginning.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import struct
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from cluster.errors import ClusterError
+from cluster.storage import SweepFolder
+from jobs.fidelity import Fidelity
+from runner.journal import START, Place, read_after
+from runner.results import ENDED, Results, Trial
+
+History = list[tuple[int, float | None]]
+_VERSION = 1  # of what events add up to; the names of all that is kept are a part of it, too
+
+
+@dataclass
+class Summary:
+    """Results, and the place in the journal up to which they go, and how many records those are."""
+
+    results: Results = field(default_factory=Results)
+    place: Place = START
+    records: int = 0
+
+    def read_on(self, folder: SweepFolder) -> bool:
+        """Add what the journal holds after the place; False if it is another journal.
+
+        Raises:
+            ClusterError: the journal cannot be read, or is damaged.
+        """
+        with _collecting_nothing():
+            read = read_after(folder, self.place)
+            if read is None:
+                return False
+            events, self.place = read
+            for event in events:
+                self.results.apply(event)
+            self.records += len(events)
+        return True
+
+
+def read_summary(folder: SweepFolder) -> Summary:
+    """What the whole journal adds up to, by the summary beside it as far as that goes.
+
+    Raises:
+        ClusterError: the journal cannot be read, or is damaged.
+    """
+    for _ in range(2):  # it may be replaced, with the segments it is of, between its reading and theirs
+        summary = _kept(folder)
+        if summary is not None and summary.read_on(folder):
+            return summary
+    return summarised(folder)
+
+
+def summarised(folder: SweepFolder) -> Summary:
+    """What the whole journal adds up to, by nothing but the journal.
+
+    Raises:
+        ClusterError: the journal cannot be read, or is damaged.
+    """
+    summary = Summary()
+    summary.read_on(folder)
+    return summary
+
+
+def keep(folder: SweepFolder, summary: Summary, encoder: Encoder) -> None:
+    """Put a summary beside the journal.
+
+    Raises:
+        ClusterError: the storage does not take it.
+    """
+    folder.write(folder.SUMMARY, encoder.encode(summary))
+
+
+def _kept(folder: SweepFolder) -> Summary | None:
+    try:
+        checksum, _, body = folder.read(folder.SUMMARY).partition(b"\n")
+    except ClusterError:
+        return None
+    if checksum != b"%08x" % zlib.crc32(body):
+        return None
+    with _collecting_nothing():
+        document = json.loads(body)
+        return _from_json(document) if document["kept"] == _names() else None
+
+
+class Encoder:
+    """Encodes a summary as often as it grows; what has ended is encoded once."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, tuple[Trial, str]] = {}
+
+    def encode(self, summary: Summary) -> bytes:
+        """The file's content."""
+        results = summary.results
+        others = {name: getattr(results, name) for name in _attributes()}
+        head = {
+            "kept": _names(),
+            "place": asdict(summary.place),
+            "records": summary.records,
+            "fidelity": results.fidelity.to_json(),
+            "results": others,
+        }
+        trials = ",".join(map(self._trial, results.trials.values()))
+        body = f'{_json(head)[:-1]},"trials":[{trials}]}}'.encode()
+        return b"%08x\n%s" % (zlib.crc32(body), body)
+
+    def _trial(self, trial: Trial) -> str:
+        kept = self._ended.get(trial.id)
+        if kept is not None and kept[0] is trial:  # a retry begins with another
+            return kept[1]
+        history = _packed(trial.history)
+        text = _json(vars(trial) | {"history": history, "fidelity": trial.fidelity.to_json()})
+        if trial.state in ENDED:
+            self._ended[trial.id] = trial, text
+        return text
+
+
+def _from_json(document: dict[str, Any]) -> Summary:
+    results, fidelity = Results(), Fidelity(**document["fidelity"])
+    vars(results).update(document["results"], fidelity=fidelity)
+    for content in document["trials"]:
+        content["history"] = _unpacked(*content["history"])
+        same = content["fidelity"] == document["fidelity"]  # as good as always
+        content["fidelity"] = fidelity if same else Fidelity(**content["fidelity"])
+        results.trials[content["id"]] = Trial(**content)
+    return Summary(results, Place(**document["place"]), document["records"])
+
+
+def _packed(history: History) -> tuple[int | list[int], str | list[float | None]]:
+    """Epochs and scores, as short, and as quick to read, as they usually can be."""
+    epochs, scores = [epoch for epoch, _ in history], [score for _, score in history]
+    usual = epochs == list(range(1, len(epochs) + 1))
+    finite = [score for score in scores if score is not None]
+    packed = b64encode(struct.pack(f"<{len(finite)}d", *finite)).decode()
+    return len(epochs) if usual else epochs, packed if len(finite) == len(scores) else scores
+
+
+def _unpacked(epochs: int | list[int], scores: str | list[float | None]) -> History:
+    if isinstance(epochs, int):
+        epochs = list(range(1, epochs + 1))
+    found = struct.unpack(f"<{len(epochs)}d", b64decode(scores)) if isinstance(scores, str) else scores
+    return list(zip(epochs, found, strict=True))
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+
+def _attributes() -> list[str]:
+    """What results are beside their trials."""
+    return sorted(vars(Results()).keys() - {"trials", "fidelity"})
+
+
+def _names() -> list[Any]:
+    return [_VERSION, _attributes(), [each.name for each in fields(Trial)]]
+
+
+@contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """Leaves the garbage collector out: it would look through all that is read, again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
