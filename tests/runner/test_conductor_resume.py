@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,3 +127,15 @@ def test_a_sweep_that_was_stopped_is_taken_up(scheduler: str, seed: int, workers
 
     assert resumed.conductor.complete
     assert not {*pool.trained} & {*resumed.trained}  # what was saved is not trained again
+
+
+def test_over_a_thousand_sweeps_the_replayed_state_is_the_live_one() -> None:
+    """Of every scheduler, with results in random order, lost workers and trouble."""
+    kinds = ["none", "asha", "promotion", "hyperband", "median", "pbt"]
+    for seed in range(1000):
+        rng = np.random.default_rng(seed)
+        job = job_of(kinds[seed % len(kinds)], trials=int(rng.integers(1, 20)), seed=seed)
+        pool = new_pool(job, seed, int(rng.integers(1, 8)), float(rng.choice([0.0, 0.15, 0.6])), 0.05)
+        pool.run(int(rng.integers(1, 200)))
+
+        assert state(make_conductor(job, journal(pool.conductor), Lines())) == state(pool.conductor)
