@@ -66,11 +66,13 @@ class BayesianSearch(Searcher):
         if len(finite) < self._enough or not self._axes.all:
             return None
         with spare_keras():
+            from threadpoolctl import threadpool_limits
+
             from runner.searchers.oracles import Bayesian, point
         oracle, worst = Bayesian(self._axes, seed), max(finite)
         for number, score in results.items():
             oracle.hold(self._told.points[number], min(score, worst))
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(1):  # threads take longer than such small matrices
             warnings.simplefilter("ignore")  # that the process's kernel fits none too well
             if pending := self._told.pending(results):
                 oracle.fit()

@@ -10,9 +10,12 @@ import copy
 import sys
 from typing import Any
 
+import numpy as np
 from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle
+from scipy.linalg.lapack import dtrtrs
+from sklearn.gaussian_process import GaussianProcessRegressor
 
 from runner.searchers.axes import Axes, Axis, Number, Point
 
@@ -67,6 +70,25 @@ class _Silent:
         """Nowhere."""
 
 
+class Process(GaussianProcessRegressor):
+    """A Gaussian process of one output, which predicts without scikit-learn's checks of its arguments.
+
+    KerasTuner asks it for ten thousand single points a configuration, and the checks take ten times what the
+    arithmetic does (Rasmussen & Williams 2006, algorithm 2.1).
+    """
+
+    def predict(self, X: Any, *, return_std: bool = False) -> Any:  # noqa: N803 - named by scikit-learn
+        """Mean (points,) at ``X`` (points, dimensions), if asked for with the standard deviation (points,)."""
+        points = np.atleast_2d(X)
+        across = self.kernel_(points, self.X_train_)
+        mean = self._y_train_std * (across @ self.alpha_) + self._y_train_mean
+        if not return_std:
+            return mean
+        inner, _ = dtrtrs(self.L_, across.T, lower=1)
+        variance = self.kernel_.diag(points) - np.einsum("ij,ij->j", inner, inner)
+        return mean, np.sqrt(np.maximum(variance, 0.0)) * self._y_train_std
+
+
 class Bayesian(_Silent, BayesianOptimizationOracle):
     """Bayesian optimization with a Gaussian process, told of all trials anew for each configuration."""
 
@@ -86,6 +108,11 @@ class Bayesian(_Silent, BayesianOptimizationOracle):
         self._record_values(trial)
         if score is None:
             self.ongoing_trials[trial.trial_id] = trial
+
+    def _make_gpr(self) -> Process:
+        """KerasTuner's own process, quicker to ask."""
+        own = super()._make_gpr()
+        return Process(**own.get_params(deep=False))
 
     def fit(self) -> None:
         """Fit the process to what there is, so that what runs is guessed by it as KerasTuner does."""
