@@ -99,6 +99,7 @@ class _Sweep:
             self.request.look()
 
         past = read_journal(self.folder)
+        _check_version(past, self.folder)
         journal = Journal(self.folder, tick=tick)
         try:
             fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
@@ -222,6 +223,20 @@ class _Sweep:
                 f"{self.folder.uri} holds no model, though trials have ended; "
                 "see that it is the same storage on every node"
             )
+
+
+def _check_version(past: list[Event], folder: SweepFolder) -> None:
+    """See that no later Recur has run the sweep: its events may mean what this one does not know.
+
+    Raises:
+        ClusterError: one has.
+    """
+    latest = max((event["version"] for event in past if event["event"] == "start"), default=VERSION)
+    if latest > VERSION:
+        raise ClusterError(
+            f"{folder.uri} was run by a later version of Recur (its journal is of version {latest}, this one "
+            f"writes {VERSION}); run it with that one, or choose another --name"
+        )
 
 
 def _recorded(past: list[Event]) -> Fidelity | None:

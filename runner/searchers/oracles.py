@@ -78,7 +78,7 @@ class Process(GaussianProcessRegressor):
     """
 
     def predict(self, X: Any, *, return_std: bool = False) -> Any:  # noqa: N803 - named by scikit-learn
-        """Mean (points,) at ``X`` (points, dimensions), if asked for with the standard deviation (points,)."""
+        """Mean (points,) at ``X`` (points, dimensions), and the standard deviation (points,) if asked for."""
         points = np.atleast_2d(X)
         across = self.kernel_(points, self.X_train_)
         mean = self._y_train_std * (across @ self.alpha_) + self._y_train_mean

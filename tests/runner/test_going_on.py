@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runner.journal import encode
 from tests.runner.command import JobWriter, Recur, journal
 
 pytestmark = pytest.mark.slow
@@ -138,3 +139,15 @@ def test_a_sweep_begins_with_its_default_and_with_what_others_found(
     assert not (recur.storage / "other").exists()
     recur("remove", "small", "--yes")
     assert recur.json("extend", "next", "--trials", "+1")["trials"]["paused"] == 0
+
+
+def test_a_sweep_that_a_later_version_has_run_is_left_alone(
+    recur: Recur, tmp_path: Path, write_job: JobWriter
+) -> None:
+    job = write_job(tmp_path, trials=1, epochs=1)
+    recur("run", job)
+    last = max((recur.storage / "small" / "journal").glob("*.jsonl*"))
+    later = last.with_name(f"{int(last.name[:6]) + 50:06d}.jsonl")
+    later.write_bytes(encode({"event": "start", "version": 99, "time": 0.0, "versions": {}, "planned": 1}))
+
+    assert "version 99" in recur("extend", "small", "--trials", "+1", code=1).stderr
