@@ -7,11 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jobs.checkpoint import model_bytes
 from jobs.fold import Fold, Folds, Found
-from jobs.forecaster import build_forecaster
 from jobs.keeper import Keeper
-from jobs.models import set_weights
 from jobs.outlook import ALONE, Outlook
 from jobs.panel import Panel
 from jobs.params import Params
@@ -72,6 +69,8 @@ def train(task: Task, hooks: Hooks, resume_from: bytes | None = None, known_epoc
             trial.epoch()
     except _Leave:
         return
+    finally:
+        trial.close()
 
 
 class _Trial:
@@ -190,11 +189,13 @@ class _Trial:
         if lost:
             return "diverged"
         out_of_patience = chosen.patience is not None and self._progress.waited >= chosen.patience
-        return "done" if out_of_patience or self._progress.epoch >= chosen.max_epochs else None
+        last = out_of_patience or self._progress.epoch >= chosen.max_epochs or self._folds.over
+        return "done" if last else None
 
     def _model(self, weights: Any) -> bytes:
         """The served model with these flat weights."""
-        learner = self._folds.last.learner
-        model = build_forecaster(self._task.params, self._task.scalers[-1], self._task.panel)
-        set_weights(model, learner.weights(weights))
-        return model_bytes(model)
+        return self._folds.last.learner.saved_model(weights)
+
+    def close(self) -> None:
+        """Let go of what the networks hold."""
+        self._folds.close()

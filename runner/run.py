@@ -48,6 +48,7 @@ def run_command(
         Interrupted: a signal came.
     """
     from runner.data import open_job_panel
+    from runner.discovery import discovered
     from runner.sweep import Place
 
     spec = read_job(job, overrides, name=name, trials=trials)
@@ -56,6 +57,7 @@ def run_command(
     place = open_storage(storage, spec)
     panel = open_job_panel(spec)
     _note_short_series(spec, panel)
+    spec = discovered(spec, panel, place.sweep(spec.name), fresh=fresh)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
     if dry_run:
         from runner.dry_run import print_dry_run
