@@ -6,63 +6,26 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
-from jobs.engine.window import NORMALISE, Level, Window, normalised
 from jobs.errors import JobError
 from jobs.feed import Order, batches_of
 from jobs.hypermodel import Hypermodel, hyperparameters
 from jobs.learner import Ask, Pass, Rates, Validation
 from jobs.material import Material
+from jobs.ownfit import OwnFit
 from jobs.params import Params
 from jobs.trainstate import Arrays
+from jobs.userbatch import Batch
 from jobs.usermodel import compile_by, output_shape, served
 from jobs.userprogram import make_program
 
 _AT_ONCE = 32  # batches that are gathered at a time
 _EVALUATED = 1024  # windows that are validated at a time
 _XLA_PAYS = 20_000  # steps of a recurrence, from where on XLA's speed outweighs its compilation
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Windows, scaled.
-
-    Attributes:
-        x: (windows, lookback, columns), on their own level.
-        y: (windows, horizon, targets).
-        there: 1 where a target was not missing, as ``y``; None: all.
-        level: where each window lies; None: where all do.
-    """
-
-    x: Any
-    y: Any
-    there: Any
-    level: Level | None
-
-    def given(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
-        """What a network is given whose forecasts have this shape, and what each counts; None: the same."""
-        y, counts = self.y, None
-        if self.level is not None:
-            centre, spread = self.level.centre, self.level.spread
-            y = y - np.asarray(centre)[:, :, : y.shape[2]]
-            y = y if spread is None else y / np.asarray(spread)[:, :, : y.shape[2]]
-        if self.there is not None:
-            counts = self.there.reshape(-1, *shape).mean(axis=-1)
-        return self.x, y.reshape(-1, *shape), counts
-
-    def errors(self, forecast: Any) -> tuple[float, float, float]:
-        """Sums of squares and of absolute values, and how many values there are."""
-        forecast = np.asarray(forecast, np.float32).reshape(self.y.shape)
-        if self.level is not None:
-            forecast = np.asarray(self.level.back(forecast))
-        error = (forecast - self.y).astype(np.float64)
-        share = np.ones_like(error) if self.there is None else self.there
-        return float((error**2 * share).sum()), float((abs(error) * share).sum()), float(share.sum())
 
 
 class CompiledLearner:
@@ -86,21 +49,26 @@ class CompiledLearner:
             compile_by(self._model, params.train)
         self._model.optimizer.build(self._model.trainable_variables)
         self._program = make_program(self._model)
+        self._fit = None
+        if hypermodel.fits_itself:
+            self._fit = OwnFit(hypermodel, self._hp, self._model, params.train)
+        self._epochs = 0
         self.seconds: dict[str, float] = {}
 
     @property
     def arrays(self) -> Arrays:
-        """Copies of the weights, one flat vector, and of random and the optimizer's state."""
+        """Copies of the weights, one flat vector, the epochs, and random and the optimizer's state."""
         flat = [np.ravel(keras.ops.convert_to_numpy(each)) for each in self._model.weights]
         others = [np.array(keras.ops.convert_to_numpy(each)) for each in self._others()]
-        return [np.concatenate([*flat, np.zeros(0)]).astype(np.float32), *others]
+        return [np.concatenate([*flat, np.zeros(0)]).astype(np.float32), np.array(self._epochs), *others]
 
     @arrays.setter
     def arrays(self, saved: Arrays) -> None:
         if [array.shape for array in saved] != [array.shape for array in self.arrays]:
             raise JobError("a trial's saved state belongs to another network; the trial starts over")
         self._put(saved[0])
-        for variable, array in zip(self._others(), saved[1:], strict=True):
+        self._epochs = int(saved[1])
+        for variable, array in zip(self._others(), saved[2:], strict=True):
             variable.assign(array)
 
     def _others(self) -> list[Any]:
@@ -131,13 +99,22 @@ class CompiledLearner:
         self._program.compile(fast=steps >= _XLA_PAYS)
 
     def train(self, starts: Order, rates: Rates, ask: Ask) -> Pass:
-        """See ``Learner.train``; gradients stay unseen."""
+        """See ``Learner.train``; gradients stay unseen.
+
+        Raises:
+            NothingMoreError: the user's ``fit`` has come to its end.
+        """
+        passed = self._pass(starts, rates, ask) if self._fit is None else self._train_itself(self._fit, ask)
+        self._epochs += 1
+        return passed
+
+    def _pass(self, starts: Order, rates: Rates, ask: Ask) -> Pass:
         size, begin, seen = self._params.train.batch_size, 0, 0.0
         self._model.reset_metrics()
         while begin < len(starts) and math.isfinite(seen):
             with self.clock("data"):
                 piece = starts[begin : begin + size * _AT_ONCE]
-                x, y, counts = self.windows(piece).given(self._shape)
+                x, y, counts = self._cut(piece).given(self._shape)
             with self.clock("train"):
                 if self._params.build is not None and not self._params.build.compiled:
                     self._model.optimizer.learning_rate = float(rates(self.steps(), 1)[0])
@@ -149,15 +126,21 @@ class CompiledLearner:
             ask()
         return Pass(seen, math.nan, math.nan)
 
-    def windows(self, starts: Any) -> Batch:
-        """Windows as the network takes them, and what it is to forecast."""
-        found = self._material.feed.gather(starts, batch=len(starts), capacity=1)
-        x, y, level = found["x"][0], found["y"][0], None
-        there = found["there"][0] if "there" in found else None
-        kind = NORMALISE.get(self._params.window.scale, "none")
-        if kind != "none":
-            x, level = normalised(Window(x), kind, self._material.feed.cutter.known.start)
-        return Batch(np.asarray(x), y, there, level)
+    def _train_itself(self, fit: OwnFit, ask: Ask) -> Pass:
+        """An epoch of the user's own ``fit``, on the windows in the order of time."""
+
+        def windows() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+            orders = self._material.train, self._material.validation
+            train, validation = (self._cut(order[: len(order)]).given(self._shape) for order in orders)
+            return train, validation[:2]
+
+        with self.clock("train"):
+            loss = fit.epoch(self._epochs, windows, ask)
+        self.over = fit.over
+        return Pass(loss, math.nan, math.nan)
+
+    def _cut(self, starts: Any) -> Batch:
+        return Batch.cut(self._material, self._params.window.scale, starts)
 
     def steps(self) -> int:
         """Steps that the optimizer has done."""
@@ -168,7 +151,7 @@ class CompiledLearner:
         totals, weight = np.zeros(4), 0
         for begin in range(0, len(starts), _EVALUATED):
             with self.clock("validate"):
-                batch = self.windows(starts[begin : begin + _EVALUATED])
+                batch = self._cut(starts[begin : begin + _EVALUATED])
                 loss, forecast = self._program.measure(*batch.given(self._shape))
                 totals += [float(loss) * len(batch.x), *batch.errors(forecast)]
                 weight += len(batch.x)
@@ -185,7 +168,9 @@ class CompiledLearner:
         return "\n".join(lines), int(self._model.count_params())
 
     def close(self) -> None:
-        """Nothing is held."""
+        """End a ``fit`` that waits."""
+        if self._fit is not None:
+            self._fit.close()
 
     @contextmanager
     def clock(self, kind: str) -> Iterator[None]:

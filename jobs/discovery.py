@@ -18,11 +18,17 @@ from jobs.errors import JobError
 from jobs.hypermodel import Hypermodel, hyperparameters
 from jobs.material import Material
 from jobs.params import Params
+from jobs.regressor import check_scaling
 from jobs.space import Space, Values
 from jobs.usermodel import check_served, compiled_with, is_regressor, output_shape
 
 _QUIET = 5  # sampled configurations in a row that show nothing new
 _MOST = 100  # networks that are built
+_FEW = 32  # windows
+
+
+class _FitReached(BaseException):
+    """Ends a fit: no handler of its own may take it."""
 
 
 @dataclass
@@ -55,7 +61,9 @@ def discover(hypermodel: Hypermodel, material: Material, params: Params) -> Foun
     """
     findings = _Findings()
     model = _build(hypermodel, material, {}, findings)
-    if not is_regressor(model):
+    if is_regressor(model):
+        check_scaling(params)
+    else:
         output_shape(model, material.shapes)
         check_served(params, material.feed, model)
     rng, tried, quiet, known = np.random.default_rng(0), [Values()], 0, 0
@@ -96,11 +104,25 @@ def _build(hypermodel: Hypermodel, material: Material, values: Values, findings:
     hp = hyperparameters(values)
     try:
         model = hypermodel.build(hp, material)
+        if hypermodel.fits_itself:
+            _begin_fit(hypermodel, hp, model, material)
     finally:
         findings.take(hp)
     findings.regressors.append(is_regressor(model))
     findings.compiled.append(compiled_with(model))
     return model
+
+
+def _begin_fit(hypermodel: Hypermodel, hp: Any, model: Any, material: Material) -> None:
+    """Have a ``fit`` of the user's own ask what it asks, as far as to Keras's; on a few windows."""
+    few = [each[:_FEW] for part in ("train", "validation") for each in material.windows(part)]
+
+    def reached(*_: Any, **__: Any) -> None:
+        raise _FitReached
+
+    model.fit = reached
+    with suppress(_FitReached):
+        hypermodel.fit(hp, model, *few[:2], validation_data=tuple(few[2:]), callbacks=[])
 
 
 def _common(compiled: list[Compiled]) -> Compiled:

@@ -6,6 +6,7 @@ A script runs as far as to its own tuner: what it defines before is used, the se
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
 import inspect
 import sys
@@ -135,7 +136,7 @@ def _module(name: str, folder: str | None, material: Material) -> ModuleType:
     parts = name.removesuffix(".py").replace(".", "/")
     places = [Path(folder or ".") / each for each in (f"{parts}.py", f"{parts}/__init__.py")]
     file = next((each for each in places if each.is_file()), None)
-    known = f"recur_build_{parts.replace('/', '_')}" if file else name
+    known = f"recur_build_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}" if file else name
     if known in sys.modules:
         return sys.modules[known]
     if file is not None:

@@ -60,6 +60,10 @@ class Validation:
         return self.loss, self.mse, self.mae, self.dead_units
 
 
+class NothingMoreError(Exception):
+    """There is no next epoch, though the last one did not say so."""
+
+
 class Learner:
     """Weights and optimizer state, and the programs that move them on.
 
@@ -121,12 +125,16 @@ class Learner:
             raise JobError("a trial's saved state belongs to another network; the trial starts over")
         self._arrays = list(saved)
 
-    def saved_model(self, flat: np.ndarray[Any, Any]) -> bytes:
-        """The served model with these weights, one flat vector."""
+    def weights(self, flat: np.ndarray[Any, Any]) -> Arrays:
+        """A flat vector as the weights of the Keras model, in its order."""
         shapes = self._training.network.shapes()
         cut = np.split(flat, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
+        return [each.reshape(shape) for each, shape in zip(cut, shapes, strict=True)]
+
+    def saved_model(self, flat: np.ndarray[Any, Any]) -> bytes:
+        """The served model with these weights, one flat vector."""
         model = build_forecaster(self._params, self._feed.scaler, self._feed.cutter.panel)
-        set_weights(model, [each.reshape(shape) for each, shape in zip(cut, shapes, strict=True)])
+        set_weights(model, self.weights(flat))
         return model_bytes(model)
 
     def close(self) -> None:

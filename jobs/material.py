@@ -40,7 +40,7 @@ class Material:
 
     def __init__(self, feed: Feed, train: Order, validation: Order) -> None:
         """Nothing is gathered before it is asked for."""
-        self.feed, self._orders = feed, {"train": train, "validation": validation}
+        self.feed, self.train, self.validation = feed, train, validation
         self._gathered: dict[str, tuple[Any, Any]] = {}
 
     @property
@@ -52,7 +52,7 @@ class Material:
     def windows(self, part: str) -> tuple[Any, Any]:
         """All of ``train`` or ``validation``, scaled: (windows, lookback, columns) and (windows, *output)."""
         if part not in self._gathered:
-            order = self._orders[part]
+            order = self.train if part == "train" else self.validation
             found = self.feed.gather(order[: len(order)], batch=max(1, len(order)), capacity=1)
             self._gathered[part] = found["x"][0], found["y"][0].reshape(-1, *self.shapes.output)
         return self._gathered[part]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from jobs.fold import Fold, Folds, Found
 from jobs.keeper import Keeper
+from jobs.learner import NothingMoreError
 from jobs.outlook import ALONE, Outlook
 from jobs.panel import Panel
 from jobs.params import Params
@@ -107,8 +108,12 @@ class _Trial:
         """
         began = time.perf_counter()
         self._prepare()
-        found = self._folds.epoch(self._progress.epoch, self._rates, self._leave_if_asked)
-        self._judge(found, began)
+        try:
+            found = self._folds.epoch(self._progress.epoch, self._rates, self._leave_if_asked)
+        except NothingMoreError:
+            self._pass_on(replace(self._told()[-1], ended="done"))
+        else:
+            self._judge(found, began)
 
     def _prepare(self) -> None:
         """Compile for the work between the rungs round this epoch."""

@@ -6,9 +6,10 @@ from jobs.compiled import CompiledLearner
 from jobs.hypermodel import load_hypermodel
 from jobs.material import Material
 from jobs.params import Params
+from jobs.regressor import RegressorLearner
 
 
-def make_learner(params: Params, material: Material, seed: int) -> CompiledLearner:
+def make_learner(params: Params, material: Material, seed: int) -> CompiledLearner | RegressorLearner:
     """A fresh network of the user's.
 
     Raises:
@@ -16,7 +17,8 @@ def make_learner(params: Params, material: Material, seed: int) -> CompiledLearn
     """
     assert params.build is not None, "a user's function builds it"  # noqa: S101
     hypermodel = load_hypermodel(params.build.build, params.build.folder, material)
-    return CompiledLearner(params, hypermodel, material, seed)
+    kind = RegressorLearner if params.build.kind == "regressor" else CompiledLearner
+    return kind(params, hypermodel, material, seed)
 
 
 def describe(params: Params, material: Material) -> tuple[str, int | None]:

@@ -91,12 +91,12 @@ def served(params: Params, feed: Feed, model: Any) -> bytes:
     panel = feed.cutter.panel
     steps = keras.layers.Reshape((params.window.horizon, panel.targets), name="steps")
     forecaster = build_forecaster(params, feed.scaler, panel, lambda x: steps(model(x)))
-    optimizer, model.optimizer = model.optimizer, None  # which would be saved with the network, too
-    compiled, model.compiled = model.compiled, False
+    compiled, optimizer = model.compiled, getattr(model, "optimizer", None)
+    model.compiled, model.optimizer = False, None  # or they would be saved with the network
     try:
         return model_bytes(forecaster)
     finally:
-        model.optimizer, model.compiled = optimizer, compiled
+        model.compiled, model.optimizer = compiled, optimizer
 
 
 def check_served(params: Params, feed: Feed, model: Any) -> None:
