@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,15 @@ def model_bytes(model: Any) -> bytes:
 
 
 def load_model(data: bytes) -> Any:
-    """Load a model with Keras's safe mode, which refuses any code inside it.
+    """Load a model with Keras's safe mode, which refuses any code inside it; or a regressor.
 
     Raises:
         JobError: the bytes are no Keras model, or one that needs code.
     """
+    if _is_regressor(data):
+        from jobs.regressor import load_regressor
+
+        return load_regressor(data)
     with tempfile.TemporaryDirectory(prefix="recur-") as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(data)
@@ -32,3 +38,12 @@ def load_model(data: bytes) -> Any:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except (ValueError, TypeError, OSError, KeyError) as error:
             raise JobError(f"model.keras cannot be loaded: {str(error).splitlines()[0][:200]}") from None
+
+
+def _is_regressor(data: bytes) -> bool:
+    """Whether it is skops's format, a ZIP archive as Keras's is."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return "schema.json" in archive.namelist()
+    except zipfile.BadZipFile:
+        return False

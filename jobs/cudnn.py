@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from jobs.built import Built
 from jobs.dimensions import Dimension
 from jobs.params import NetworkParams
-from jobs.spec import Job
+from jobs.spec import Job, Model
 
 
 def off_cudnn(network: NetworkParams, backend: str) -> str | None:
@@ -24,8 +25,10 @@ def off_cudnn(network: NetworkParams, backend: str) -> str | None:
 
 
 def choices_off_cudnn(job: Job) -> list[str]:
-    """What of a job's choices makes networks that cuDNN has no kernels for, by field."""
+    """What of a job's choices makes networks that cuDNN has no kernels for, by field; not of a user's own."""
     model, found = job.model, []
+    if isinstance(model, Built):
+        return []
     lacking = {"simple_rnn", "gru"} if job.backend == "jax" else {"simple_rnn"}
     layers = dict(enumerate(model.layers)) if isinstance(model.layers, tuple) else {}
     for name in ("cell", "activation"):
@@ -43,6 +46,7 @@ def choices_off_cudnn(job: Job) -> list[str]:
 def _cells(job: Job) -> set[object]:
     """Every cell that some layer may have."""
     model = job.model
+    assert isinstance(model, Model), "asked of stacks of layers"  # noqa: S101
     if not isinstance(model.layers, tuple):
         return set(_values(model.cell))
     return {

@@ -12,7 +12,10 @@ _SECTIONS: dict[str, type[Section]] = {"window": Window, "model": Model, "train"
 
 
 def default_values(job: Job) -> Values:
-    """Of each searched hyperparameter the value that is nearest to the field's own default."""
+    """Of each searched hyperparameter the value that is nearest to the field's own default.
+
+    What a user's function asks for has none that is known here: the least, or the first of a list.
+    """
     space = space_of(job)
     values = {p.name: p.dimension.nearest(_default(p.name)) for p in space.parameters}
     return space.active(values)
@@ -20,11 +23,13 @@ def default_values(job: Job) -> Values:
 
 def _default(name: str) -> Scalar:
     """A field's default; a layer's own are the model's."""
-    section, *middle, last = name.split(".")
+    section, *others = name.split(".")
+    if section not in _SECTIONS or not others:
+        return None
+    *middle, last = others
     fields = _SECTIONS[section].model_fields
-    field = next(part for part in (last, *middle) if part in fields)
-    default: Scalar = fields[field].default
-    return default
+    field = next((part for part in (last, *middle) if part in fields), None)
+    return None if field is None else fields[field].default
 
 
 def fitting(job: Job, found: Values) -> Values | None:
@@ -43,6 +48,8 @@ def fitting(job: Job, found: Values) -> Values | None:
     for parameter in space.parameters:
         if parameter.layer is not None and isinstance(depth, int) and parameter.layer >= depth:
             values[parameter.name] = None  # there is no such layer
+            continue
+        if not parameter.holds(dict(values)):
             continue
         known = _known(parameter.name, found)
         if len(known) != 1 or not _same(parameter.dimension.nearest(known[0]), known[0]):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from jobs.feed import LARGEST_EVALUATED, Order, Passes, batches_of, drawn, even_batch
+from jobs.cut import Cutter
+from jobs.feed import LARGEST_EVALUATED, Feed, Order, Passes, batches_of, drawn, even_batch
 from jobs.learner import Ask, Learner, Pass, Rates, Validation
+from jobs.material import Material
 from jobs.panel import Panel
 from jobs.params import Params
 from jobs.parts import Parts
 from jobs.scaling import Scaler
 from jobs.trainstate import Arrays
 from jobs.windows import make_windows
+
+_BETWEEN_SEEDS = 15_485_863  # of a trial's executions; a prime above the number of any trial
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,38 @@ def _mean(values: Iterable[float]) -> float:
     return math.fsum(found) / len(found)
 
 
+class Moved(Protocol):
+    """A network in training, see ``Learner``."""
+
+    over: bool
+    seconds: dict[str, float]
+
+    @property
+    def arrays(self) -> Arrays:
+        """Copies of the weights, one flat vector, and of all else that the next epoch depends on."""
+
+    @arrays.setter
+    def arrays(self, saved: Arrays) -> None: ...
+
+    def saved_model(self, flat: Any) -> bytes:
+        """The served model with these weights."""
+
+    def expect(self, training: int, validation: int) -> None:
+        """Get ready for so many windows."""
+
+    def train(self, starts: Order, rates: Rates, ask: Ask) -> Pass:
+        """Train an epoch."""
+
+    def evaluate(self, starts: Order, ask: Ask) -> Validation:
+        """Validate."""
+
+    def clock(self, kind: str) -> AbstractContextManager[None]:
+        """Count seconds."""
+
+    def close(self) -> None:
+        """Let go of all that is held."""
+
+
 class Fold:
     """Weights in training, on the training part of one division."""
 
@@ -64,16 +101,24 @@ class Fold:
         channels = panel.targets if params.window.channel_independent else 1
         windows = make_windows(parts, params.window, channels)
         self._params, self._panel, self._seed = params, panel, seed
-        self._passes = Passes(windows.train, seed)
+        self._windows, self._passes = windows, Passes(windows.train, seed)
         self.scaler = scaler
         self.size = chosen.epoch_windows or len(windows.train)
         self.validation: Order = windows.validation
         if chosen.validation_windows is not None:
             self.validation = drawn(windows.validation, chosen.validation_windows)
-        self.learner: Learner
+        self.learner: Moved
 
     def begin(self, *, evaluation_batch: int = LARGEST_EVALUATED, gpu: bool = False) -> None:
         """Fresh weights; validation takes so many windows at a time."""
+        if self._params.build is not None:
+            from jobs.userlearner import make_learner  # KerasTuner takes seconds to import
+
+            feed = Feed(Cutter(self._panel, self._params.window), self.scaler)
+            self.learner = make_learner(
+                self._params, Material(feed, self._windows.train, self.validation), self._seed
+            )
+            return
         self.learner = Learner(
             self._params, self._panel, self.scaler, self._seed, evaluation_batch=evaluation_batch, gpu=gpu
         )
@@ -92,13 +137,17 @@ class Fold:
 
 
 class Folds:
-    """All folds of a trial: they share its parameters, its seed, and the programs."""
+    """All folds of a trial: they share its parameters, its seed, and the programs.
+
+    Where it has several executions, all folds of each, with a seed for each.
+    """
 
     def __init__(
         self, params: Params, panel: Panel, parts: tuple[Parts, ...], scalers: tuple[Scaler, ...], seed: int
     ) -> None:
-        pairs = zip(parts, scalers, strict=True)
-        self._folds = [Fold(params, panel, part, scaler, seed) for part, scaler in pairs]
+        seeds = [(seed + _BETWEEN_SEEDS * index) % 2**31 for index in range(params.train.executions)]
+        pairs = list(zip(parts, scalers, strict=True))
+        self._folds = [Fold(params, panel, part, scaler, own) for own in seeds for part, scaler in pairs]
 
     def begin(self, *, gpu: bool) -> None:
         """Fresh weights in each."""
@@ -110,6 +159,16 @@ class Folds:
     def last(self) -> Fold:
         """That whose training part is the longest, and whose weights are served."""
         return self._folds[-1]
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no next epoch, whatever the job says."""
+        return any(fold.learner.over for fold in self._folds)
+
+    def close(self) -> None:
+        """Let go of what the networks hold."""
+        for fold in self._folds:
+            fold.learner.close()
 
     @property
     def windows(self) -> int:

@@ -51,7 +51,8 @@ class Served:
             given = self._given(starts[some], None if ahead is None else ahead[some])
             given = given if len(given) > 1 else given["values"]
             found.append(np.asarray(self.model.predict_on_batch(given), np.float32))
-        return np.concatenate(found)
+        steps, targets = self.cutter.window.horizon, self.cutter.panel.targets
+        return np.concatenate(found).reshape(-1, steps, targets)
 
     def _given(self, starts: Indices, ahead: Rows | None) -> dict[str, Any]:
         cut = self.cutter.inputs_of(starts)

@@ -16,7 +16,7 @@ from jobs.params import Params
 from jobs.scaling import Scaler, Scaling
 
 
-def build_forecaster(params: Params, scaler: Scaler, panel: Panel) -> Any:
+def build_forecaster(params: Params, scaler: Scaler, panel: Panel, network: Any = None) -> Any:
     """Build the network with its scaling: raw values in, raw (batch, horizon, targets) out.
 
     Its inputs, by name: ``values`` (batch, lookback, the panel's inputs); ``future``
@@ -28,13 +28,16 @@ def build_forecaster(params: Params, scaler: Scaler, panel: Panel) -> Any:
         params: the trial's.
         scaler: what it was trained with.
         panel: one with the inputs of the one that it was trained on.
+        network: scaled (batch, lookback, inputs) to scaled (batch, horizon, targets);
+            None: the parameters' own.
     """
     window, targets = params.window, panel.targets
     cutter = Cutter(panel, window, separate=window.channel_independent)
     given = _inputs(panel, cutter)
     span = None if window.scale == "none" else _span(given, scaler)
     seen = _scaled(given, panel, scaler, span)
-    forecast = _forecast(params, cutter, _channels(seen, cutter) if cutter.separate else seen)
+    network = network or _network(params, cutter)
+    forecast = _forecast(params, cutter, network, _channels(seen, cutter) if cutter.separate else seen)
     if cutter.separate:
         forecast = ops.transpose(ops.reshape(forecast, (-1, targets, window.horizon)), (0, 2, 1))
     if span is not None:
@@ -92,9 +95,8 @@ def _channels(window: Window, cutter: Cutter) -> Window:
     )
 
 
-def _forecast(params: Params, cutter: Cutter, window: Window) -> Any:
-    """The scaled forecast, on each window's own level where it has one."""
-    network = build_network(
+def _network(params: Params, cutter: Cutter) -> Any:
+    return build_network(
         params.network,
         lookback=params.window.lookback,
         inputs=cutter.inputs,
@@ -103,6 +105,10 @@ def _forecast(params: Params, cutter: Cutter, window: Window) -> Any:
         known=cutter.panel.known,
         padded=params.window.padded,
     )
+
+
+def _forecast(params: Params, cutter: Cutter, network: Any, window: Window) -> Any:
+    """The scaled forecast, on each window's own level where it has one."""
     x, level = normalised(window, NORMALISE.get(params.window.scale, "none"), cutter.known.start)
     given = [each for each in (x, window.ahead, window.length) if each is not None]
     forecast = network(given if len(given) > 1 else given[0])

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from jobs.built import Built
 from jobs.errors import JobError
 from jobs.messages import sentence
 from jobs.spec import Job
@@ -132,6 +133,9 @@ def _key(place: Any, part: str, override: str, *, new: bool = False) -> Any:
 
 
 def _anchored(job: Job, folder: Path) -> Job:
+    if isinstance(job.model, Built):
+        where = folder / (job.model.folder or "")
+        job = job.model_copy(update={"model": job.model.model_copy(update={"folder": str(where)})})
     path = job.data.path
     if "://" in path or Path(path).is_absolute():
         return job

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from jobs.checkpoint import model_bytes
 from jobs.cudnn import off_cudnn
 from jobs.cut import Cutter
 from jobs.engine.kernels import KernelNetwork
@@ -21,6 +22,8 @@ from jobs.engine.shape import Batches, Shape
 from jobs.engine.window import NORMALISE
 from jobs.errors import JobError
 from jobs.feed import LARGEST_EVALUATED, Feed, Order, batches_of
+from jobs.forecaster import build_forecaster
+from jobs.models import set_weights
 from jobs.panel import Indices, Panel
 from jobs.params import NetworkParams, Params
 from jobs.scaling import Scaler
@@ -57,8 +60,19 @@ class Validation:
         return self.loss, self.mse, self.mae, self.dead_units
 
 
+class NothingMoreError(Exception):
+    """There is no next epoch, though the last one did not say so."""
+
+
 class Learner:
-    """Weights and optimizer state, and the programs that move them on."""
+    """Weights and optimizer state, and the programs that move them on.
+
+    Attributes:
+        over: whether there is no next epoch, whatever the job says.
+        seconds: spent on what.
+    """
+
+    over = False
 
     def __init__(
         self,
@@ -78,7 +92,7 @@ class Learner:
         fused = gpu and off_cudnn(params.network, keras.backend.backend()) is None
         cutter = Cutter(panel, params.window, separate=params.window.channel_independent)
         network = network_of(KernelNetwork if fused else Network, params, cutter)
-        self._gpu = gpu
+        self._params, self._gpu = params, gpu
         self._feed = Feed(cutter, scaler)
         self._layers = params.network.layers
         self._optimizer = chosen.optimizer
@@ -113,8 +127,18 @@ class Learner:
 
     def weights(self, flat: np.ndarray[Any, Any]) -> Arrays:
         """A flat vector as the weights of the Keras model, in its order."""
-        cut = np.split(flat, np.cumsum([math.prod(shape) for shape in self._training.network.shapes()])[:-1])
-        return [each.reshape(shape) for each, shape in zip(cut, self._training.network.shapes(), strict=True)]
+        shapes = self._training.network.shapes()
+        cut = np.split(flat, np.cumsum([math.prod(shape) for shape in shapes])[:-1])
+        return [each.reshape(shape) for each, shape in zip(cut, shapes, strict=True)]
+
+    def saved_model(self, flat: np.ndarray[Any, Any]) -> bytes:
+        """The served model with these weights, one flat vector."""
+        model = build_forecaster(self._params, self._feed.scaler, self._feed.cutter.panel)
+        set_weights(model, self.weights(flat))
+        return model_bytes(model)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def expect(self, training: int, validation: int) -> None:
         """Choose and compile the programs for so many windows to train on and to evaluate.

@@ -38,7 +38,7 @@ def sentence(error: ValidationError, model: Any = None) -> str:
 
 def _is_tag(part: int | str) -> bool:
     """Union members appear in pydantic's locations; no field is called like them."""
-    return part in {"list", "count"}
+    return part in {"list", "count", "stack", "built"}
 
 
 def _neighbour(model: Any, location: tuple[int | str, ...]) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from jobs.built import Built
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
 from jobs.errors import JobError
 from jobs.schedules import PLATEAU_PATIENCE
 from jobs.space import Parameter, Space, Values
-from jobs.spec import Job, Layer, Model
+from jobs.spec import COMPILED, Job, Layer, Model
 
 _BY_LAYER = ("units", "activation", "dropout")
 _LAYER_FIELDS = ("cell", *_BY_LAYER)
@@ -57,6 +58,24 @@ class NetworkParams:
 
 
 @dataclass(frozen=True)
+class BuildParams:
+    """A network that a user's function builds, see ``built``.
+
+    Attributes:
+        build, folder: where the function is.
+        values: of the hyperparameters that it asks for, by their names.
+        kind: what it returns.
+        compiled: it compiles its networks itself.
+    """
+
+    build: str
+    folder: str | None
+    values: Values
+    kind: str = "keras"
+    compiled: bool = True
+
+
+@dataclass(frozen=True)
 class TrainParams:
     """How one configuration is trained.
 
@@ -64,6 +83,7 @@ class TrainParams:
         max_epochs, patience, plateau_patience: in epochs; ``patience`` None means no early stopping.
         epoch_windows: of an epoch; None: all that there are, so that an epoch is a pass.
         validation_windows: that an epoch is validated on; None: all that there are.
+        executions: networks that are trained, each with a seed of its own.
     """
 
     optimizer: str
@@ -81,15 +101,17 @@ class TrainParams:
     plateau_patience: int = PLATEAU_PATIENCE
     epoch_windows: int | None = None
     validation_windows: int | None = None
+    executions: int = 1
 
 
 @dataclass(frozen=True)
 class Params:
-    """All that decides what a trial trains."""
+    """All that decides what a trial trains; where a user's function builds it, ``network`` has no layers."""
 
     window: WindowParams
     network: NetworkParams
     train: TrainParams
+    build: BuildParams | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that ``from_json`` turns back into the same parameters."""
@@ -104,13 +126,22 @@ class Params:
             WindowParams(**raw["window"]),
             NetworkParams(**(network | {"layers": layers})),
             TrainParams(**raw["train"]),
+            BuildParams(**raw["build"]) if raw.get("build") else None,
         )
 
 
 def space_of(job: Job) -> Space:
-    """The searched hyperparameters of a job, named as in its file: ``model.units``, ``model.units.1``."""
-    parameters = tuple(_parameters(job))
-    return Space(parameters, depth=lambda values: _depth(job.model, values))
+    """The searched hyperparameters of a job, named as in its file: ``model.units``, ``model.units.1``.
+
+    What a user's function asks for has the names that it uses.
+    """
+    parameters, stack = tuple(_parameters(job)), _stack(job)
+    return Space(parameters, depth=lambda values: _depth(stack, values))
+
+
+def _stack(job: Job) -> Model:
+    """The job's layers; any, where a user's function decides."""
+    return job.model if isinstance(job.model, Model) else Model()
 
 
 def _parameters(job: Job) -> Iterator[Parameter]:
@@ -120,7 +151,9 @@ def _parameters(job: Job) -> Iterator[Parameter]:
                 for index, layer in enumerate(value):
                     yield from _of_layer(f"{section}.{name}.{index}", layer)
             elif isinstance(value, Int | Float | Choice | Boolean):
-                yield from _of_field(f"{section}.{name}", value, job.model)
+                yield from _of_field(f"{section}.{name}", value, _stack(job))
+    if isinstance(job.model, Built) and job.model.found is not None:
+        yield from (asked.parameter() for asked in job.model.found.asks)
 
 
 def _of_layer(prefix: str, layer: Layer) -> Iterator[Parameter]:
@@ -168,19 +201,26 @@ def _depth(model: Model, values: Values) -> int:
 def hyperparameters(job: Job, values: Values) -> Values:
     """Every hyperparameter of one configuration, searched or fixed, named as in the job file."""
     params = resolve(job, values)
-    window = asdict(params.window)
+    window, train = asdict(params.window), asdict(params.train)
     found: Values = values | {f"window.{name}": window[name] for name, _ in job.window}
-    if isinstance(job.model.layers, tuple):
+    if isinstance(job.model, Model):
+        found |= _network_hyperparameters(job.model, values, params)
+    own = COMPILED if params.build and params.build.compiled else set()
+    found |= {f"train.{name}": train[name] for name, _ in job.train if name in train and name not in own}
+    if params.train.patience is not None:
+        found["train.early_stopping.patience"] = params.train.patience
+    return found
+
+
+def _network_hyperparameters(model: Model, values: Values, params: Params) -> Values:
+    found: Values = {}
+    if isinstance(model.layers, tuple):
         for index, layer in enumerate(params.network.layers):
             found |= {f"model.layers.{index}.{name}": value for name, value in asdict(layer).items()}
     else:
         found |= _stack_hyperparameters(values, params)
     found["model.reset_after"] = params.network.reset_after
     found["model.output_activation"] = params.network.output_activation
-    train = asdict(params.train)
-    found |= {f"train.{name}": train[name] for name, _ in job.train if name in train}
-    if params.train.patience is not None:
-        found["train.early_stopping.patience"] = params.train.patience
     return found
 
 
@@ -201,7 +241,8 @@ def resolve(job: Job, values: Values) -> Params:
     Raises:
         JobError: a searched hyperparameter has no value.
     """
-    get = _Values(values)
+    get, stack = _Values(values), _stack(job)
+    build = _build(job.model, values) if isinstance(job.model, Built) else None
     stopping = job.train.early_stopping
     return Params(
         WindowParams(
@@ -209,16 +250,29 @@ def resolve(job: Job, values: Values) -> Params:
             padded=job.data.short == "pad",
         ),
         NetworkParams(
-            layers=tuple(_layer(job.model, get, index) for index in range(_depth(job.model, values))),
-            reset_after=get("model.reset_after", job.model.reset_after),
-            output_activation=get("model.output_activation", job.model.output_activation),
+            layers=() if isinstance(job.model, Built) else _layers(stack, get, _depth(stack, values)),
+            reset_after=get("model.reset_after", stack.reset_after),
+            output_activation=get("model.output_activation", stack.output_activation),
         ),
         TrainParams(
-            **{name: get(f"train.{name}", value) for name, value in job.train if name != "early_stopping"},
+            **{name: get(f"train.{name}", value) for name, value in job.train if name != "early_stopping"}
+            | ({"loss": "loss"} if build and build.compiled else {}),
             patience=stopping.patience if stopping else None,
             min_delta=stopping.min_delta if stopping else 0.0,
             objective=job.search.objective,
+            executions=job.search.executions_per_trial,
         ),
+        build,
+    )
+
+
+def _build(model: Built, values: Values) -> BuildParams:
+    if model.found is None:  # which is about to be found out
+        return BuildParams(model.build, model.folder, {})
+    asked = {each.name for each in model.found.asks}
+    own = {name: value for name, value in values.items() if name in asked}
+    return BuildParams(
+        model.build, model.folder, own, model.found.kind, compiled=model.found.compiled is not None
     )
 
 
@@ -235,6 +289,10 @@ class _Values:
             if known in self._values:
                 return self._values[known]
         raise JobError(f"no value for the searched hyperparameter {name}")
+
+
+def _layers(model: Model, get: _Values, depth: int) -> tuple[LayerParams, ...]:
+    return tuple(_layer(model, get, index) for index in range(depth))
 
 
 def _layer(model: Model, get: _Values, index: int) -> LayerParams:

@@ -9,11 +9,14 @@ from pydantic import (
     AfterValidator,
     Field,
     GetCoreSchemaHandler,
+    SerializerFunctionWrapHandler,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
+from jobs.built import Built
 from jobs.dataspec import Data
 from jobs.dimensions import Dimension
 from jobs.names import NAME
@@ -106,6 +109,19 @@ class Model(Section):
     output_activation: Searchable[Activation] = "linear"
 
 
+class _Networks:
+    """Lets ``model`` be a stack of layers, or what a user's function builds."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del source  # the annotation says the same in types
+        return core_schema.tagged_union_schema(
+            {"stack": handler.generate_schema(Model), "built": handler.generate_schema(Built)},
+            discriminator=lambda raw: (
+                "built" if isinstance(raw, Built) or (isinstance(raw, dict) and "build" in raw) else "stack"
+            ),
+        )
+
+
 class EarlyStopping(Section):
     """End a trial whose objective has not improved by ``min_delta`` for ``patience`` epochs."""
 
@@ -143,6 +159,7 @@ class Search(Section):
     min_epochs: Positive | None = None  # passes before the first rung; null: one epoch, or those windows
     hyperband_iterations: Positive = 1
     trials: Positive | None = None  # null: the scheduler's number, or the whole grid, or 20
+    executions_per_trial: Positive = 1  # networks, of different seeds; a trial's score is their mean
     start_from: tuple[str, ...] = ()  # earlier sweeps: their best configurations first, their results known
     trial_timeout: Annotated[float, Field(gt=0)] | None = None  # seconds of training; null: any
     heartbeat: Annotated[float, Field(gt=0)] | None = (
@@ -197,13 +214,17 @@ def _check_oracle(search: Search) -> None:
         )
 
 
+# Fields of ``train`` that say what a network is compiled with.
+COMPILED = {"optimizer", "learning_rate", "schedule", "clip_norm", "loss", "quantile", "precision"}
+
+
 class Job(Section):
     """One job file, every default resolved."""
 
     name: str
     data: Data
     window: Window
-    model: Model = Model()
+    model: Annotated[Model | Built, _Networks()] = Model()
     train: Train = Train()
     search: Search = Search()
     resources: Resources = Resources()
@@ -242,6 +263,39 @@ class Job(Section):
                 "train.loss is searched; write objective: val_mse or val_mae"
             )
         return self
+
+    @model_validator(mode="after")
+    def _build_fits(self) -> Self:
+        """A user's function is given plain windows, and what it compiles is not contradicted."""
+        if not isinstance(self.model, Built):
+            return self
+        for field, wrong, instead in (
+            ("data.future", bool(self.data.future), "list the columns under data.past"),
+            ("data.short", self.data.short == "pad", "write leave_out"),
+            ("window.output", "sequence" in possible(self.window.output), "write last"),
+            ("window.channel_independent", True in possible(self.window.channel_independent), "write false"),
+        ):
+            if wrong:
+                raise ValueError(
+                    f"{field}: model.build is given whole windows of the history alone; {instead}"
+                )
+        compiled = self.model.found and self.model.found.compiled
+        for field in sorted(COMPILED & self.train.model_fields_set) if compiled else ():
+            written = getattr(self.train, field)
+            if written != getattr(compiled, field, None):
+                raise ValueError(
+                    f"train.{field}: {self.model.build} compiles its networks itself, and not with "
+                    f"{as_written(written)}; leave train.{field} out, or the compile"
+                )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_compiled(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What the user's function decides is not written down as if the job did."""
+        written: dict[str, Any] = handler(self)
+        if isinstance(self.model, Built) and self.model.found and self.model.found.compiled:
+            written["train"] = {k: v for k, v in written.get("train", {}).items() if k not in COMPILED}
+        return written
 
     @model_validator(mode="after")
     def _windows_compare(self) -> Self:

@@ -7,11 +7,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jobs.checkpoint import model_bytes
 from jobs.fold import Fold, Folds, Found
-from jobs.forecaster import build_forecaster
 from jobs.keeper import Keeper
-from jobs.models import set_weights
+from jobs.learner import NothingMoreError
 from jobs.outlook import ALONE, Outlook
 from jobs.panel import Panel
 from jobs.params import Params
@@ -72,6 +70,8 @@ def train(task: Task, hooks: Hooks, resume_from: bytes | None = None, known_epoc
             trial.epoch()
     except _Leave:
         return
+    finally:
+        trial.close()
 
 
 class _Trial:
@@ -108,8 +108,12 @@ class _Trial:
         """
         began = time.perf_counter()
         self._prepare()
-        found = self._folds.epoch(self._progress.epoch, self._rates, self._leave_if_asked)
-        self._judge(found, began)
+        try:
+            found = self._folds.epoch(self._progress.epoch, self._rates, self._leave_if_asked)
+        except NothingMoreError:
+            self._pass_on(replace(self._told()[-1], ended="done"))
+        else:
+            self._judge(found, began)
 
     def _prepare(self) -> None:
         """Compile for the work between the rungs round this epoch."""
@@ -190,11 +194,13 @@ class _Trial:
         if lost:
             return "diverged"
         out_of_patience = chosen.patience is not None and self._progress.waited >= chosen.patience
-        return "done" if out_of_patience or self._progress.epoch >= chosen.max_epochs else None
+        last = out_of_patience or self._progress.epoch >= chosen.max_epochs or self._folds.over
+        return "done" if last else None
 
     def _model(self, weights: Any) -> bytes:
         """The served model with these flat weights."""
-        learner = self._folds.last.learner
-        model = build_forecaster(self._task.params, self._task.scalers[-1], self._task.panel)
-        set_weights(model, learner.weights(weights))
-        return model_bytes(model)
+        return self._folds.last.learner.saved_model(weights)
+
+    def close(self) -> None:
+        """Let go of what the networks hold."""
+        self._folds.close()

@@ -38,7 +38,7 @@ def vitals_of(seconds: Mapping[str, float], windows: int, found: Found) -> dict[
         "windows_per_second": round(windows / max(trained, 1e-9), 1),
         "gradient_norm": finite(found.passed.mean_gradient),
         "gradient_norm_max": finite(found.passed.largest_gradient),
-        "dead_units": found.validation.dead_units if found.validation else None,
+        "dead_units": finite(found.validation.dead_units) if found.validation else None,
         "peak_memory_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),
     }
 

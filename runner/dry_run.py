@@ -17,6 +17,7 @@ from jobs.params import Params, resolve, space_of
 from jobs.parts import parts_of, short_series
 from jobs.spec import Job
 from jobs.windows import count_windows
+from runner.discovery import summary_of
 from runner.quiet import start_keras
 from runner.schedulers.choice import make_scheduler
 from runner.searchers.choice import make_searcher, planned_trials
@@ -71,8 +72,10 @@ def print_dry_run(job: Job, panel: Panel, folder: SweepFolder, *, as_json: bool)
     click.echo(f"One sampled network{': ' + chosen if chosen else ''}\n{summary}")
 
 
-def _summary(job: Job, params: Params, panel: Panel) -> tuple[str, int]:
+def _summary(job: Job, params: Params, panel: Panel) -> tuple[str, int | None]:
     """Keras's own summary of the network, and its number of parameters."""
+    if params.build is not None:
+        return summary_of(job, params, panel)
     start_keras(job.backend)
     from jobs.cut import Cutter
     from jobs.models import build_network

@@ -39,20 +39,32 @@ def read_job(path: Path, overrides: Sequence[str], *, name: str | None, trials: 
     Raises:
         JobError: in one sentence with the file and the field.
     """
-    from jobs.fidelity import PASSES
+    from jobs.built import Built
     from jobs.jobfile import load_job
-    from jobs.params import space_of
-    from runner.schedulers.choice import make_scheduler
-    from runner.searchers.choice import make_searcher
 
     extra = [f"search.trials={trials}"] if trials is not None else []
     named = [f"name={name}"] if name is not None else []
     job = load_job(path, [*overrides, *extra, *named])
-    try:
-        make_searcher(job, space_of(job), make_scheduler(job, PASSES))
-    except JobError as error:
-        raise JobError(f"{path}: {error}") from None
+    if not isinstance(job.model, Built):  # of which the space is not known yet
+        try:
+            check_search(job)
+        except JobError as error:
+            raise JobError(f"{path}: {error}") from None
     return job
+
+
+def check_search(job: Job) -> None:
+    """See that the job's search can be carried out.
+
+    Raises:
+        JobError: names the field that does not fit the space.
+    """
+    from jobs.fidelity import PASSES
+    from jobs.params import space_of
+    from runner.schedulers.choice import make_scheduler
+    from runner.searchers.choice import make_searcher
+
+    make_searcher(job, space_of(job), make_scheduler(job, PASSES))
 
 
 def find_sweep(sweep: str, storage: str | None) -> SweepFolder:

@@ -19,9 +19,10 @@ from jobs.panel import Panel
 from jobs.scaling import check_positive
 from jobs.signature import Signature, categories_of, input_of, window_of
 from jobs.source import Columns
+from jobs.spec import Job
 from runner.data import open_panel
 from runner.launch import find_sweep, read_spec, warn
-from runner.publish import read_best
+from runner.publish import model_files, read_best
 from runner.quiet import start_keras
 from runner.show import print_json
 
@@ -35,7 +36,7 @@ class Best:
     scaler: bytes | None
 
     @classmethod
-    def read(cls, folder: SweepFolder) -> Best:
+    def read(cls, folder: SweepFolder, job: Job) -> Best:
         """Read it, checked against its manifest.
 
         Raises:
@@ -44,7 +45,7 @@ class Best:
         signature = json.loads(read_best(folder, "signature.json"))
         by_series = input_of(signature, "centre") is not None
         scaler = read_best(folder, "scaler.parquet") if by_series else None
-        return cls(signature, read_best(folder, "model.keras"), scaler)
+        return cls(signature, read_best(folder, model_files(job)[0]), scaler)
 
 
 def predict_command(
@@ -57,7 +58,8 @@ def predict_command(
         JobError: the data does not fit the model, or ``out`` cannot be written.
     """
     folder = find_sweep(sweep, storage)
-    job, best = read_spec(folder), Best.read(folder)
+    job = read_spec(folder)
+    best = Best.read(folder, job)
     if not out.partition("?")[0].endswith(".parquet"):
         raise JobError(f"--out {out}: forecasts are written as a .parquet file")
     start_keras(job.backend)

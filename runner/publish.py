@@ -63,13 +63,15 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
     trial = found.trial
     params = resolve(job, trial.values)
     folder.delete(folder.best(MANIFEST))
-    folder.write(folder.best("model.keras"), folder.read(folder.model(trial.id, found.epoch)))
+    file, other = model_files(job)
+    folder.delete(folder.best(other))
+    folder.write(folder.best(file), folder.read(folder.model(trial.id, found.epoch)))
     folder.write_json(folder.best("hyperparameters.json"), hyperparameters(job, trial.values))
     how = Scaling.of(params.window)
     scaler = scaler_of(panel, parts_of(job, panel), how)
     folder.write_json(folder.best("signature.json"), signature_of(job.data, panel, params.window, scaler))
     folder.write_json(folder.best("metrics.json"), metrics(job, found, scores))
-    files = ["hyperparameters.json", "metrics.json", "model.keras", "signature.json"]
+    files = ["hyperparameters.json", "metrics.json", file, "signature.json"]
     if how.by_series:
         folder.write(folder.best("scaler.parquet"), scaler_bytes(panel, scaler))
         files.append("scaler.parquet")
@@ -86,6 +88,15 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
         "files": {name: _identity(folder.read(folder.best(name))) for name in files},
     }
     folder.write_json(folder.best(MANIFEST), manifest)
+
+
+def model_files(job: Job) -> tuple[str, str]:
+    """What the best model is called in ``best/``, and what it would be of the other kind."""
+    from jobs.built import Built
+
+    found = job.model.found if isinstance(job.model, Built) else None
+    names = ("model.keras", "model.skops")
+    return names if found is None or found.kind == "keras" else names[::-1]
 
 
 def read_best(folder: SweepFolder, file: str) -> bytes:

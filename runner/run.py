@@ -49,6 +49,7 @@ def run_command(
         Interrupted: a signal came.
     """
     from runner.data import open_job_panel
+    from runner.discovery import discovered
     from runner.sweep import Place
 
     spec = read_job(job, overrides, name=name, trials=trials)
@@ -57,6 +58,7 @@ def run_command(
     place = open_storage(storage, spec)
     panel = open_job_panel(spec)
     _note_short_series(spec, panel)
+    spec = discovered(spec, panel, place.sweep(spec.name), fresh=fresh)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
     if fresh or not standing.exists:  # later it has them in its journal
         find_sources(spec, place)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cluster.storage import SweepFolder
-from runner.publish import MANIFEST, read_best
+from runner.publish import MANIFEST, model_files, read_best
 from runner.results import Results, Trial
 
 if TYPE_CHECKING:  # what reads a journal is to start at once
@@ -35,8 +35,8 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
     published = _published(folder, trial)
     metrics = json.loads(read_best(folder, "metrics.json")) if published else {}
     if published:
-        read_best(folder, "model.keras")  # what is named here is what was published
-    checkpoint = folder.best("model.keras") if published else folder.model(trial.id, trial.epoch or 0)
+        read_best(folder, model_files(job)[0])  # what is named here is what was published
+    checkpoint = folder.best(model_files(job)[0]) if published else folder.model(trial.id, trial.epoch or 0)
     return {
         "sweep": folder.name,
         "trial_id": trial.id,

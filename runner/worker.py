@@ -1,8 +1,9 @@
 """The training process: imports Keras once, then trains what it is told to, one leg after another.
 
 It speaks JSON lines with the process that owns it.  In: ``train`` (a leg), ``go`` and ``drop`` (the answer at
-a milestone), ``leave`` (save and end the leg), ``score`` (the test part).  Out: ``ready``, ``report``,
-``left``, ``failed``, ``scored``.  When its input closes it is gone at once, so it never outlives its owner.
+a milestone), ``leave`` (save and end the leg), ``score`` (the test part), ``discover`` and ``describe`` (what
+a user's function asks, and builds).  Out: ``ready``, ``report``, ``left``, ``failed``, ``scored``,
+``discovered``, ``described``.  When its input closes it is gone at once, so it never outlives its owner.
 """
 
 from __future__ import annotations
@@ -17,21 +18,27 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
 from cluster.memory import node_bytes
 from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
 from jobs.accelerator import announce_limit, exhausted, limit_memory
+from jobs.cut import Cutter
 from jobs.errors import JobError
+from jobs.feed import Feed
 from jobs.jobfile import parse_job
+from jobs.material import Material
 from jobs.outlook import Outlook
 from jobs.pages import Pages
 from jobs.panel import Panel
-from jobs.params import Params
+from jobs.params import Params, resolve, space_of
 from jobs.parts import Parts, folds_of, parts_of
 from jobs.scaling import Scaler, Scaling, scaler_of
 from jobs.spec import Job
+from jobs.windows import make_windows
 from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
 from runner.process import GPU_SHARE
@@ -60,7 +67,12 @@ class Worker:
 
     def serve(self) -> None:
         """Carry out one order after another, for ever."""
-        orders = {"train": self._train, "score": self._score}
+        orders = {
+            "train": self._train,
+            "score": self._score,
+            "discover": self._discover,
+            "describe": self._describe,
+        }
         if self._refusal is not None:
             orders = dict.fromkeys(orders, self._refuse)
         while True:
@@ -82,6 +94,9 @@ class Worker:
         raise ClusterError(str(self._refusal))
 
     def _open(self, order: Message) -> tuple[Job, Panel, SweepFolder]:
+        return *self._read(order), SweepFolder.from_uri(order["sweep"])
+
+    def _read(self, order: Message) -> tuple[Job, Panel]:
         text, panel = order["job"], order["panel"]
         if text not in self._jobs:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
@@ -90,7 +105,7 @@ class Worker:
             with self._line.alive():  # on another node than the driver's it is made first
                 self._panels = {panel: _bounded(self._jobs[text], Path(panel))}
             self._folds = None
-        return self._jobs[text], self._panels[panel], SweepFolder.from_uri(order["sweep"])
+        return self._jobs[text], self._panels[panel]
 
     def _prepared(
         self, job: Job, panel: Panel, params: Params
@@ -164,6 +179,33 @@ class Worker:
                 local.unlink(missing_ok=True)  # a leg of the same trial that was left may have removed it
             elif folder.storage.local is None:
                 folder.write(log, local.read_bytes())
+
+    def _discover(self, order: Message) -> None:
+        from jobs.discovery import discover
+        from jobs.hypermodel import load_hypermodel
+
+        job, panel = self._read(order)
+        values = space_of(job).sample(np.random.default_rng(0))  # of the window, if anything
+        params = resolve(job, values)
+        assert params.build is not None, "asked of such jobs alone"  # noqa: S101
+        material = self._material(job, panel, params)
+        hypermodel = load_hypermodel(params.build.build, params.build.folder, material)
+        found = discover(hypermodel, material, params)
+        self._line.send({"say": "discovered", "found": found.model_dump(mode="json")})
+
+    def _describe(self, order: Message) -> None:
+        from jobs.userlearner import describe
+
+        job, panel = self._read(order)
+        params = Params.from_json(order["params"])
+        summary, parameters = describe(params, self._material(job, panel, params))
+        self._line.send({"say": "described", "summary": summary, "parameters": parameters})
+
+    def _material(self, job: Job, panel: Panel, params: Params) -> Material:
+        """The windows of the last fold."""
+        folds, scalers = self._prepared(job, panel, params)
+        windows = make_windows(folds[-1], params.window)
+        return Material(Feed(Cutter(panel, params.window), scalers[-1]), windows.train, windows.validation)
 
     def _score(self, order: Message) -> None:
         from jobs.checkpoint import load_model

@@ -7,13 +7,14 @@ written there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
-from jobs.space import Space, Values
+from jobs.errors import JobError
+from jobs.space import Condition, Space, Values
 
 Number = int | float
 Point = dict[str, Number]
@@ -28,7 +29,7 @@ class Axis:
             have no order.
         log: the numbers are alike in log space.
         options: what the numbers, from 0 on, stand for; empty: each for ``offset + stride · number``.
-        layer: see ``jobs.space.Parameter``.
+        layer, when: see ``jobs.space.Parameter``.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Axis:
     offset: int = 0
     stride: int = 1
     layer: int | None = None
+    when: tuple[Condition, ...] = ()
 
     def value(self, number: Number) -> Scalar:
         """What a number stands for; one that rounding has put outside the range stands for its end."""
@@ -76,8 +78,21 @@ class Axes:
 
     @classmethod
     def of(cls, space: Space) -> Axes:
-        """One for each hyperparameter, conditional ones included."""
-        return cls(space, tuple(_axis(p.name, p.dimension, p.layer) for p in space.parameters))
+        """One for each hyperparameter, conditional ones included.
+
+        Raises:
+            JobError: two hyperparameters have the same name.
+        """
+        names = [parameter.name for parameter in space.parameters]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise JobError(
+                f"{twice}: model.build asks for it in two ways, which only search.algorithm: random tells "
+                "apart; give the two different names, or choose that"
+            )
+        return cls(
+            space, tuple(replace(_axis(p.name, p.dimension, p.layer), when=p.when) for p in space.parameters)
+        )
 
     def values(self, point: Point) -> Values:
         """The configuration that numbers for all axes, or for the active ones, stand for."""
@@ -97,8 +112,7 @@ class Axes:
         return point if len(point) == len(values) and self._active(values) == set(point) else None
 
     def _active(self, values: Values) -> set[str]:
-        depth = self.space.depth(values)
-        return {axis.name for axis in self.all if axis.layer is None or axis.layer < depth}
+        return set(self.space.active(dict.fromkeys(self.space.names()) | values))
 
 
 def _axis(name: str, dimension: Dimension, layer: int | None) -> Axis:

@@ -34,6 +34,12 @@ class GridSearch(Searcher):
                 f"{endless}: search.algorithm: grid has no end in a continuous range; give it a step, "
                 "or choose another algorithm"
             )
+        dependent = next((axis.name for axis in self._axes.all if axis.when), None)
+        if dependent is not None:
+            raise JobError(
+                f"{dependent}: search.algorithm: grid knows no hyperparameters that exist only where others "
+                "have certain values; choose another algorithm"
+            )
         self._size = int(space.size())
         self._next = 0
 

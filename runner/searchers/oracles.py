@@ -28,12 +28,15 @@ def hyperparameters(axes: Axes) -> HyperParameters:
     """A space in KerasTuner's terms; what only deep networks have is conditional on their depth."""
     hp = HyperParameters()
     depth = next((axis for axis in axes.all if axis.name == "model.layers"), None)
+    named = {axis.name: axis for axis in axes.all}
     for axis in sorted(axes.all, key=lambda axis: axis.layer is not None):  # conditions are on what is there
-        condition: Any = contextlib.nullcontext()
-        if axis.layer is not None and depth is not None:
-            deep = [n for n in _numbers(depth) if int(depth.value(n) or 0) > axis.layer]
-            condition = hp.conditional_scope(depth.name, deep)
-        with condition:
+        with contextlib.ExitStack() as scopes:
+            if axis.layer is not None and depth is not None:
+                deep = [n for n in _numbers(depth) if int(depth.value(n) or 0) > axis.layer]
+                scopes.enter_context(hp.conditional_scope(depth.name, deep))
+            for condition in axis.when:
+                numbers = [named[condition.name].number(value) for value in condition.values]
+                scopes.enter_context(hp.conditional_scope(condition.name, numbers))
             _declare(hp, axis)
     return hp
 

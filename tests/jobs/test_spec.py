@@ -70,6 +70,7 @@ DEFAULTS = {
         "min_epochs": None,
         "hyperband_iterations": 1,
         "trials": None,
+        "executions_per_trial": 1,
         "start_from": [],
         "trial_timeout": None,
         "heartbeat": None,

@@ -1,0 +1,93 @@
+"""``model.build``: a network that a user's function builds, and what was found out about that function."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PlainSerializer, PlainValidator, field_validator, model_validator
+
+from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar, parse_dimension
+from jobs.searchable import Section, as_written
+from jobs.space import Condition, Parameter
+
+_WRITTEN = re.compile(r"[^:]+:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+
+def _dimension(raw: Any) -> Dimension:
+    if isinstance(raw, Int | Float | Choice | Boolean):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"is one of int, float, choice and boolean, found {raw!r}")  # noqa: TRY004 - pydantic's
+    return parse_dimension(raw)
+
+
+_Scalars = Annotated[tuple[Scalar, ...], Field(strict=False)]
+
+
+class Given(Section):
+    """A condition: the hyperparameter ``name`` has one of ``values``."""
+
+    name: str
+    values: _Scalars
+
+
+class Asked(Section):
+    """A hyperparameter that the function asks for, and the conditions under which it exists."""
+
+    name: str
+    values: Annotated[Dimension, PlainValidator(_dimension), PlainSerializer(as_written)]
+    when: Annotated[tuple[Given, ...], Field(strict=False)] = ()
+
+    def parameter(self) -> Parameter:
+        """The same for a search space."""
+        when = tuple(Condition(each.name, each.values) for each in self.when)
+        return Parameter(self.name, self.values, when=when)
+
+
+class Compiled(Section):
+    """What the function compiles its networks with; None where that depends on the hyperparameters."""
+
+    optimizer: str | None
+    learning_rate: float | None
+    loss: str | None
+
+
+class Found(Section):
+    """What building networks showed, once, when the sweep began.
+
+    Attributes:
+        kind: a Keras network, or a scikit-learn regressor.
+        asks: what the function asks of ``hp``, in its order.
+        compiled: None: ``train`` says how networks are trained.
+    """
+
+    kind: Literal["keras", "regressor"]
+    asks: Annotated[tuple[Asked, ...], Field(strict=False)]
+    compiled: Compiled | None
+
+
+class Built(Section):
+    """A KerasTuner hypermodel: ``module:function``, or ``module:Class``, as it is."""
+
+    build: str
+    folder: str | None = None  # where the module is looked for first; null: the job file's
+    found: Found | None = None  # written when a sweep begins; a job file leaves it out
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decides_alone(cls, raw: Any) -> Any:
+        others = sorted(set(raw) - set(cls.model_fields)) if isinstance(raw, Mapping) else []
+        if others:
+            raise ValueError(f"build decides on the whole network; leave {', '.join(others)} out")
+        return raw
+
+    @field_validator("build")
+    @classmethod
+    def _names_a_function(cls, build: str) -> str:
+        if not _WRITTEN.fullmatch(build):
+            raise ValueError(
+                f"names a module and a function or class in it, such as mymodule:build_model, found {build!r}"
+            )
+        return build
