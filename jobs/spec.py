@@ -239,7 +239,7 @@ class Job(Section):
             written = getattr(self.train, field)
             if written != getattr(compiled, field, None):
                 raise ValueError(
-                    f"train.{field}: {self.model.build} compiles its networks itself, and not with "
+                    f"train.{field}: {self.model.build} compiles its networks itself, not with "
                     f"{as_written(written)}; leave train.{field} out, or the compile"
                 )
         return self
