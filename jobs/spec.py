@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from jobs.built import Built
+from jobs.built import COMPILED, Built
 from jobs.dataspec import Data
 from jobs.dimensions import Dimension
 from jobs.searchable import (
@@ -170,8 +170,6 @@ class Resources(Section):
     disk_gb: Annotated[float, Field(gt=0)] | None = None  # of all checkpoints of the sweep; null: any
 
 
-# Fields of ``train`` that say what a network is compiled with.
-COMPILED = {"optimizer", "learning_rate", "schedule", "clip_norm", "loss", "quantile", "precision"}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -234,14 +232,7 @@ class Job(Section):
                 raise ValueError(
                     f"{field}: model.build is given whole windows of the history alone; {instead}"
                 )
-        compiled = self.model.found and self.model.found.compiled
-        for field in sorted(COMPILED & self.train.model_fields_set) if compiled else ():
-            written = getattr(self.train, field)
-            if written != getattr(compiled, field, None):
-                raise ValueError(
-                    f"train.{field}: {self.model.build} compiles its networks itself, not with "
-                    f"{as_written(written)}; leave train.{field} out, or the compile"
-                )
+        self.model.check_train(self.train)
         return self
 
     @model_serializer(mode="wrap")
