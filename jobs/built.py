@@ -12,6 +12,8 @@ from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar, pars
 from jobs.searchable import Section, as_written
 from jobs.space import Condition, Parameter
 
+# Fields of ``train`` that say what a network is compiled with.
+COMPILED = {"optimizer", "learning_rate", "schedule", "clip_norm", "loss", "quantile", "precision"}
 _WRITTEN = re.compile(r"[^:]+:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -91,3 +93,18 @@ class Built(Section):
                 f"names a module and a function or class in it, such as mymodule:build_model, found {build!r}"
             )
         return build
+
+    def check_train(self, train: Section) -> None:
+        """See that a job does not contradict what the function compiles.
+
+        Raises:
+            ValueError: it does, in a field that it writes.
+        """
+        compiled = self.found and self.found.compiled
+        for field in sorted(COMPILED & train.model_fields_set) if compiled else ():
+            written = getattr(train, field)
+            if written != getattr(compiled, field, None):
+                raise ValueError(
+                    f"train.{field}: {self.build} compiles its networks itself, not with "
+                    f"{as_written(written)}; leave train.{field} out, or the compile"
+                )

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jobs.built import Built
-from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
+from jobs.built import COMPILED, Built
+from jobs.dimensions import Boolean, Choice, Float, Int, Scalar
 from jobs.errors import JobError
 from jobs.schedules import PLATEAU_PATIENCE
 from jobs.space import Parameter, Space, Values
-from jobs.spec import COMPILED, Job, Layer, Model
-
-_BY_LAYER = ("units", "activation", "dropout")
-_LAYER_FIELDS = ("cell", *_BY_LAYER)
+from jobs.spec import Job, Model
+from jobs.stack import LAYER_FIELDS, depth, of_field, of_layer
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def space_of(job: Job) -> Space:
     What a user's function asks for has the names that it uses.
     """
     parameters, stack = tuple(_parameters(job)), _stack(job)
-    return Space(parameters, depth=lambda values: _depth(stack, values))
+    return Space(parameters, depth=lambda values: depth(stack, values))
 
 
 def _stack(job: Job) -> Model:
@@ -149,53 +147,11 @@ def _parameters(job: Job) -> Iterator[Parameter]:
         for name, value in getattr(job, section):
             if isinstance(value, tuple):
                 for index, layer in enumerate(value):
-                    yield from _of_layer(f"{section}.{name}.{index}", layer)
+                    yield from of_layer(f"{section}.{name}.{index}", layer)
             elif isinstance(value, Int | Float | Choice | Boolean):
-                yield from _of_field(f"{section}.{name}", value, _stack(job))
+                yield from of_field(f"{section}.{name}", value, _stack(job))
     if isinstance(job.model, Built) and job.model.found is not None:
         yield from (asked.parameter() for asked in job.model.found.asks)
-
-
-def _of_layer(prefix: str, layer: Layer) -> Iterator[Parameter]:
-    for name, value in layer:
-        if isinstance(value, Int | Float | Choice | Boolean):
-            yield Parameter(f"{prefix}.{name}", value)
-
-
-def _of_field(name: str, dimension: Dimension, model: Model) -> Iterator[Parameter]:
-    field = name.removeprefix("model.")
-    open_layers = _layers_without(model, field)
-    per_layer = dimension.per_layer or (model.per_layer and field in _BY_LAYER)
-    if not per_layer:
-        if open_layers:
-            yield Parameter(name, dimension)
-        return
-    if field not in _LAYER_FIELDS:
-        raise JobError(f"{name}: per_layer is for {', '.join(_LAYER_FIELDS)} of the model")
-    for index in open_layers:
-        yield Parameter(f"{name}.{index}", dimension, layer=index)
-
-
-def _layers_without(model: Model, field: str) -> list[int]:
-    """The layers that take a field of theirs from the model's; all, for what is no layer's field."""
-    if not isinstance(model.layers, tuple) or field not in _LAYER_FIELDS:
-        return list(range(_deepest(model)))
-    return [index for index, layer in enumerate(model.layers) if getattr(layer, field) is None]
-
-
-def _deepest(model: Model) -> int:
-    if isinstance(model.layers, tuple):
-        return len(model.layers)
-    if isinstance(model.layers, int):
-        return model.layers
-    return max(int(n) for n in model.layers.values() or [] if n is not None)
-
-
-def _depth(model: Model, values: Values) -> int:
-    if isinstance(model.layers, tuple):
-        return len(model.layers)
-    chosen = values.get("model.layers", model.layers)
-    return chosen if isinstance(chosen, int) else _deepest(model)
 
 
 def hyperparameters(job: Job, values: Values) -> Values:
@@ -226,7 +182,7 @@ def _network_hyperparameters(model: Model, values: Values, params: Params) -> Va
 
 def _stack_hyperparameters(values: Values, params: Params) -> Values:
     found: Values = {"model.layers": len(params.network.layers)}
-    for name in _LAYER_FIELDS:
+    for name in LAYER_FIELDS:
         by_layer = [getattr(layer, name) for layer in params.network.layers]
         if f"model.{name}.0" in values:
             found |= {f"model.{name}.{index}": value for index, value in enumerate(by_layer)}
@@ -250,7 +206,7 @@ def resolve(job: Job, values: Values) -> Params:
             padded=job.data.short == "pad",
         ),
         NetworkParams(
-            layers=() if isinstance(job.model, Built) else _layers(stack, get, _depth(stack, values)),
+            layers=() if isinstance(job.model, Built) else _layers(stack, get, depth(stack, values)),
             reset_after=get("model.reset_after", stack.reset_after),
             output_activation=get("model.output_activation", stack.output_activation),
         ),
@@ -291,13 +247,13 @@ class _Values:
         raise JobError(f"no value for the searched hyperparameter {name}")
 
 
-def _layers(model: Model, get: _Values, depth: int) -> tuple[LayerParams, ...]:
-    return tuple(_layer(model, get, index) for index in range(depth))
+def _layers(model: Model, get: _Values, count: int) -> tuple[LayerParams, ...]:
+    return tuple(_layer(model, get, index) for index in range(count))
 
 
 def _layer(model: Model, get: _Values, index: int) -> LayerParams:
     chosen: dict[str, Scalar] = {}
-    for name in _LAYER_FIELDS:
+    for name in LAYER_FIELDS:
         own = getattr(model.layers[index], name) if isinstance(model.layers, tuple) else None
         if own is not None:
             chosen[name] = get(f"model.layers.{index}.{name}", own)

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from jobs.built import Built
+from jobs.built import COMPILED, Built
 from jobs.dataspec import Data
 from jobs.dimensions import Dimension
 from jobs.names import NAME
@@ -279,14 +279,7 @@ class Job(Section):
                 raise ValueError(
                     f"{field}: model.build is given whole windows of the history alone; {instead}"
                 )
-        compiled = self.model.found and self.model.found.compiled
-        for field in sorted(COMPILED & self.train.model_fields_set) if compiled else ():
-            written = getattr(self.train, field)
-            if written != getattr(compiled, field, None):
-                raise ValueError(
-                    f"train.{field}: {self.model.build} compiles its networks itself, and not with "
-                    f"{as_written(written)}; leave train.{field} out, or the compile"
-                )
+        self.model.check_train(self.train)
         return self
 
     @model_serializer(mode="wrap")

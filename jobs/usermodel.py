@@ -35,9 +35,7 @@ def output_shape(model: Any, shapes: Shapes) -> tuple[int, ...]:
         JobError: it is no network, or not one for these windows.
     """
     if not isinstance(model, keras.Model):
-        raise JobError(
-            f"model.build: returned {model!r}; it returns a Keras model or a scikit-learn regressor"
-        )
+        raise JobError(f"model.build: returned {model!r}, no Keras model or scikit-learn regressor")
     try:
         given, gives = getattr(model, "inputs", None), getattr(model, "outputs", None)
         if given is None or gives is None:

@@ -37,12 +37,10 @@ def discovered(job: Job, panel: Panel, folder: SweepFolder, *, fresh: bool) -> J
     else:
         found = asked_of_worker(job, panel, {"do": "discover"})["found"]
     if not found["asks"] and not space_of(job).parameters:
-        raise JobError(
-            f"model.build: {job.model.build} asks nothing of hp, so that there is nothing to search"
-        )
+        raise JobError(f"model.build: {job.model.build} asks nothing of hp: there is nothing to search")
     raw = job.model_dump(mode="json", exclude_unset=True)
     raw["model"] = job.model.model_dump(mode="json") | {"found": found}
-    whole = parse_job(yaml.safe_dump(raw, allow_unicode=True), source=f"model.build: {job.model.build}")
+    whole = parse_job(yaml.safe_dump(raw, allow_unicode=True), source=job.name)
     check_search(whole)
     return whole
 

@@ -29,6 +29,7 @@ from runner.legs import LegConfig
 from runner.publish import Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
 from runner.schedulers.choice import make_scheduler
+from runner.schedulers.rule import Scheduler
 from runner.searchers.choice import make_searcher, planned_trials
 from runner.signals import stop_on_signals
 from runner.stopping import StopRequest
@@ -115,7 +116,7 @@ class _Sweep:
             }
             begun = [start]
             if not any(event["event"] == "given" for event in past):
-                begun.append(self._beginning(scheduler.milestones(0)))
+                begun.append(self._beginning(scheduler))
             for event in begun:
                 journal.append(event)
             conductor = Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
@@ -130,8 +131,10 @@ class _Sweep:
             raise Interrupted
         return conductor.results
 
-    def _beginning(self, rungs: tuple[int, ...]) -> Event:
+    def _beginning(self, scheduler: Scheduler) -> Event:
         """What to begin with, once and for all: earlier sweeps may be gone when this one is resumed."""
+        own = self.job.search.algorithm == "hyperband"  # whose rungs are not known before its trials
+        rungs = () if own else scheduler.milestones(0)
         return beginning(self.job, find_sources(self.job, self.folder.storage), rungs)
 
     def _inherit(self, donor: str, heir: str) -> None:

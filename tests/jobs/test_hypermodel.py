@@ -155,7 +155,7 @@ def refused(folder: str, name: str = "build") -> str:
             "build",
             "raised ZeroDivisionError: division by zero (line 2 of ",
         ),
-        ("def build(hp):\n    hp.Int('a', 1, 2)\n", "build", "returned None; it returns a Keras model"),
+        ("def build(hp):\n    hp.Int('a', 1, 2)\n", "build", "returned None, no Keras model"),
         (
             HEAD + "def build(hp): return keras.Sequential([keras.Input((9, 2)), keras.layers.LSTM(2)])\n",
             "build",

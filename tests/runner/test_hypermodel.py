@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +142,162 @@ def test_a_dry_run_shows_the_space_and_a_network(recur: Recur, panel_folder: Pat
     }
     assert shown["sample"]["parameters"] > 0
     assert not recur.storage.exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "train", "said"),
+    [
+        (
+            "def other(hp): ...\n",
+            "",
+            "Error: model.build: {folder}/article.py has no build_model; it has other\n",
+        ),
+        (
+            "def build_model(hp):\n    raise ValueError('not today')\n",
+            "",
+            (
+                "Error: model.build: article:build_model raised ValueError: not today "
+                "(line 2 of {folder}/article.py)\n"
+            ),
+        ),
+        (
+            "import keras\n\n\ndef build_model(hp):\n    return 'a network'\n",
+            "",
+            "Error: model.build: returned 'a network', no Keras model or scikit-learn regressor\n",
+        ),
+        (
+            (
+                "import keras\n\n\ndef build_model(hp):\n"
+                "    return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])\n"
+            ),
+            "",
+            "Error: model.build: article:build_model asks nothing of hp: there is nothing to search\n",
+        ),
+        (
+            ARTICLE,
+            ", loss: mae",
+            (
+                "Error: built: train.loss: article:build_model compiles its networks itself, not with mae; "
+                "leave train.loss out, or the compile\n"
+            ),
+        ),
+    ],
+)
+def test_a_function_that_cannot_be_used_is_refused_before_anything_is_written(
+    recur: Recur, panel_folder: Path, module: str, train: str, said: str
+) -> None:
+    job = write(recur.folder, panel_folder, module, train=train)
+    refused = recur("run", job, code=2)
+    assert refused.stderr == said.format(folder=recur.folder)
+    assert not recur.storage.exists()
+
+
+def test_a_missing_module_is_refused_in_a_dry_run_too(recur: Recur, panel_folder: Path) -> None:
+    job = write(recur.folder, panel_folder, ARTICLE)
+    refused = recur("run", job, "--dry-run", "--set", "model.build=elsewhere:build", code=2)
+    assert refused.stderr == (
+        f"Error: model.build: there is no {recur.folder}/elsewhere.py, nor is a module elsewhere installed\n"
+    )
+
+
+CLASSES = """
+import keras
+import keras_tuner as kt
+from helpers import width
+
+
+class Mine(kt.HyperModel):
+    def build(self, hp):
+        kind = hp.Choice("kind", ["rnn", "dense"])
+        model = keras.Sequential()
+        with hp.conditional_scope("kind", ["rnn"]):
+            if kind == "rnn":
+                model.add(keras.layers.SimpleRNN(hp.Int("units", 2, width)))
+        with hp.conditional_scope("kind", ["dense"]):
+            if kind == "dense":
+                model.add(keras.layers.Flatten())
+                model.add(keras.layers.Dense(hp.Int("width", 2, width)))
+        model.add(keras.layers.Dense(1))
+        model.compile("adam", "mse")
+        return model
+
+    def fit(self, hp, model, *args, **kwargs):
+        return model.fit(*args, batch_size=hp.Choice("batch", [16, 32]), **kwargs)
+
+
+class Silent(Mine):
+    def fit(self, hp, model, x, y):
+        return model.fit(x, y, epochs=2)
+"""
+
+
+def test_a_class_with_scopes_and_a_fit_of_its_own(recur: Recur, panel_folder: Path) -> None:
+    (recur.folder / "helpers.py").write_text("width = 6\n")
+    job = write(
+        recur.folder, panel_folder, CLASSES, build="classes:Mine", scheduler="asha, trials: 4", epochs=3
+    )
+    recur("run", job)
+    trials = recur.json("trials", "built")
+    for trial in trials:
+        chosen = trial["hyperparameters"]
+        assert set(chosen) == {"kind", "batch", "units" if chosen["kind"] == "rnn" else "width"}
+    assert {trial["hyperparameters"]["kind"] for trial in trials} == {"rnn", "dense"}
+    assert max(trial["epochs_trained"] for trial in trials) == 3
+    ranks = sorted(trial["epochs_trained"] for trial in trials)
+    assert set(ranks) <= {1, 3}
+
+
+def test_a_fit_without_callbacks_and_the_mean_of_two_executions(recur: Recur, panel_folder: Path) -> None:
+    (recur.folder / "helpers.py").write_text("width = 6\n")
+    scheduler = "asha, trials: 2, executions_per_trial: 2"
+    job = write(recur.folder, panel_folder, CLASSES, build="classes:Silent", scheduler=scheduler, epochs=9)
+    said = recur.json("run", job)
+    assert said["spread"] > 0
+    trials = recur.json("trials", "built")
+    assert [(trial["state"], trial["epochs_trained"]) for trial in trials] == [("done", 1)] * 2
+
+
+REGRESSOR = """
+from sklearn.ensemble import RandomForestRegressor
+
+
+def build(hp):
+    return RandomForestRegressor(n_estimators=hp.Int("trees", 3, 9), max_depth=hp.Int("depth", 2, 5))
+"""
+
+
+def test_a_regressor_is_searched_saved_without_a_pickle_and_predicts(
+    recur: Recur, panel_folder: Path, tmp_path: Path
+) -> None:
+    job = write(recur.folder, panel_folder, REGRESSOR, build="forest:build", scheduler="none, trials: 3")
+    said = recur.json("run", job, "--set", "data.split.folds=2")
+    assert set(said["hyperparameters"]) >= {"trees", "depth"}
+    assert said["checkpoint"].endswith("best/model.skops")
+    assert said["test"]["mse"] > 0
+    assert not list(recur.storage.rglob("*.pkl"))
+    out = tmp_path / "forecasts.parquet"
+    assert recur.json("predict", "built", "--data", panel_folder, "--out", out)["rows"] == 1
+
+
+def test_a_killed_sweep_goes_on_without_asking_the_function_again(recur: Recur, panel_folder: Path) -> None:
+    slow = ARTICLE.replace(
+        "def build_model(hp):\n", "def build_model(hp):\n    import time; time.sleep(0.05)\n"
+    )
+    job = write(recur.folder, panel_folder, slow, scheduler="asha, trials: 4", epochs=9)
+    process = recur.start("run", job, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sweep = recur.storage / "built"
+    for _ in range(2400):
+        if sweep.exists() and sum(event["event"] == "result" for event in journal(sweep)) >= 3:
+            break
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    before = sum(event["event"] == "result" for event in journal(sweep))
+    spec = (sweep / "spec.yaml").read_bytes()
+    recur("run", job)
+    results = [event for event in journal(sweep) if event["event"] == "result"]
+    assert before >= 3
+    assert len({(event["trial"], event["epoch"]) for event in results}) == len(results)
+    assert recur.json("status", "built")["state"] == "done"
+    assert (sweep / "spec.yaml").read_bytes() == spec
