@@ -124,7 +124,7 @@ class CompiledLearner:
                 seen = float(self._model.get_metrics_result()["loss"])
             begin += len(piece)
             ask()
-        return Pass(seen, math.nan, math.nan)
+        return Pass(seen, math.nan, math.nan, watched=False)
 
     def _train_itself(self, fit: OwnFit, ask: Ask) -> Pass:
         """An epoch of the user's own ``fit``, on the windows in the order of time."""
@@ -137,7 +137,7 @@ class CompiledLearner:
         with self.clock("train"):
             loss = fit.epoch(self._epochs, windows, ask)
         self.over = fit.over
-        return Pass(loss, math.nan, math.nan)
+        return Pass(loss, math.nan, math.nan, watched=False)
 
     def _cut(self, starts: Any) -> Batch:
         return Batch.cut(self._material, self._params.window.scale, starts)

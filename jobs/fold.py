@@ -46,6 +46,7 @@ class Found:
             _mean(each.loss for each in passes),
             max(each.largest_gradient for each in passes),
             _mean(each.mean_gradient for each in passes),
+            all(each.watched for each in passes),
         )
         if len(validations) < len(passes):
             return cls(passed, None)

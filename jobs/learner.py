@@ -39,11 +39,15 @@ Ask = Callable[[], None]
 
 @dataclass(frozen=True)
 class Pass:
-    """What training on some windows found: the mean loss, and the largest and the mean norm of a gradient."""
+    """What training on some windows found: the mean loss, and the largest and the mean norm of a gradient.
+
+    These are NaN where they are not ``watched``: networks of users' own are trained by Keras.
+    """
 
     loss: float
     largest_gradient: float
     mean_gradient: float
+    watched: bool = True
 
 
 @dataclass(frozen=True)

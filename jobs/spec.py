@@ -214,10 +214,6 @@ def _check_oracle(search: Search) -> None:
         )
 
 
-# Fields of ``train`` that say what a network is compiled with.
-COMPILED = {"optimizer", "learning_rate", "schedule", "clip_norm", "loss", "quantile", "precision"}
-
-
 class Job(Section):
     """One job file, every default resolved."""
 

@@ -34,11 +34,14 @@ def vitals_of(seconds: Mapping[str, float], windows: int, found: Found) -> dict[
     trained = seconds.get("train", 0.0) + seconds.get("data", 0.0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     vitals: dict[str, float | None] = {f"{kind}_seconds": round(seconds.get(kind, 0.0), 4) for kind in _KINDS}
+    if found.passed.watched:
+        vitals |= {
+            "gradient_norm": finite(found.passed.mean_gradient),
+            "gradient_norm_max": finite(found.passed.largest_gradient),
+            "dead_units": finite(found.validation.dead_units) if found.validation else None,
+        }
     return vitals | {
         "windows_per_second": round(windows / max(trained, 1e-9), 1),
-        "gradient_norm": finite(found.passed.mean_gradient),
-        "gradient_norm_max": finite(found.passed.largest_gradient),
-        "dead_units": finite(found.validation.dead_units) if found.validation else None,
         "peak_memory_mb": round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1),
     }
 

@@ -20,8 +20,8 @@ def diagnose(first: Vitals, last: Vitals, state: str) -> str | None:
         last: those of the last one; a value that is None was not finite.
         state: the trial's.
     """
-    if not last:
-        return None
+    if "gradient_norm" not in last:  # nobody has looked
+        return "the loss is not finite" if last and state == "diverged" else None
     words = []
     before, mean, largest = first.get("gradient_norm"), last["gradient_norm"], last["gradient_norm_max"]
     if mean is None or largest is None:

@@ -197,8 +197,8 @@ def fitting(names: Sequence[str], width: int) -> list[str]:
 
 
 def short(name: str) -> str:
-    """A hyperparameter's name without its section."""
-    return name.partition(".")[2]
+    """A hyperparameter's name without its section; one that a user's function gave has none."""
+    return name.partition(".")[2] or name
 
 
 def value(found: Any) -> str:

@@ -18,6 +18,8 @@ def vitals(
     [
         (vitals(), vitals(), "done", None),
         ({}, {}, "pending", None),
+        ({"train_seconds": 1.0}, {"train_seconds": 1.0}, "done", None),
+        ({"train_seconds": 1.0}, {"train_seconds": 1.0}, "diverged", "the loss is not finite"),
         (vitals(), vitals(None, None, None), "diverged", "exploding gradients (not finite)"),
         (vitals(), vitals(1.0, 150.0), "done", "exploding gradients (up to 1.5e+02, 1 on average)"),
         (vitals(), vitals(2000.0, 3000.0), "done", "exploding gradients (up to 3e+03, 2e+03 on average)"),
