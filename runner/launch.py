@@ -109,7 +109,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
         return Standing(folder, exists=half_removed, results=Results())
     if fresh:
         return Standing(folder, exists=True, results=Results())
-    changed = [name for name in changed_fields(read_spec(folder), job) if name != "storage"]
+    kept = {"storage", "model.found"}  # what was found out about the job is no part of it
+    changed = [name for name in changed_fields(read_spec(folder), job) if name not in kept]
     if changed:
         raise JobError(
             f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "
