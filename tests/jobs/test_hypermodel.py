@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from jobs.checkpoint import load_model
+from jobs.compiled import CompiledLearner
 from jobs.cut import Cutter
 from jobs.dataspec import Split
 from jobs.discovery import discover
@@ -304,6 +305,25 @@ def test_a_resumed_trial_is_the_uninterrupted_one(write: Callable[[str], str]) -
     told = [report.metrics for report in whole.reports]
     assert [report.metrics for report in half.reports + rest.reports] == told
     assert [report.epoch for report in rest.reports] == [3, 4]
+
+
+def test_a_trial_that_goes_on_from_another_has_a_learning_rate_of_its_own(
+    write: Callable[[str], str],
+) -> None:
+    hypermodel, material, chosen = opened(write(PLAIN))
+    ours, theirs = (
+        CompiledLearner(
+            replace(chosen, build=BuildParams("mine:build", None, {"units": 3, "rate": rate})),
+            hypermodel,
+            material,
+            1,
+        )
+        for rate in (0.02, 0.07)
+    )
+    ours.arrays = theirs.arrays
+
+    assert float(ours._model.optimizer.learning_rate) == pytest.approx(0.02)
+    assert all(map(np.array_equal, ours.arrays, theirs.arrays))
 
 
 def test_a_network_without_a_compile_is_trained_as_the_job_says(write: Callable[[str], str]) -> None:
