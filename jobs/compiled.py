@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
@@ -18,6 +16,7 @@ from jobs.learner import Ask, Pass, Rates, Validation
 from jobs.material import Material
 from jobs.ownfit import OwnFit
 from jobs.params import Params
+from jobs.stopwatch import clocked
 from jobs.trainstate import Arrays
 from jobs.userbatch import Batch
 from jobs.usermodel import compile_by, output_shape, served
@@ -74,7 +73,9 @@ class CompiledLearner:
     def _others(self) -> list[Any]:
         weights = {id(each) for each in self._model.weights}
         random = [each for each in self._model.variables if id(each) not in weights]
-        return [*random, *self._model.optimizer.variables]
+        optimizer = self._model.optimizer
+        rate = getattr(optimizer, "_learning_rate", None)  # a trial that inherits another's state has its own
+        return [*random, *(each for each in optimizer.variables if each is not rate)]
 
     def _put(self, flat: Any) -> None:
         begin = 0
@@ -136,6 +137,8 @@ class CompiledLearner:
 
         with self.clock("train"):
             loss = fit.epoch(self._epochs, windows, ask)
+        if math.isnan(loss):  # which only means that nothing was told, perhaps
+            loss = self.evaluate(self._material.train, ask).loss
         self.over = fit.over
         return Pass(loss, math.nan, math.nan, watched=False)
 
@@ -172,11 +175,6 @@ class CompiledLearner:
         if self._fit is not None:
             self._fit.close()
 
-    @contextmanager
-    def clock(self, kind: str) -> Iterator[None]:
+    def clock(self, kind: str) -> AbstractContextManager[None]:
         """Add what is done inside to the seconds of that kind."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+        return clocked(self.seconds, kind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from jobs.models import set_weights
 from jobs.panel import Indices, Panel
 from jobs.params import NetworkParams, Params
 from jobs.scaling import Scaler
+from jobs.stopwatch import clocked
 from jobs.trainstate import Arrays
 
 _XLA_PAYS = 60_000  # steps of a recurrence, from where on XLA's speed outweighs its compilation
@@ -236,14 +237,9 @@ class Learner:
             loss, mse, mae, dead_units=float(np.mean(largest <= 0)) if np.size(largest) else 0.0
         )
 
-    @contextmanager
-    def clock(self, kind: str) -> Iterator[None]:
+    def clock(self, kind: str) -> AbstractContextManager[None]:
         """Add what is done inside to the seconds of that kind."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+        return clocked(self.seconds, kind)
 
 
 def _weights(batches: Batches) -> Any:

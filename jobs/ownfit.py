@@ -20,7 +20,7 @@ from jobs.learner import Ask, NothingMoreError
 from jobs.params import TrainParams
 
 _BETWEEN_LOOKS = 0.2  # seconds
-_LEAVING = 10.0  # seconds that a fit has to come to the end of a batch
+_LEAVING = 2.0  # seconds that a fit has to come to the end of a batch
 
 _Arrays = tuple[Any, ...]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +15,7 @@ from jobs.hypermodel import Hypermodel, hyperparameters
 from jobs.learner import Ask, Pass, Rates, Validation
 from jobs.material import Material
 from jobs.params import Params
+from jobs.stopwatch import clocked
 from jobs.trainstate import Arrays
 from jobs.userbatch import Batch
 
@@ -94,14 +93,9 @@ class RegressorLearner:
     def close(self) -> None:
         """Nothing is held."""
 
-    @contextmanager
-    def clock(self, kind: str) -> Iterator[None]:
+    def clock(self, kind: str) -> AbstractContextManager[None]:
         """Add what is done inside to the seconds of that kind."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+        return clocked(self.seconds, kind)
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,16 @@ def output_shape(model: Any, shapes: Shapes) -> tuple[int, ...]:
         raise JobError(f"model.build: the network takes {shapes_in} and not {_windows(shapes)}")
     accepted = {shapes.output, (shapes.horizon, len(shapes.targets))}
     if len(shapes_out) != 1 or shapes_out[0] not in accepted:
-        due = " or ".join(f"(batch, {', '.join(map(str, each))})" for each in sorted(accepted, key=len))
+        gives, due = " and ".join(map(_batches, shapes_out)), map(_batches, sorted(accepted, key=len))
         raise JobError(
-            f"model.build: the network's output is {(*('batch',), *shapes_out[0])}, and forecasts of "
-            f"window.horizon {shapes.horizon} for {len(shapes.targets)} target(s) are {due}"
+            f"model.build: the network's output is {gives}, and forecasts of "
+            f"window.horizon {shapes.horizon} for {len(shapes.targets)} target(s) are {' or '.join(due)}"
         )
     return shapes_out[0]
+
+
+def _batches(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, ('batch', *shape)))})"
 
 
 def _windows(shapes: Shapes) -> str:

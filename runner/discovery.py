@@ -32,8 +32,9 @@ def discovered(job: Job, panel: Panel, folder: SweepFolder, *, fresh: bool) -> J
     if not isinstance(job.model, Built):
         return job
     known = read_spec(folder).model if folder.exists() and not fresh else None
-    if isinstance(known, Built) and (known.build, known.folder) == (job.model.build, job.model.folder):
-        found = known.model_dump(mode="json")["found"]
+    own = (job.model.build, job.model.folder)
+    if isinstance(known, Built) and known.found is not None and (known.build, known.folder) == own:
+        found = known.found.model_dump(mode="json")
     else:
         found = asked_of_worker(job, panel, {"do": "discover"})["found"]
     if not found["asks"] and not space_of(job).parameters:

@@ -146,8 +146,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
         return Standing(folder, exists=True, results=Results())
     from runner.data import changed_fields
 
-    before = read_spec(folder)
-    changed = [name for name in changed_fields(before, job) if name != "storage"]
+    before, kept = read_spec(folder), {"storage", "model.found"}  # what was found out is no part of the job
+    changed = [name for name in changed_fields(before, job) if name not in kept]
     if any(not _extends(name, before, job) for name in changed):
         raise JobError(
             f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "

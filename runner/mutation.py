@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from jobs.space import Parameter, Space, Values
 _FACTORS = (0.8, 1.2)
 _RESAMPLED = 0.25  # of the values: drawn anew, not perturbed
 MUTABLE = ("train.learning_rate", "train.clip_norm", "train.batch_size", "window.stride", "model.dropout")
+# What a user's own network calls them.
+_OWN = re.compile(r"(^|[_./])(learning_rate|lr|dropout)(_rate)?(_\d+)?$")
 
 
 def mutable(space: Space) -> list[Parameter]:
@@ -19,7 +22,9 @@ def mutable(space: Space) -> list[Parameter]:
     return [
         parameter
         for parameter in space.parameters
-        if parameter.name.startswith(MUTABLE) or parameter.name.endswith(".dropout")
+        if parameter.name.startswith(MUTABLE)
+        or parameter.name.endswith(".dropout")
+        or (isinstance(parameter.dimension, Float) and _OWN.search(parameter.name))
     ]
 
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from jobs.checkpoint import load_model
+from jobs.compiled import CompiledLearner
 from jobs.cut import Cutter
+from jobs.dataspec import Split
 from jobs.discovery import discover
 from jobs.errors import JobError
 from jobs.feed import Feed
@@ -161,7 +163,7 @@ def refused(folder: str, name: str = "build") -> str:
             "build",
             "takes [(9, 2)] and not",
         ),
-        (PLAIN.replace("Dense(2)", "Dense(3)"), "build", "output is ('batch', 3), and forecasts"),
+        (PLAIN.replace("Dense(2)", "Dense(3)"), "build", "output is (batch, 3), and forecasts"),
         (
             PLAIN.replace("Dropout(0.2)", "Lambda(lambda x: x + 1)"),
             "build",
@@ -305,6 +307,25 @@ def test_a_resumed_trial_is_the_uninterrupted_one(write: Callable[[str], str]) -
     assert [report.epoch for report in rest.reports] == [3, 4]
 
 
+def test_a_trial_that_goes_on_from_another_has_a_learning_rate_of_its_own(
+    write: Callable[[str], str],
+) -> None:
+    hypermodel, material, chosen = opened(write(PLAIN))
+    ours, theirs = (
+        CompiledLearner(
+            replace(chosen, build=BuildParams("mine:build", None, {"units": 3, "rate": rate})),
+            hypermodel,
+            material,
+            1,
+        )
+        for rate in (0.02, 0.07)
+    )
+    ours.arrays = theirs.arrays
+
+    assert float(ours._model.optimizer.learning_rate) == pytest.approx(0.02)
+    assert all(map(np.array_equal, ours.arrays, theirs.arrays))
+
+
 def test_a_network_without_a_compile_is_trained_as_the_job_says(write: Callable[[str], str]) -> None:
     text = (
         PLAIN.replace("    model.compile(", "    dict(a=")
@@ -376,6 +397,28 @@ def test_a_loop_of_ones_own_ends_the_trial_where_it_ends(write: Callable[[str], 
     found = trained(task(built(write(OWN_FIT), "Loop", {"units": 3}, max_epochs=9)))
 
     assert [(report.epoch, report.ended) for report in found.reports] == [(1, None), (2, None), (2, "done")]
+
+
+def test_a_loop_that_tells_no_loss_has_not_diverged(write: Callable[[str], str]) -> None:
+    text = OWN_FIT.replace('logs={"loss": float(loss)}', 'logs={"mine": 1.0}')
+    found = trained(task(built(write(text), "Loop", {"units": 3}, max_epochs=2)))
+
+    assert [report.ended for report in found.reports] == [None, "done"]
+    assert all(report.metrics["loss"] is not None for report in found.reports)
+
+
+def test_a_network_that_diverges_ends_the_trial(write: Callable[[str], str]) -> None:
+    found = trained(task(built(write(PLAIN), values={"units": 3, "rate": 1e38}, max_epochs=5)))
+
+    assert found.reports[-1].ended == "diverged"
+
+
+def test_a_fit_of_ones_own_is_trained_on_every_fold(write: Callable[[str], str]) -> None:
+    chosen = built(write(OWN_FIT), "Mine", {"units": 3, "batch": 16}, max_epochs=2)
+    found = trained(task(chosen, split=Split(folds=2)))
+
+    assert [report.epoch for report in found.reports] == [1, 2]
+    assert found.reports[-1].metrics["score_spread"] > 0
 
 
 def test_what_a_fit_raises_is_the_trials_failure(write: Callable[[str], str]) -> None:

@@ -15,10 +15,10 @@ from tests.runner.command import Recur, journal
 
 ARTICLE = """
 import keras_tuner as kt
-from keras.callbacks import EarlyStopping
-from keras.layers import Dense, Dropout, SimpleRNN
-from keras.models import Sequential
-from keras.optimizers import Adam
+from tensorflow.keras.callbacks import EarlyStopping
+from tensorflow.keras.layers import Dense, Dropout, SimpleRNN
+from tensorflow.keras.models import Sequential
+from tensorflow.keras.optimizers import Adam
 
 
 def build_model(hp):
@@ -27,7 +27,14 @@ def build_model(hp):
     activation = hp.Choice("activation", ["tanh", "relu"])
     for i in range(layers):
         units = hp.Int(f"units_{i}", 4, 12, step=4)
-        model.add(SimpleRNN(units=units, activation=activation, return_sequences=i < layers - 1))
+        model.add(
+            SimpleRNN(
+                units=units,
+                activation=activation,
+                return_sequences=i < layers - 1,
+                input_shape=(X_train.shape[1], X_train.shape[2]),
+            )
+        )
     model.add(Dropout(hp.Float("dropout", 0.0, 0.2, step=0.1)))
     model.add(Dense(1))
     model.compile(optimizer=Adam(hp.Choice("learning_rate", [1e-2, 1e-3])), loss="mse")
@@ -35,7 +42,8 @@ def build_model(hp):
 
 
 tuner = kt.Hyperband(build_model, objective="val_loss", max_epochs=9, factor=3, hyperband_iterations=1)
-tuner.search(X, y, validation_split=0.2, callbacks=[EarlyStopping(monitor="val_loss", patience=5)])
+stop = EarlyStopping(monitor="val_loss", patience=5)
+tuner.search(X_train, y_train, validation_data=(X_test, y_test), callbacks=[stop])
 """
 
 JOB = """
