@@ -53,7 +53,6 @@ class _Graphs:
     """TensorFlow's graphs, traced once for all sizes of a batch; XLA compiles each size by itself."""
 
     def __init__(self, model: Any) -> None:
-        _start_sooner()
         self._model, self._fast = model, False
         self._plain: Any = None
         self._full: tuple[int, Any] | None = None
@@ -92,14 +91,15 @@ class _Graphs:
         return self._model.compute_loss(x, y, forecast, sample_weight=weight, training=False), forecast
 
 
-def _start_sooner() -> None:
-    """Leave out TensorFlow's own rewriting of graphs: every network is traced for one trial alone.
+def start_sooner() -> None:
+    """Leave out TensorFlow's own rewriting of graphs, in all of this process.
 
-    On cores it takes a third of a first step, and later ones are none the faster for it.
+    On cores it takes a third of a first step, later ones are none the faster for it, and every network of a
+    user's is traced for one trial alone.
     """
     import tensorflow as tf
 
-    if not tf.config.list_physical_devices("GPU"):
+    if keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU"):
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 

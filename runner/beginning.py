@@ -7,6 +7,7 @@ from typing import Any
 
 from cluster.storage import Storage, SweepFolder
 from jobs.defaults import default_values, fitting
+from jobs.fidelity import Fidelity
 from jobs.params import Params, hyperparameters, resolve
 from jobs.space import Values
 from jobs.spec import Job
@@ -36,13 +37,14 @@ def find_sources(job: Job, storage: Storage) -> list[Source]:
     return [Source(folder, read_spec(folder), read_results(folder)) for folder in folders]
 
 
-def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...]) -> Event:
+def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...], fidelity: Fidelity) -> Event:
     """The event ``given``: configurations to begin with, each once, and results to learn from.
 
     Args:
         job: of the sweep that begins.
         sources: earlier sweeps.
         rungs: epochs after which results are compared.
+        fidelity: what an epoch is.
     """
     if job.search.algorithm == "hyperband":  # which brings all of its configurations
         return {"event": "given", "configurations": [], "evidence": []}
@@ -52,7 +54,8 @@ def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...]) -> Event:
     distinct: dict[str, dict[str, Any]] = {}
     for each in chosen:
         distinct.setdefault(repr(sorted(each["values"].items())), each)
-    known = [source for source in sources if _comparable(job, source.job)]
+    alike = [source for source in sources if source.results.fidelity.per_pass == fidelity.per_pass]
+    known = [source for source in alike if _comparable(job, source.job)]
     evidence = [each for source in known for each in _told(job, source, rungs)]
     return {"event": "given", "configurations": list(distinct.values()), "evidence": evidence}
 

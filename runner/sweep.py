@@ -116,7 +116,7 @@ class _Sweep:
             }
             begun = [start]
             if not any(event["event"] == "given" for event in past):
-                begun.append(self._beginning(scheduler))
+                begun.append(self._beginning(scheduler, fidelity))
             for event in begun:
                 journal.append(event)
             conductor = Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
@@ -131,11 +131,11 @@ class _Sweep:
             raise Interrupted
         return conductor.results
 
-    def _beginning(self, scheduler: Scheduler) -> Event:
+    def _beginning(self, scheduler: Scheduler, fidelity: Fidelity) -> Event:
         """What to begin with, once and for all: earlier sweeps may be gone when this one is resumed."""
         own = self.job.search.algorithm == "hyperband"  # whose rungs are not known before its trials
         rungs = () if own else scheduler.milestones(0)
-        return beginning(self.job, find_sources(self.job, self.folder.storage), rungs)
+        return beginning(self.job, find_sources(self.job, self.folder.storage), rungs, fidelity)
 
     def _inherit(self, donor: str, heir: str) -> None:
         """Have a trial go on from the weights that another has saved; without them it keeps its own."""

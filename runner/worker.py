@@ -26,6 +26,7 @@ from cluster.memory import node_bytes
 from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
 from jobs.accelerator import announce_limit, exhausted, limit_memory
+from jobs.built import Built
 from jobs.cut import Cutter
 from jobs.errors import JobError
 from jobs.feed import Feed
@@ -101,6 +102,8 @@ class Worker:
         if text not in self._jobs:
             self._jobs = {text: parse_job(text, source="spec.yaml")}
             self._folds = None
+            if isinstance(self._jobs[text].model, Built):
+                _prepare_for_users_networks()
         if panel not in self._panels:
             with self._line.alive():  # on another node than the driver's it is made first
                 self._panels = {panel: _bounded(self._jobs[text], Path(panel))}
@@ -223,6 +226,12 @@ def _bounded(job: Job, folder: Path) -> Panel:
     """The job's panel, of which this process keeps no more than it may."""
     panel = map_job_panel(job, folder)
     return replace(panel, pages=Pages(panel.rows, job.data.memory or int(_KEPT * node_bytes())))
+
+
+def _prepare_for_users_networks() -> None:
+    from jobs.userprogram import start_sooner
+
+    start_sooner()
 
 
 def _log_switch() -> Callable[[Path | None], None]:

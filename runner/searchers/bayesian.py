@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.space import Space, Values
+from jobs.space import Values
 from runner.quiet import spare_keras
-from runner.searchers.axes import Axes, Point
-from runner.searchers.novelty import Novelty
-from runner.searchers.rule import Searcher
-from runner.searchers.told import Told
+from runner.searchers.axes import Point
+from runner.searchers.told import Learner
 
 if TYPE_CHECKING:
     from runner.searchers.oracles import Bayesian
@@ -23,41 +20,18 @@ _DRAWS = 300
 _INITIAL = 3  # results for each hyperparameter, before which KerasTuner draws uniformly
 
 
-class BayesianSearch(Searcher):
+class BayesianSearch(Learner):
     """Chooses where the process's lower confidence bound is least.
 
     Results are compared at equal epochs (see ``told``); a trial that came to nothing counts as the worst of
     the others, since the process knows no infinity.
     """
 
-    def __init__(self, space: Space, seed: int) -> None:
-        """Draw uniformly from ``space`` until there are enough results."""
-        self._seed, self._novelty = seed, Novelty(space)
-        self._axes = Axes.of(space)
-        self._told = Told(self._axes)
-
     def ask(self, number: int) -> Values | None:
         """What the oracle answers, or the best beside it where a trial has had that; first, uniform draws."""
         seeds = np.random.SeedSequence([self._seed, number])
         rng = np.random.default_rng(seeds)
         return self._choose(1 + int(seeds.generate_state(1)[0]) // 2, rng) or self._novelty.draw(rng)
-
-    def on_evidence(self, evidence: Sequence[dict[str, Any]]) -> None:
-        """Learn from those whose configurations are the space's."""
-        self._told.on_evidence(evidence)
-
-    def on_trial(self, number: int, values: Values) -> None:
-        """Never choose these again."""
-        self._novelty.on_trial(values)
-        self._told.on_trial(number, values)
-
-    def on_result(self, number: int, epoch: int, best: float) -> None:
-        """Learn from it."""
-        self._told.on_result(number, epoch, best)
-
-    def on_end(self, number: int, best: float, *, early: bool) -> None:
-        """Learn from it."""
-        self._told.on_end(number, best, early=early)
 
     def _choose(self, seed: int, rng: np.random.Generator) -> Values | None:
         """The oracle's choice, once it has as many results as it begins with; until then it would draw."""

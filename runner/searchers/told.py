@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.space import Values
+from jobs.space import Space, Values
 from runner.searchers.axes import Axes, Point
+from runner.searchers.novelty import Novelty
+from runner.searchers.rule import Searcher
 
 _END = math.inf  # the epoch of results of trials that ended by themselves, whenever that was
 Results = dict[int, float]  # by trial; infinity for one that came to nothing
@@ -94,3 +96,30 @@ class Told:
     def _lost(self) -> Results:
         lost = [n for n, best in self.over.items() if n in self.early or not math.isfinite(best)]
         return dict.fromkeys(lost, math.inf)
+
+
+class Learner(Searcher):
+    """A searcher with a model of what it was told; it chooses nothing twice."""
+
+    def __init__(self, space: Space, seed: int) -> None:
+        """Know nothing of ``space``; equal seeds and equal knowledge give equal configurations."""
+        self._seed, self._novelty = seed, Novelty(space)
+        self._axes = Axes.of(space)
+        self._told = Told(self._axes)
+
+    def on_evidence(self, evidence: Sequence[dict[str, Any]]) -> None:
+        """Learn from those whose configurations are the space's."""
+        self._told.on_evidence(evidence)
+
+    def on_trial(self, number: int, values: Values) -> None:
+        """Never choose these again."""
+        self._novelty.on_trial(values)
+        self._told.on_trial(number, values)
+
+    def on_result(self, number: int, epoch: int, best: float) -> None:
+        """Learn from it."""
+        self._told.on_result(number, epoch, best)
+
+    def on_end(self, number: int, best: float, *, early: bool) -> None:
+        """Learn from it."""
+        self._told.on_end(number, best, early=early)

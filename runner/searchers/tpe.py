@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.space import Space, Values
-from runner.searchers.axes import Axes, Axis
-from runner.searchers.novelty import Novelty
-from runner.searchers.rule import Searcher
-from runner.searchers.told import Results, Told
+from jobs.space import Values
+from runner.searchers.axes import Axis
+from runner.searchers.told import Learner, Results
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -23,7 +20,7 @@ _FEWEST = 10  # results of which a model is made; Optuna's own number
 _TRIES = 5  # at a configuration that no trial has had
 
 
-class TPE(Searcher):
+class TPE(Learner):
     """Chooses where the densities of good and of other configurations differ most.
 
     The model is multivariate, of layers that only some networks have in groups of their own.  Results are
@@ -31,12 +28,9 @@ class TPE(Searcher):
     beside each other are not alike.  An ask takes about a tenth of a second with 1,000 trials.
     """
 
-    def __init__(self, space: Space, seed: int) -> None:
-        """Draw uniformly from ``space`` until there are enough results."""
-        self._seed, self._novelty = seed, Novelty(space)
-        self._axes = Axes.of(space)
-        self._told = Told(self._axes)
-        self._enough = max(_FEWEST, len(self._axes.all) + 3)  # Falkner et al. 2018, section 3.3
+    @property
+    def _enough(self) -> int:
+        return max(_FEWEST, len(self._axes.all) + 3)  # Falkner et al. 2018, section 3.3
 
     def ask(self, number: int) -> Values | None:
         """The best of the model's draws that no trial has had."""
@@ -50,23 +44,6 @@ class TPE(Searcher):
                 if not self._novelty.knows(values):
                     return values
         return self._novelty.draw(np.random.default_rng(seeds))
-
-    def on_evidence(self, evidence: Sequence[dict[str, Any]]) -> None:
-        """Learn from those whose configurations are the space's."""
-        self._told.on_evidence(evidence)
-
-    def on_trial(self, number: int, values: Values) -> None:
-        """Never choose these again."""
-        self._novelty.on_trial(values)
-        self._told.on_trial(number, values)
-
-    def on_result(self, number: int, epoch: int, best: float) -> None:
-        """Learn from it."""
-        self._told.on_result(number, epoch, best)
-
-    def on_end(self, number: int, best: float, *, early: bool) -> None:
-        """Learn from it."""
-        self._told.on_end(number, best, early=early)
 
     def _study(self, results: Results, seed: int) -> Study:
         """A study that holds what is known; it writes and says nothing."""
