@@ -178,8 +178,15 @@ class SweepFolder:
         return f"{self.JOURNAL}/{file}"
 
     def segments(self) -> list[Segment]:
-        """The parts of the journal that are to be read, in order."""
-        return segments_of(self.files(self.JOURNAL))
+        """The parts of the journal that are to be read, in order.
+
+        A folder of this machine's is listed until two looks agree: a file that is written, and one that it
+        supersedes and that goes, may both be missed by a single one.
+        """
+        found = self.files(self.JOURNAL)
+        while self.storage.local is not None and found != (again := self.files(self.JOURNAL)):
+            found = again
+        return segments_of(found)
 
     def best(self, file: str) -> str:
         """A file of the published best."""
