@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import os
 import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.lifeline import joined_ray_lives, own_ray_lives
+from cluster.patches import any_agent_port, no_last_words, no_signal_handlers
 from cluster.probe import find_cluster
 from cluster.processes import Process, command, descendants, kill, users, wait_gone
 from cluster.scratch import scratch_folder
@@ -48,6 +48,7 @@ class Session:
     Attributes:
         cpus, gpus: of all nodes together.
         widest: cores of the node that has most.
+        lives: whether it can still be used.
     """
 
     address: str
@@ -55,6 +56,7 @@ class Session:
     gpus: int
     nodes: int
     widest: int
+    lives: Callable[[], bool] = field(compare=False)
 
 
 @contextmanager
@@ -94,9 +96,10 @@ def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
     before = set(descendants(os.getpid()))
     ours: list[Process] = []
     try:
-        with _refusal("Ray could not be started on this machine"), _any_agent_port():
+        with _refusal("Ray could not be started on this machine"), any_agent_port():
             found = _init(
                 folder,
+                own_ray_lives,
                 address="local",
                 num_cpus=cpus,
                 num_gpus=gpus,
@@ -109,33 +112,6 @@ def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
     finally:
         _stop(ours or _since(before))
         kill(users(folder, but=os.getpid()))  # orphans, if the raylet died before them
-
-
-@contextmanager
-def _any_agent_port() -> Iterator[None]:
-    """Ray's agent waits 5 s for port 52365 when another Ray has it, and ``ray.init`` cannot say: any."""
-    from ray._private import parameter
-
-    usual = parameter.RayParams
-    if "dashboard_agent_listen_port" in inspect.signature(usual).parameters:
-        parameter.RayParams = functools.partial(usual, dashboard_agent_listen_port=0)
-    try:
-        yield
-    finally:
-        parameter.RayParams = usual
-
-
-@contextmanager
-def _no_signal_handlers() -> Iterator[None]:
-    """Ray puts a SIGTERM handler in the caller's place, whose exit may get lost while Ray starts."""
-    from ray._private import utils
-
-    usual = utils.set_sigterm_handler
-    utils.set_sigterm_handler = lambda handler: None  # noqa: ARG005 - its signature
-    try:
-        yield
-    finally:
-        utils.set_sigterm_handler = usual
 
 
 def _since(before: set[Process]) -> list[Process]:
@@ -163,19 +139,19 @@ def _joined(address: str) -> Iterator[Session]:
             _refusal(f"the Ray cluster at {found} could not be joined"),
             tempfile.TemporaryDirectory(prefix="recur-") as empty,
         ):
-            joined = _init(Path(empty), address=found, namespace=NAMESPACE)
+            joined = _init(Path(empty), joined_ray_lives, address=found, namespace=NAMESPACE)
         yield joined
     finally:
         ray.shutdown()
 
 
-def _init(away: Path, **options: Any) -> Session:
+def _init(away: Path, lives: Callable[[], bool], **options: Any) -> Session:
     """``ray.init`` from a folder that holds no modules, silent and with the caller's signal handlers kept."""
     import ray
 
     _reread_authentication()
     kept = signal.getsignal(signal.SIGTERM)
-    with contextlib.chdir(away), _no_signal_handlers():
+    with contextlib.chdir(away), no_signal_handlers(), no_last_words():
         # Ray puts the working directory on its workers' path, where a user's own jobs.py would hide ours.
         context = ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=True, **options)
     if threading.current_thread() is threading.main_thread():
@@ -187,6 +163,7 @@ def _init(away: Path, **options: Any) -> Session:
         gpus=int(resources.get("GPU", 0)),
         nodes=len(nodes),
         widest=max((int(node["Resources"].get("CPU", 0)) for node in nodes), default=0),
+        lives=lives,
     )
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import time
-
-from cluster.errors import ClusterError
+from collections.abc import Callable
 
 HEARTBEAT = 1.0  # seconds after which a leg without news lets the driver have a say
 _SILENCE = 30.0  # seconds without a heartbeat after which Ray counts as gone
+
+
+class RayGone(BaseException):
+    """There is no Ray any more; no ``Exception``, upon which Tune would tidy up and wait for what is dead."""
 
 
 class Silence:
     """Notices that Ray is gone: legs that have been heard send at least heartbeats, without it nothing comes.
 
     Time in which this process itself did not run (Ctrl-Z, a laptop's sleep) does not count.
+
+    Args:
+        lives: asks Ray itself, which knows of a dead raylet but not of a head that cannot be reached.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lives: Callable[[], bool]) -> None:
+        self._lives, self._asked = lives, float("-inf")
         self._silent, self._checked = 0.0, time.monotonic()
         self._heard: set[str] = set()
 
@@ -25,16 +32,18 @@ class Silence:
         self._silent = 0.0
         (self._heard.discard if ends else self._heard.add)(leg)
 
-    def check(self) -> None:
-        """Call often.
+    def check(self, *, at_once: bool = False) -> None:
+        """Call often; ``at_once`` where there is reason to doubt.
 
         Raises:
-            ClusterError: no leg of those that run has been heard for too long.
+            RayGone: Ray is dead, or no leg of those that run has been heard for too long.
         """
         now = time.monotonic()
         self._silent += min(now - self._checked, HEARTBEAT)
         self._checked = now
         if self._heard and self._silent > _SILENCE:
-            raise ClusterError(
-                f"Ray has not answered for {_SILENCE:.0f} s; its raylet or the head node has died"
-            )
+            raise RayGone(f"Ray has not answered for {_SILENCE:.0f} s; its raylet or the head node has died")
+        if at_once or now - self._asked > HEARTBEAT:
+            self._asked = now
+            if not self._lives():
+                raise RayGone("Ray has died on this machine: its raylet or its head server was killed")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
 from cluster.lease import Lease
-from cluster.scratch import scratch_folder
-from cluster.session import session
+from cluster.session import Session, session
 from cluster.storage import SweepFolder
 from jobs.fidelity import Fidelity, fidelity_of
 from jobs.jobfile import dump_job
@@ -73,8 +71,8 @@ def run_sweep(
     lease = Lease(folder)
     lease.take()
     try:
-        with scratch_folder(None) as scratch, Upkeep(folder):
-            sweep = _Sweep(job, folder, panel, place, watch, scratch, StopRequest(folder))
+        with Upkeep(folder):
+            sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
             return sweep.run(lease, retry=retry)
     finally:
         lease.release()
@@ -89,7 +87,6 @@ class _Sweep:
     panel: Panel
     place: Place
     watch: Watch
-    scratch: Path
     request: StopRequest
 
     def run(self, lease: Lease, *, retry: bool) -> Results:
@@ -177,14 +174,14 @@ class _Sweep:
                 self.watch(conductor, "training")
                 workers = self.place.workers or room(ray, resources)
                 conductor.widest = ray.widest
-                self._tune(conductor, exam, workers)
+                self._tune(conductor, exam, ray, workers)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
         if self.request.heard:
             return "stopped"
         return "interrupted" if conductor.stopping else "failed"
 
-    def _tune(self, conductor: Conductor, exam: Exam, workers: int) -> None:
+    def _tune(self, conductor: Conductor, exam: Exam, ray: Session, workers: int) -> None:
         limit = self.job.resources.disk_gb
         tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None)
 
@@ -199,7 +196,7 @@ class _Sweep:
             backend=self.job.backend,
             resources=self.job.resources,
         )
-        run_legs(conductor, exam, config, workers=workers, scratch=self.scratch, tick=tick)
+        run_legs(conductor, exam, config, ray=ray, workers=workers, tick=tick)
 
     def _to_score(self, conductor: Conductor) -> dict[str, Any] | None:
         """The order to score the best model on the test part; None while there is more to train."""

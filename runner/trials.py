@@ -167,6 +167,7 @@ class LegScheduler(TrialScheduler):
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """The actor or its node is gone."""
         del tune_controller
+        self._silence.check(at_once=True)  # nothing that a leg could help, if it was Ray
         self._silence.hear(trial.trial_id, ends=True)
         gone = "its worker's node or actor went away"
         if trial.recur_trial == self._exam.NAME:

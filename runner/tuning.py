@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from cluster.errors import ClusterError
+from cluster.scratch import scratch_folder
 from cluster.session import Session
 from jobs.spec import Resources
 from runner.conductor import Conductor
 from runner.exam import Exam
 from runner.legs import LegConfig
-from runner.silence import Silence
+from runner.silence import RayGone, Silence
 
 _QUIET_TUNE = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -31,8 +32,8 @@ def run_legs(
     exam: Exam,
     config: LegConfig,
     *,
+    ray: Session,
     workers: int,
-    scratch: Path,
     tick: Callable[[], None],
 ) -> None:
     """Run every leg there is, then the exam.
@@ -41,28 +42,36 @@ def run_legs(
         conductor: says which, and is told what comes of them.
         exam: see there.
         config: what is the same for every leg.
+        ray: where.
         workers: legs at a time.
-        scratch: a folder for what Tune writes.
         tick: is called after each event.
+
+    Raises:
+        ClusterError: Ray has died.
     """
     os.environ.update(_QUIET_TUNE)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a lost actor is a traceback there
     from ray import tune
 
     from runner.actor import LegRunner
     from runner.trials import LegScheduler, LegSource
 
-    silence = Silence()
+    silence = Silence(ray.lives)
     source = LegSource(conductor, config, exam, workers, silence)
-    tune.run(
-        LegRunner,
-        name="tune",
-        storage_path=str(scratch),
-        search_alg=source,
-        scheduler=LegScheduler(conductor, source, exam, tick, silence),
-        reuse_actors=True,
-        raise_on_failed_trial=False,
-        verbose=0,
-    )
+    try:
+        with scratch_folder(None) as scratch:
+            tune.run(
+                LegRunner,
+                name="tune",
+                storage_path=str(scratch),  # nothing of what Tune writes there is kept
+                search_alg=source,
+                scheduler=LegScheduler(conductor, source, exam, tick, silence),
+                reuse_actors=True,
+                raise_on_failed_trial=False,
+                verbose=0,
+            )
+    except RayGone as gone:
+        raise ClusterError(str(gone)) from None
 
 
 def room(ray: Session, resources: Resources) -> int:

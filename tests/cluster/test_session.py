@@ -93,6 +93,20 @@ def test_nothing_of_a_session_outlives_a_killed_driver(short: Path) -> None:
     assert list(short.iterdir()) == []
 
 
+@pytest.mark.parametrize("server", ["raylet", "gcs_server"])
+def test_a_session_whose_ray_was_killed_does_not_live(
+    short: Path, server: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with session(cpus=1, temp=short) as ours:
+        assert ours.lives()
+        (found, *_) = (p for p in descendants(os.getpid()) if f"/{server} " in command(p.pid)[:300])
+        os.kill(found.pid, signal.SIGKILL)
+        wait_gone([found], 10)
+        assert not ours.lives()
+    assert list(short.iterdir()) == []
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.parametrize("address", ["given", "auto"])
 def test_a_running_cluster_is_joined_and_left_running(
     head: Head, address: str, monkeypatch: pytest.MonkeyPatch
@@ -103,7 +117,9 @@ def test_a_running_cluster_is_joined_and_left_running(
         with session(address="auto" if address == "auto" else head.address) as joined:
             import ray
 
-            assert joined == Session(address=joined.address, cpus=1, gpus=0, nodes=1, widest=1)
+            known = Session(address=joined.address, cpus=1, gpus=0, nodes=1, widest=1, lives=joined.lives)
+            assert joined == known
+            assert joined.lives()
             assert ray.get_runtime_context().namespace == "recur"
 
 

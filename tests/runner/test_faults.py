@@ -182,17 +182,19 @@ def test_a_killed_training_process_costs_only_its_leg(recur: Recur, write_job: J
     assert recur.json("status", "small")["trials"]["failed"] == 0
 
 
-def test_a_killed_raylet_loses_nothing(recur: Recur, write_job: JobWriter) -> None:
-    """Actors that run go on without it; once Ray needs it, the run ends with a sentence and resumes."""
+@pytest.mark.parametrize("server", ["raylet/raylet", "gcs/gcs_server"])
+def test_a_killed_server_of_rays_loses_nothing(recur: Recur, write_job: JobWriter, server: str) -> None:
+    """The run ends with a sentence and nothing of Ray's own words, and resumes."""
     job = _long_job(write_job, recur.folder)
     process = _start(recur, "run", job)
     sweep = recur.storage / "small"
     _wait_for_results(sweep, 2, process)
     family = _family(process)
-    os.kill(_pid(process, "core/src/ray/raylet/raylet"), signal.SIGKILL)
-    if process.wait(240) != 0:
-        assert process.returncode == 1
-        assert "Failed: Ray has not answered for 30 s" in _said(sweep)
+    os.kill(_pid(process, f"core/src/ray/{server}"), signal.SIGKILL)
+    assert process.wait(60) == 1
+    assert "Failed: Ray has died on this machine" in _said(sweep)
+    assert "state-dump" not in _said(sweep)
+    assert "Traceback" not in _said(sweep)
     _wait_until_gone(family)
     recur("run", job)
     assert recur.json("status", "small")["state"] == "done"

@@ -238,8 +238,10 @@ class Tune:
 
     def __post_init__(self) -> None:
         config = LegConfig(job="", sweep="", panel="", backend="jax", resources=self.resources)
-        self.source = LegSource(self.conductor, config, self.exam, self.workers, Silence())
-        self.scheduler = LegScheduler(self.conductor, self.source, self.exam, self._tick, Silence())
+        self.source = LegSource(self.conductor, config, self.exam, self.workers, Silence(lambda: True))
+        self.scheduler = LegScheduler(
+            self.conductor, self.source, self.exam, self._tick, Silence(lambda: True)
+        )
 
     def _tick(self) -> None:
         self.ticks += 1
