@@ -33,7 +33,7 @@ from tests.runner.command import journal
 
 SCHEDULERS = ("asha", "hyperband", "promotion", "none", "median", "pbt")
 TARGETS = {"driver": "", "worker": "runner.worker", "raylet": "raylet/raylet"}
-_EARLIEST, _LATEST, _PATIENCE = 4.0, 16.0, 600.0  # seconds
+_EARLIEST, _LATEST, _PATIENCE = 3.0, 14.0, 600.0  # seconds
 _JOB = """
 name: killed
 data: {{path: {data}, time: time, series: series, target: target}}
@@ -59,32 +59,42 @@ class Sweep:
         """Where it lies on storage."""
         return self.folder / "sweeps" / "killed"
 
-    def run(self, kill: str | None) -> bool:
-        """Run the command, to its end or until the kill; whether the sweep is finished."""
+    def run(self, kills: list[str]) -> bool:
+        """Run the command until it ends by itself, with kills on the way; whether it went well in the end.
+
+        A killed training process is replaced and its run goes on: the next kill falls into the same run.
+        """
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RECUR_")}
         words = [sys.executable, "-m", "runner.cli", "run", "job.yaml"]
-        with (self.folder / "said.txt").open("ab") as said:
-            process = subprocess.Popen(
-                words, cwd=self.folder, env=environment, stdout=said, stderr=said, start_new_session=True
-            )
-            if kill is not None:
-                self._kill(process, kill)
-            process.wait(_PATIENCE)
-        self._look()
-        return process.returncode == 0
+        left, hit = kills, True
+        while hit:
+            with (self.folder / "said.txt").open("ab") as said:
+                process = subprocess.Popen(
+                    words, cwd=self.folder, env=environment, stdout=said, stderr=said, start_new_session=True
+                )
+                before = len(left)
+                while left and self._kill(process, left[0]):
+                    left = left[1:]
+                process.wait(_PATIENCE)
+            self._look()
+            if process.returncode == 0:
+                return True
+            hit = len(left) < before
+        return False
 
-    def _kill(self, process: subprocess.Popen[bytes], kill: str) -> None:
-        """At a moment of the run's, unless it is over before; a driver's processes are waited for."""
+    def _kill(self, process: subprocess.Popen[bytes], kill: str) -> bool:
+        """At a moment of the run's; False when it is over before.  A driver's processes are waited for."""
         moment = self.rng.uniform(_EARLIEST, _LATEST)
         with suppress(subprocess.TimeoutExpired):
             process.wait(moment)
-        family = [child.pid for child in descendants(process.pid)]
-        found = (
-            [process.pid] if kill == "driver" else [p for p in family if TARGETS[kill] in command(p)[:200]]
-        )
-        if process.poll() is not None or not found:
-            self.log.append(f"{kill} not there")
-            return
+        family, found = [], list[int]()
+        while not found and process.poll() is None:
+            time.sleep(0.05)
+            family = [child.pid for child in descendants(process.pid)]
+            found = [p for p in family if TARGETS[kill] in command(p)[:200]]
+            found = [process.pid] if kill == "driver" else found
+        if process.poll() is not None:
+            return False
         os.kill(found[int(self.rng.integers(len(found)))], signal.SIGKILL)
         self.log.append(f"{kill} at {moment:.1f} s")
         if kill == "driver":
@@ -92,6 +102,7 @@ class Sweep:
             deadline = time.monotonic() + 60
             while any(Path(f"/proc/{pid}").exists() for pid in family) and time.monotonic() < deadline:
                 time.sleep(0.1)
+        return True
 
     def _look(self) -> None:
         now = {(e["trial"], e["epoch"], e["score"]) for e in self.events() if e["event"] == "result"}
@@ -134,9 +145,7 @@ def one(number: int, seed: int, kills: int, data: Path, place: Path) -> tuple[Sw
     asked = search.get(scheduler, f"scheduler: {scheduler}, trials: {24 if scheduler == 'asha' else 10}")
     (place / "job.yaml").write_text(_JOB.format(data=data, search=asked, seed=number))
     sweep = Sweep(place, rng, [scheduler])
-    for _ in range(kills):
-        sweep.run(str(rng.choice(list(TARGETS))))
-    return sweep, sweep.run(None)
+    return sweep, sweep.run([str(kill) for kill in rng.choice(list(TARGETS), kills)])
 
 
 def main() -> None:
@@ -148,14 +157,20 @@ def main() -> None:
     sums = np.zeros(4, int)
     with tempfile.TemporaryDirectory(prefix="kill-") as folder:
         data = Path(folder) / "data"
-        sample_panel(str(data), pafs.LocalFileSystem(), series=3, length=10_000, shards=2)
+        sample_panel(str(data), pafs.LocalFileSystem(), series=3, length=40_000, shards=2)
         for number in range(asked.first, asked.first + asked.sweeps):
             place = Path(folder) / str(number)
             place.mkdir()
+            began = time.monotonic()
             sweep, finished = one(number, asked.seed, asked.kills, data, place)
             found = np.array([sweep.lost, sweep.repeated(), finished, finished and sweep.best()])
             sums += found
-            print(number, ", ".join(sweep.log), "| lost, repeated, finished, best:", *found, flush=True)
+            print(
+                f"{number} {time.monotonic() - began:.0f} s, {', '.join(sweep.log)}",
+                "| lost, repeated, finished, best:",
+                *found,
+                flush=True,
+            )
     print(f"{asked.sweeps} sweeps | lost, repeated, finished, best:", *sums)
 
 
