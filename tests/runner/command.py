@@ -91,3 +91,12 @@ def _environment() -> dict[str, str]:
 def journal(sweep: Path) -> list[dict[str, Any]]:
     """Every whole event of a sweep's journal, in order."""
     return read_journal(SweepFolder.from_uri(str(sweep)))
+
+
+def content(sweep: Path, *kinds: str) -> list[dict[str, Any]]:
+    """What a sweep's journal says but for times: all of it, or events of these kinds."""
+    return [
+        {key: value for key, value in event.items() if key not in {"time", "seconds", "vitals"}}
+        for event in journal(sweep)
+        if not kinds or event["event"] in kinds
+    ]

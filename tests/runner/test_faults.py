@@ -10,15 +10,13 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cluster.processes import command, descendants
-from tests.runner.command import JobWriter, Recur, journal
+from tests.runner.command import JobWriter, Recur, content, journal
 
 TRIALS = 6
-_NOT_COMPARED = {"time", "seconds", "vitals"}
 
 
 def _results(sweep: Path) -> int:
@@ -69,14 +67,6 @@ def _told_once(sweep: Path) -> None:
     ends = Counter(e["trial"] for e in journal(sweep) if e["event"] == "end")
     assert set(ends.values()) == {1}
     assert len(ends) == TRIALS
-
-
-def _content(sweep: Path, *kinds: str) -> list[dict[str, Any]]:
-    return [
-        {key: value for key, value in event.items() if key not in _NOT_COMPARED}
-        for event in journal(sweep)
-        if event["event"] in kinds
-    ]
 
 
 def _long_job(write_job: JobWriter, folder: Path) -> Path:
@@ -167,7 +157,7 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, write_job: JobW
     recurs[1]("run", jobs[1], "--workers", "1")
     _told_once(sweep)
     kinds = ("trial", "result", "end")
-    assert _content(sweep, *kinds) == _content(recurs[0].storage / "small", *kinds)
+    assert content(sweep, *kinds) == content(recurs[0].storage / "small", *kinds)
     best = [recur.json("best", "small") for recur in recurs]
     assert best[0]["test"] == best[1]["test"]
 
@@ -259,7 +249,7 @@ def test_a_training_process_that_hangs_is_killed_and_its_trial_goes_on(
 
     assert process.wait(120) == 0, _said(sweep)
     _told_once(sweep)
-    (lost,) = _content(sweep, "lost")
+    (lost,) = content(sweep, "lost")
     assert (lost["error"], lost["timeout"]) == ("hung for 3 s", False)
     trial = next(each for each in recur.json("trials", "small") if each["id"] == lost["trial"])
     assert "lost its worker 1 time: hung for 3 s" in trial["diagnosis"]
@@ -272,7 +262,7 @@ def test_trials_that_take_too_long_are_tried_three_times(recur: Recur, write_job
     done = recur("run", job, *(word for each in overrides for word in ("--set", each)), code=1)
 
     assert "trained longer than search.trial_timeout allows" in done.stderr
-    lost = _content(recur.storage / "small", "lost")
+    lost = content(recur.storage / "small", "lost")
     assert [event["timeout"] for event in lost] == [True] * 3
     told = Counter(e["epoch"] for e in journal(recur.storage / "small") if e["event"] == "result")
     assert max(told.values()) == 1
