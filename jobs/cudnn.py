@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from jobs.built import Built
 from jobs.dimensions import Dimension
+from jobs.modelspec import Model
 from jobs.params import NetworkParams
-from jobs.spec import Job, Model
+from jobs.spec import Job
 
 
 def off_cudnn(network: NetworkParams, backend: str) -> str | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from jobs.dimensions import Scalar
+from jobs.modelspec import Model
 from jobs.params import space_of
 from jobs.searchable import Section
 from jobs.space import Values
-from jobs.spec import Job, Model, Train, Window
+from jobs.spec import Job, Train, Window
 
 _SECTIONS: dict[str, type[Section]] = {"window": Window, "model": Model, "train": Train}
 

@@ -9,9 +9,10 @@ from typing import Any
 from jobs.built import COMPILED, Built
 from jobs.dimensions import Boolean, Choice, Float, Int, Scalar
 from jobs.errors import JobError
+from jobs.modelspec import Model
 from jobs.schedules import PLATEAU_PATIENCE
 from jobs.space import Parameter, Space, Values
-from jobs.spec import Job, Model
+from jobs.spec import Job
 from jobs.stack import LAYER_FIELDS, depth, of_field, of_layer
 
 

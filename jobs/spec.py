@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,30 +17,16 @@ from pydantic_core import CoreSchema, core_schema
 
 from jobs.built import COMPILED, Built
 from jobs.dataspec import Data
-from jobs.dimensions import Dimension
+from jobs.modelspec import Model
 from jobs.names import NAME
-from jobs.searchable import (
-    Positive,
-    Searchable,
-    Searched,
-    Section,
-    as_written,
-    possible,
-    without_secrets,
-)
+from jobs.searchable import Positive, Searchable, Section, possible, without_secrets
+from jobs.searchspec import Search, check_oracle
 
-Cell = Literal["simple_rnn", "lstm", "gru"]
-Activation = Literal[
-    "tanh", "relu", "sigmoid", "linear", "elu", "selu", "gelu", "silu", "softplus", "softsign", "hard_sigmoid"
-]
 Scale = Literal["standard", "min_max", "instance", "instance_standard", "none"]
 Optimizer = Literal["adam", "adamw", "nadam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax"]
 Loss = Literal["mse", "mae", "huber", "quantile"]
 Schedule = Literal["constant", "cosine", "reduce_on_plateau"]
 Precision = Literal["float32", "mixed_bfloat16"]
-Objective = Literal["val_loss", "val_mse", "val_mae"]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-_SearchedCount = Annotated[Positive | Dimension, Searched()]
 
 
 class Window(Section):
@@ -58,55 +43,6 @@ class Window(Section):
         "last"  # what forecasts in training: the last step, or every
     )
     channel_independent: Searchable[bool] = False  # each target a series of its own, with shared weights
-
-
-class Layer(Section):
-    """One recurrent layer of an explicit list; what it leaves out is the model's own."""
-
-    cell: Searchable[Cell] | None = None
-    units: Searchable[Positive] | None = None
-    activation: Searchable[Activation] | None = None
-    dropout: Searchable[Rate] | None = None
-
-
-def _at_least_one(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
-    if not layers:
-        raise ValueError("lists no layer; write at least one, or a number of layers")
-    return layers
-
-
-def _stack_as_written(stack: Any) -> Any:
-    if isinstance(stack, tuple):
-        return [layer.model_dump(mode="json") for layer in stack]
-    return as_written(stack)
-
-
-class _Stack:
-    """Lets ``layers`` be a fixed or searched number of layers, or an explicit list of them."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        count = handler.generate_schema(_SearchedCount)
-        layers = handler.generate_schema(Annotated[tuple[Layer, ...], Field(strict=False)])
-        listed = core_schema.no_info_after_validator_function(_at_least_one, layers)
-        del source  # the annotation says the same in types
-        return core_schema.tagged_union_schema(
-            {"list": listed, "count": count},
-            discriminator=lambda raw: "list" if isinstance(raw, list | tuple) else "count",
-            serialization=core_schema.plain_serializer_function_ser_schema(_stack_as_written),
-        )
-
-
-class Model(Section):
-    """The recurrent network: a stack of layers and a dense head."""
-
-    cell: Searchable[Cell] = "gru"
-    layers: Annotated[Positive | Dimension | tuple[Layer, ...], _Stack()] = 1
-    units: Searchable[Positive] = 64
-    activation: Searchable[Activation] = "tanh"
-    dropout: Searchable[Rate] = 0.0
-    per_layer: bool = False  # search units, activation and dropout for each layer on its own
-    reset_after: Searchable[bool] = True  # the GRU's variant; True is Keras's and cuDNN's
-    output_activation: Searchable[Activation] = "linear"
 
 
 class _Networks:
@@ -144,47 +80,6 @@ class Train(Section):
     early_stopping: EarlyStopping | None = EarlyStopping()
 
 
-DEFAULT_TRIALS = 20
-
-
-class Search(Section):
-    """Which configurations are tried and which of them are stopped early."""
-
-    algorithm: Literal["random", "grid", "bayesian", "tpe", "hyperband"] = "random"
-    scheduler: Literal["none", "asha", "hyperband", "median", "pbt"] = "asha"  # null: the algorithm's
-    factor: Annotated[int, Field(ge=2)] = 3
-    promotion: bool = False  # of asha: trials wait at rungs and the best go on, none is stopped too early
-    resource: Literal["epochs", "windows", "auto"] = "auto"  # of rungs; auto: windows if passes are long
-    windows: Positive = 65_536  # trained on between two validations, where windows are counted
-    min_epochs: Positive | None = None  # passes before the first rung; null: one epoch, or those windows
-    hyperband_iterations: Positive = 1
-    trials: Positive | None = None  # null: the scheduler's number, or the whole grid, or 20
-    executions_per_trial: Positive = 1  # networks, of different seeds; a trial's score is their mean
-    start_from: tuple[str, ...] = ()  # earlier sweeps: their best configurations first, their results known
-    trial_timeout: Annotated[float, Field(gt=0)] | None = None  # seconds of training; null: any
-    heartbeat: Annotated[float, Field(gt=0)] | None = (
-        None  # seconds; null: ten of a trial's epochs, at least 120
-    )
-    seed: Annotated[int, Field(ge=0)] = 0
-    objective: Objective = "val_loss"
-
-    @field_validator("start_from", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _schedule_of_its_own(cls, raw: Any) -> Any:
-        """Where no scheduler is named, KerasTuner's hyperband has its own, everything else asha."""
-        if isinstance(raw, Mapping) and raw.get("scheduler") is None:
-            own = "hyperband" if raw.get("algorithm") == "hyperband" else "asha"
-            return {**raw, "scheduler": own}
-        return raw
-
-
 class Resources(Section):
     """What one trial occupies, and when its training process is replaced by a fresh one."""
 
@@ -193,25 +88,6 @@ class Resources(Section):
     trials_per_worker: Positive | None = 500  # null: a process is never replaced for its age
     memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process; null: its share of the node's
     disk_gb: Annotated[float, Field(gt=0)] | None = None  # of all checkpoints of the sweep; null: any
-
-
-def _check_oracle(search: Search) -> None:
-    """KerasTuner's Hyperband decides on all of the schedule but its lengths."""
-    if search.scheduler != "hyperband":
-        raise ValueError(
-            "search.scheduler: with algorithm: hyperband KerasTuner's oracle decides who goes on; "
-            "leave scheduler out, or choose another algorithm"
-        )
-    if search.start_from:
-        raise ValueError(
-            "search.start_from: with algorithm: hyperband KerasTuner's oracle chooses all configurations; "
-            "leave start_from out, or choose another algorithm with scheduler: hyperband"
-        )
-    if search.min_epochs is not None:
-        raise ValueError(
-            "search.min_epochs: with algorithm: hyperband KerasTuner's oracle decides on the first rung; "
-            "leave min_epochs out, or choose another algorithm with scheduler: hyperband"
-        )
 
 
 class Job(Section):
@@ -241,7 +117,7 @@ class Job(Section):
     def _search_fits(self) -> Self:
         search = self.search
         if search.algorithm == "hyperband":
-            _check_oracle(search)
+            check_oracle(search)
         if search.scheduler == "hyperband" and search.trials is not None:
             raise ValueError(
                 "search.trials: hyperband decides the number of trials from train.max_epochs, search.factor "

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int
 from jobs.errors import JobError
+from jobs.modelspec import Layer, Model
 from jobs.space import Parameter, Values
-from jobs.spec import Layer, Model
 
 _BY_LAYER = ("units", "activation", "dropout")
 LAYER_FIELDS = ("cell", *_BY_LAYER)

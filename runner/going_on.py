@@ -13,7 +13,8 @@ from cluster.lease import lease_holder
 from jobs.errors import JobError
 from jobs.jobfile import dump_job, parse_job
 from jobs.params import space_of
-from jobs.spec import DEFAULT_TRIALS, Job
+from jobs.searchspec import DEFAULT_TRIALS
+from jobs.spec import Job
 from runner.launch import (
     check_standing,
     claim,

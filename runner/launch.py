@@ -158,7 +158,7 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
 
 def _extends(name: str, before: Job, job: Job) -> bool:
     """Whether a sweep with this field changed is the same one, with more to do."""
-    from jobs.spec import DEFAULT_TRIALS
+    from jobs.searchspec import DEFAULT_TRIALS
 
     field = name.removeprefix("search.")
     if field not in {"trials", "hyperband_iterations"}:

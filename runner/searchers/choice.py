@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from jobs.searchspec import DEFAULT_TRIALS
 from jobs.space import Space
-from jobs.spec import DEFAULT_TRIALS, Job
+from jobs.spec import Job
 from runner.schedulers.rule import Scheduler
 from runner.searchers.bayesian import BayesianSearch
 from runner.searchers.grid import GridSearch

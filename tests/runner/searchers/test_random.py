@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from jobs.fidelity import PASSES
 from jobs.params import space_of
+from jobs.searchspec import DEFAULT_TRIALS
 from jobs.space import Values
-from jobs.spec import DEFAULT_TRIALS, Job
+from jobs.spec import Job
 from runner.schedulers.choice import make_scheduler
 from runner.searchers.choice import planned_trials
 from runner.searchers.random import RandomSearch
