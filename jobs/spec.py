@@ -125,6 +125,11 @@ class Job(Section):
             )
         if search.promotion and search.scheduler != "asha":
             raise ValueError(f"search.promotion is asha's; with scheduler: {search.scheduler} leave it out")
+        if search.scheduler == "pbt" and self.resources.disk_gb is not None:
+            raise ValueError(
+                "resources.disk_gb: with scheduler: pbt every trial's saved state may be needed and none "
+                "can be given up; leave disk_gb out"
+            )
         if search.min_epochs is not None and search.min_epochs > self.train.max_epochs:
             raise ValueError(
                 f"search.min_epochs={search.min_epochs} is above train.max_epochs={self.train.max_epochs}"

@@ -77,7 +77,8 @@ def _comparable(job: Job, other: Job) -> bool:
     """Whether the scores of two jobs are of the same kind."""
     return (
         job.search.objective == other.search.objective
-        and job.data.target == other.data.target
+        and (job.data.path, job.data.target, job.data.split)
+        == (other.data.path, other.data.target, other.data.split)
         and job.window.horizon == other.window.horizon
         and job.window.scale == other.window.scale
         and job.train.loss == other.train.loss

@@ -69,8 +69,8 @@ class Conductor:
         self.widest = 0  # cores of the cluster's largest node, as soon as it is known
         for event in past:
             self.state.apply(event)
-        for heir, donor in self.state.copies.items():
-            inherit(donor, heir)
+        for heir, donor in list(self.state.copies.items()):
+            self._hand_over(donor, heir)
         self._alike = alike(self._space, self.planned)
         self.state.take_up()
         self._execute()
@@ -259,4 +259,9 @@ class Conductor:
             trial, values = self.results.trials[heir], self.results.trials[donor].values
             values = mutated(self._space, values, [self._job.search.seed, trial.number, trial.epochs_trained])
             self._write({"event": "exploit", "trial": heir, "donor": donor, "values": values})
-            self._inherit(donor, heir)
+            self._hand_over(donor, heir)
+
+    def _hand_over(self, donor: str, heir: str) -> None:
+        """Copy the weights, before the donor trains on; a second time could be of later ones."""
+        self._inherit(donor, heir)
+        self._write({"event": "inherit", "trial": heir})

@@ -20,6 +20,7 @@ lost       ``trial``, ``error``, ``timeout`` (whether it ran too long): its work
 grow       ``trial``, ``error``, ``gpu`` or ``cpu``: ran out of memory, will run again with that share of a
            card, or in the room of so many cores
 exploit    ``trial``, ``donor``, ``values``: goes on from that one's weights, with these values
+inherit    ``trial``: those weights are its own now
 retry      ``trial``: failed, begins once more
 end        ``trial``, ``state``, ``error``
 finish     ``state``, ``time``: the process ended the sweep's run

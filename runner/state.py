@@ -28,7 +28,7 @@ class State:
         queue: to be run, the next one first.
         verdicts: trials that must end, and in which state.
         heirs: trials that must go on from another's weights, and whose.
-        copies: those that were told to since the last leg began; the weights may not have been copied yet.
+        copies: those that were told to, and the weights may not have been copied yet.
         best: of those that ended.
         kept: ended trials that were the best so far: their model is needed, their state not.
         beaten: ended trials whose checkpoints nobody needs any more.
@@ -90,21 +90,18 @@ class State:
                 self.queue.appendleft(trial.id)
             case "result":
                 self._judge(trial, event)
-            case "exploit":
-                self.copies[trial.id] = self.heirs.pop(trial.id)
-                self.queue.append(trial.id)
+            case "exploit" | "inherit" as what:
+                self._weights(trial, copied=what == "inherit")
             case "end":
                 self._end(trial)
             case "retry":
-                self._scheduler.on_retry(trial.number)
-                self.queue.append(trial.id)
+                self._retry(trial)
 
     def _leg(self, trial: Trial) -> None:
         if trial.id in self.queue:
             self.queue.remove(trial.id)
         self.waiting.discard(trial.id)
         self.running.add(trial.id)
-        self.copies.clear()
         self._scheduler.on_leg(trial.number)
 
     def _judge(self, trial: Trial, event: Event) -> None:
@@ -134,7 +131,9 @@ class State:
         lost = trial.state in {"diverged", "failed"} or trial.score is None
         best = math.inf if lost else float(trial.score or 0)
         self._searcher.on_end(trial.number, best, early=trial.state == "stopped_early")
-        if trial.state != "stopped_early":  # the scheduler knows of those: it stopped them
+        if trial.state == "stopped_early":
+            self._scheduler.on_stopped(trial.number, best)
+        else:
             self._scheduler.on_end(trial.number, best)
             self._take_settled()
         loser: Trial | None = trial
@@ -143,6 +142,19 @@ class State:
             self.kept.append(trial.id)
         if loser is not None:
             self.beaten.append(loser.id)
+
+    def _weights(self, trial: Trial, *, copied: bool) -> None:
+        if copied:
+            del self.copies[trial.id]
+        else:
+            self.copies[trial.id] = self.heirs.pop(trial.id)
+            self.queue.append(trial.id)
+
+    def _retry(self, trial: Trial) -> None:
+        if trial.id in self.beaten:
+            self.beaten.remove(trial.id)  # what it saves from now on is needed
+        self._scheduler.on_retry(trial.number)
+        self.queue.append(trial.id)
 
     def _take_settled(self) -> None:
         for fate in self._scheduler.settled():

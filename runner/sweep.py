@@ -118,6 +118,8 @@ class _Sweep:
                 journal.append(event)
             conductor = Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
             if retry:
+                for trial in conductor.results.failures():
+                    self.folder.delete(self.folder.checkpoint(trial.id))  # else it would go on from there
                 conductor.retry()
             self.request.tell(conductor)
             state = self._train_and_publish(conductor, journal)

@@ -52,6 +52,9 @@ class Scheduler:
     def on_end(self, number: int, best: float) -> None:
         """Take note of a trial that ended by itself."""
 
+    def on_stopped(self, number: int, best: float) -> None:
+        """Take note that a trial which the rule had stopped has ended, if it does not remember it."""
+
     def on_retry(self, number: int) -> None:
         """Take note that a trial which failed begins once more."""
 

@@ -115,6 +115,13 @@ class OracleHyperband(Scheduler):
         self._look_on()
         self._settle()
 
+    def on_stopped(self, number: int, best: float) -> None:
+        """Before more brackets were asked for there was nothing that it could have waited for."""
+        if number in self._waiting:
+            self._waiting.remove(number)
+            self._over[number] = best
+            self._look_on()
+
     def on_retry(self, number: int) -> None:
         """The oracle's trial is running again."""
         trial = self._current[number]

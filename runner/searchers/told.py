@@ -29,7 +29,7 @@ class Told:
         results: the best of each trial until each milestone, and of those that ended by themselves.
         over: trials that have ended, with their best, and infinity for those that came to nothing.
         early: those of them that the scheduler stopped.
-        evidence: epoch and score of the trials of other sweeps.
+        evidence: score by epoch of the trials of other sweeps.
     """
 
     axes: Axes
@@ -37,16 +37,16 @@ class Told:
     results: dict[float, Results] = field(default_factory=dict)
     over: Results = field(default_factory=dict)
     early: set[int] = field(default_factory=set)
-    evidence: dict[int, tuple[int, float]] = field(default_factory=dict)
+    evidence: dict[int, dict[int, float]] = field(default_factory=dict)
 
     def on_evidence(self, evidence: Sequence[dict[str, Any]]) -> None:
         """Keep those whose configurations are the space's."""
         for found in evidence:
             point = self.axes.point(found["values"])
             if point is not None and found["score"] is not None:
-                number = -1 - len(self.evidence)
+                number = next((n for n in self.evidence if self.points[n] == point), -1 - len(self.evidence))
                 self.points[number] = point
-                self.evidence[number] = found["epoch"], found["score"]
+                self.evidence.setdefault(number, {}).setdefault(found["epoch"], found["score"])
 
     def on_trial(self, number: int, values: Values) -> None:
         """A trial begins; one whose configuration is not the space's teaches nothing."""
@@ -73,15 +73,15 @@ class Told:
         """Results at the most epochs at which ``enough`` trials have a finite one; else at the fewest.
 
         One that ended by itself before counts with its best, one that came to nothing or that the scheduler
-        stopped before, because it was worse, with infinity.  Results of other sweeps count if they are of
-        as many epochs, and whatever they are of where there is nothing better.
+        stopped before, because it was worse, with infinity.  A trial of another sweep counts once, with its
+        result after as many epochs or the next that is known, and with its last where nothing is better.
         """
         for epoch in sorted(self.results, reverse=True):
             found = self._at(epoch)
             if sum(map(math.isfinite, found.values())) >= enough:
                 return found
         found = self._at(min(self.results)) if self.results else self._lost()
-        return {number: score for number, (_, score) in self.evidence.items()} | found
+        return {n: scores[max(scores)] for n, scores in self.evidence.items()} | found
 
     def pending(self, compared: Results) -> list[int]:
         """Trials that have not ended and are not compared yet."""
@@ -89,7 +89,8 @@ class Told:
 
     def _at(self, epoch: float) -> Results:
         least = max((e for e in self.results if e < epoch), default=0) if epoch == _END else epoch
-        others = {number: score for number, (e, score) in self.evidence.items() if e >= least}
+        known = {n: [e for e in scores if e >= least] for n, scores in self.evidence.items()}
+        others = {n: self.evidence[n][min(epochs)] for n, epochs in known.items() if epochs}
         ended = self.results.get(_END, {})
         return others | self._lost() | ended | self.results[epoch]
 

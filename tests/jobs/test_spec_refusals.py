@@ -86,6 +86,13 @@ def test_fields_that_contradict_each_other_are_refused(override: str, sentence: 
     assert refusal(override) == f"job.yaml: {sentence}"
 
 
+def test_population_based_training_needs_every_saved_state() -> None:
+    assert refusal("search.scheduler=pbt", "resources.disk_gb=1.0") == (
+        "job.yaml: resources.disk_gb: with scheduler: pbt every trial's saved state may be needed and none "
+        "can be given up; leave disk_gb out"
+    )
+
+
 def test_hyperband_decides_the_number_of_trials_itself() -> None:
     assert refusal("search.scheduler=hyperband", "search.trials=3") == (
         "job.yaml: search.trials: hyperband decides the number of trials from train.max_epochs, "

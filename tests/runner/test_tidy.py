@@ -11,7 +11,8 @@ from jobs.report import EpochReport
 from runner.conductor import Conductor
 from runner.tidy import Tidy
 from tests.runner.curves import make_job
-from tests.runner.pool import fresh_conductor
+from tests.runner.pool import Lines, fresh_conductor, make_conductor, start_of
+from tests.runner.test_conductor import journal
 
 SIZE = 1_000  # bytes of a state and of a model
 
@@ -122,3 +123,29 @@ def test_at_the_end_only_the_published_model_stays(folder: SweepFolder, conducto
 
     assert standing(folder) == {"00002": 2}
     assert folder.models_of("00002") == [("00002", 7)]
+
+
+def test_a_trial_that_begins_once_more_keeps_what_it_saves(folder: SweepFolder) -> None:
+    """Also when the sweep is resumed after that."""
+    job = make_job(
+        search={"promotion": True, "trials": 4},
+        train={"max_epochs": 9},
+        model={"units": "{int: {min: 1, max: 1000}}"},
+    )
+    first = fresh_conductor(job)
+    leg = first.next_leg()
+    assert leg is not None
+    first.on_failed(leg.trial, "the disk is full")
+    log = Lines([*journal(first), start_of(job)])
+    second = make_conductor(job, list(log), log)
+    second.retry()
+    again = second.next_leg()
+    assert again is not None
+    assert again.trial == leg.trial
+    second.on_report(leg.trial, EpochReport(1, 0.1, 0.1, 1, {}, 1.0, None))
+    folder.write(folder.state(leg.trial), b"to go on from")
+
+    third = make_conductor(job, [*log, start_of(job)], Lines())
+    Tidy(folder, third, None).tidy()
+
+    assert folder.exists(folder.state(leg.trial))

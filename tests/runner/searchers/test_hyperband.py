@@ -20,6 +20,8 @@ from jobs.spec import Job
 from runner.results import ENDED
 from tests.runner.curves import JOB, SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
 from tests.runner.pool import Pool, fresh_conductor
+from tests.runner.test_conductor import journal
+from tests.runner.test_conductor_resume import go_on
 
 SIZES = st.sampled_from([(1, 3), (2, 3), (9, 3), (10, 3), (16, 2), (27, 3), (30, 4)])  # epochs and factor
 
@@ -205,3 +207,29 @@ def test_the_number_of_trials_is_the_sum_of_the_brackets() -> None:
 
     assert conductor.planned == sum([81, 34, 15, 8, 5])
     assert math.isinf(space_of(job_of(1, 81, 3)).size())
+
+
+@settings(deadline=None, max_examples=30)
+@given(SEEDS, WORKERS)
+def test_what_had_ended_is_not_begun_again_by_a_retry_and_more_iterations(seed: int, workers: int) -> None:
+    curves = draw_curves(seed, 200, 9, 0.0)
+    rng = np.random.default_rng(seed)
+    broken = [
+        Curve(curve.scores, curve.patience, breaks=int(rng.integers(1, 6)) if rng.random() < 0.25 else None)
+        for curve in curves
+    ]
+    pool = Pool(fresh_conductor(job_of(seed, 9, 3)), broken, workers, rng)
+    pool.run()
+    failed = {trial.id for trial in pool.conductor.results.failures()}
+    pool.curves = curves
+    pool.saved = {trial: epoch for trial, epoch in pool.saved.items() if trial not in failed}
+    again = go_on(job_of(seed, 9, 3), pool, journal(pool.conductor), workers)
+    again.conductor.retry()
+    again.run()
+    ended = {t.id for t in again.conductor.results.trials.values() if t.state in ENDED}
+
+    more = go_on(job_of(seed, 9, 3, 2), again, journal(again.conductor), workers)
+    more.run()
+
+    assert more.conductor.complete or more.conductor.hopeless
+    assert not {trial for trial, _ in more.trained} & ended

@@ -84,6 +84,21 @@ def test_other_sweeps_results_count_if_they_are_of_as_many_epochs_and_before_the
     assert told.compared(3) == {-1: 0.3, -2: 0.2, 0: 0.5}
 
 
+def test_a_trial_of_another_sweep_counts_once_and_with_the_epochs_that_compare() -> None:
+    told = told_of(2)
+    scores = {1: 0.9, 3: 0.6, 9: 0.3}
+    told.on_evidence(
+        [{"values": {"model.units": 7}, "epoch": epoch, "score": score} for epoch, score in scores.items()]
+    )
+    assert told.compared(2) == {-1: 0.3}
+
+    told.on_result(0, 1, 0.8)
+    assert told.compared(2) == {-1: 0.9, 0: 0.8}
+    told.on_result(0, 4, 0.5)
+    told.on_result(1, 4, 0.4)
+    assert told.compared(3) == {-1: 0.3, 0: 0.5, 1: 0.4}
+
+
 def test_a_configuration_that_is_not_the_spaces_teaches_nothing() -> None:
     told = told_of(0)
     told.on_trial(0, {"model.units": 999})
