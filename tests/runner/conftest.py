@@ -1,3 +1,5 @@
+"""What the tests of the runner share: panels, jobs, the command and a sweep's folder."""
+
 from __future__ import annotations
 
 from pathlib import Path
