@@ -1,3 +1,5 @@
+"""What the tests of the runner share: panels, jobs, the command and a sweep's folder."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,6 +7,7 @@ from pathlib import Path
 import pytest
 from pyarrow import fs as pafs
 
+from cluster.storage import Storage, SweepFolder
 from jobs.sample import sample_panel
 from tests.runner.command import JobWriter, Recur
 
@@ -25,3 +28,9 @@ def write_job(panel_folder: Path) -> JobWriter:
 @pytest.fixture
 def recur(tmp_path: Path) -> Recur:
     return Recur(tmp_path)
+
+
+@pytest.fixture
+def folder(storage: Storage) -> SweepFolder:
+    """An empty sweep's, once on this machine and once on an object store."""
+    return storage.sweep("a")

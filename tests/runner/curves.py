@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,11 @@ def draw_curve(rng: np.random.Generator, epochs: int, trouble: float) -> Curve:
 def draw_curves(seed: int, count: int, epochs: int, trouble: float = 0.15) -> list[Curve]:
     """One for each trial; equal seeds give equal ones."""
     return [draw_curve(np.random.default_rng([seed, n]), epochs, trouble) for n in range(count)]
+
+
+def curve_of(scores: Sequence[float], **fate: Any) -> Curve:
+    """One of these scores, which ends by itself after the last unless its fate is another."""
+    return Curve(tuple(scores), fate.pop("patience", len(scores)), **fate)
 
 
 def make_job(**sections: dict[str, Any]) -> Job:

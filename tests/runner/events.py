@@ -1,10 +1,11 @@
-"""A journal's events, with what a test does not care about filled in."""
+"""A journal's events, with what a test does not care about filled in, and segments of them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from runner.journal import Event
+from cluster.storage import SweepFolder
+from runner.journal import Event, encode
 
 
 def start(time: float = 0.0) -> Event:
@@ -53,3 +54,8 @@ def trained(number: int, *scores: float | None, rungs: tuple[int, ...] = ()) -> 
             }
         )
     return events
+
+
+def write(folder: SweepFolder, number: int, *events: Event) -> None:
+    """Make this segment of a sweep's journal of these events."""
+    folder.write(folder.segment(number), b"".join(map(encode, events)))

@@ -44,6 +44,11 @@ class Play:
         self.settled += [(len(self.calls), fate) for fate in self.scheduler.settled()]
         return answer
 
+    @property
+    def results(self) -> list[tuple[int, int, float, float]]:
+        """Number, epoch, best and score of every result, in order."""
+        return [call[1:] for call in self.calls if call[0] == "result"]
+
 
 def play(scheduler: Scheduler, curves: list[Curve], workers: int, rng: np.random.Generator) -> Play:
     """Run trials to their ends, whichever of the running ones comes next being chance."""

@@ -113,7 +113,7 @@ def make_conductor(job: Job, past: Sequence[Event], log: Lines) -> Conductor:
     return Conductor(job, make_searcher(job, space_of(job), scheduler), scheduler, log, past)
 
 
-def fresh_conductor(job: Job) -> Conductor:
-    """One of a sweep that begins."""
-    start = start_of(job)
-    return make_conductor(job, [start], Lines([start]))
+def fresh_conductor(job: Job, *given: Event) -> Conductor:
+    """One of a sweep that begins, with these events in its journal before the first trial's."""
+    past = [start_of(job), *given]
+    return make_conductor(job, past, Lines(past))

@@ -10,26 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
-from cluster.storage import Storage, SweepFolder
+from cluster.storage import SweepFolder
 from runner.compaction import merge, merge_latest, needed
 from runner.conductor import Conductor
 from runner.journal import Event, Journal, decode, encode, read_journal
 from runner.results import Results
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
-from tests.runner.events import end, finish, leg, pause, start, trained, trial
+from tests.runner.events import end, finish, leg, pause, start, trained, trial, write
 from tests.runner.pool import Lines, make_conductor
-from tests.runner.test_conductor import SCHEDULERS, job_of, journal, new_pool
-from tests.runner.test_conductor_resume import go_on
-
-
-@pytest.fixture
-def folder(storage: Storage) -> SweepFolder:
-    return storage.sweep("a")
-
-
-def write(folder: SweepFolder, number: int, *events: Event) -> None:
-    folder.write(folder.segment(number), b"".join(map(encode, events)))
+from tests.runner.sweeps import SCHEDULERS, eventful_journal, job_of
 
 
 def told(events: list[Event]) -> list[Event]:
@@ -61,11 +51,7 @@ def test_a_replay_of_what_is_left_is_a_replay_of_all(
 ) -> None:
     """Of a sweep that was killed, resumed, lost workers, and was merged in two parts, whichever they are."""
     job = job_of(scheduler)
-    pool = new_pool(job, seed, workers, trouble, losses=0.1)
-    pool.run(steps=data.draw(st.integers(0, 40)))
-    pool = go_on(job, pool, journal(pool.conductor), workers)
-    pool.run(steps=data.draw(st.integers(0, 40)))
-    events = [event | {"time": float(n)} for n, event in enumerate(journal(pool.conductor))]
+    events = eventful_journal(job, seed, workers, trouble, data)
     cut = data.draw(st.integers(0, len(events)))
 
     left = told(events[:cut]) + told(events[cut:])

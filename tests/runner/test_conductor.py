@@ -3,53 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.fidelity import Fidelity
 from jobs.params import space_of
 from jobs.report import EpochReport
-from jobs.spec import Job
 from runner.conductor import Conductor
-from runner.results import ENDED, Results
+from runner.results import ENDED
 from runner.schedulers.choice import make_scheduler
 from runner.schedulers.rungs import Decision
 from runner.searchers.choice import make_searcher
-from tests.runner.curves import SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
-from tests.runner.pool import Lines, Pool, fresh_conductor, make_conductor, start_of
-
-EPOCHS = 9
-SCHEDULERS = st.sampled_from(["none", "asha", "promotion", "hyperband", "median", "pbt"])
-
-
-def job_of(scheduler: str, trials: int = 8, **search: Any) -> Job:
-    asked = {} if scheduler == "hyperband" else {"trials": trials}
-    if scheduler == "promotion":
-        scheduler, search = "asha", {"promotion": True, **search}
-    return make_job(
-        search={"scheduler": scheduler, **asked, **search},
-        train={"max_epochs": EPOCHS, "learning_rate": "{float: {min: 0.0001, max: 0.1}}"},
-        model={"units": "{int: {min: 1, max: 1000}}"},
-    )
-
-
-def new_pool(job: Job, seed: int, workers: int, trouble: float = 0.0, losses: float = 0.0) -> Pool:
-    conductor = fresh_conductor(job)
-    curves = draw_curves(seed, conductor.planned, EPOCHS, trouble)
-    return Pool(conductor, curves, workers, np.random.default_rng(seed), losses=losses)
-
-
-def flat(scores: list[float], **fate: Any) -> Curve:
-    return Curve(tuple(scores), fate.pop("patience", len(scores)), **fate)
-
-
-def journal(conductor: Conductor) -> Lines:
-    assert isinstance(conductor._log, Lines)
-    return conductor._log
+from tests.runner.curves import SEEDS, TROUBLE, WORKERS, curve_of, make_job
+from tests.runner.pool import Lines, fresh_conductor, make_conductor, start_of
+from tests.runner.sweeps import EPOCHS, SCHEDULERS, job_of, journal, new_pool
 
 
 @settings(deadline=None, max_examples=60)
@@ -120,7 +88,7 @@ def test_reports_come_back_as_decisions_and_in_the_journal() -> None:
     pool = new_pool(job, seed=0, workers=1)
     leg = pool.conductor.next_leg()
     assert leg is not None
-    curve = flat([0.5, 0.4, 0.6], patience=3)
+    curve = curve_of([0.5, 0.4, 0.6], patience=3)
 
     answers = [pool.conductor.on_report(leg.trial, curve.report(epoch)).value for epoch in (1, 2, 3)]
 
@@ -151,7 +119,7 @@ def test_a_diverged_trial_takes_nobodys_place_at_a_rung_and_may_still_be_the_bes
         model={"units": "{int: {min: 1, max: 1000}}"},
     )
     pool = new_pool(job, seed=0, workers=1)
-    pool.curves = [flat([0.1] * 4, diverges=2), *[flat([0.5] * 4)] * 9]
+    pool.curves = [curve_of([0.1] * 4, diverges=2), *[curve_of([0.5] * 4)] * 9]
 
     pool.run()
 
@@ -165,7 +133,7 @@ def test_a_diverged_trial_takes_nobodys_place_at_a_rung_and_may_still_be_the_bes
 
 def test_a_report_heard_before_is_not_journaled_again() -> None:
     pool = new_pool(job_of("asha", trials=1), seed=0, workers=1)
-    conductor, curve = pool.conductor, flat([0.5] * EPOCHS)
+    conductor, curve = pool.conductor, curve_of([0.5] * EPOCHS)
     leg = conductor.next_leg()
     assert leg is not None
     conductor.on_report(leg.trial, curve.report(1))
@@ -179,53 +147,6 @@ def test_a_report_heard_before_is_not_journaled_again() -> None:
     assert (again.epoch, again.milestones) == (2, (3,))
     assert answers == ["continue"] * 3
     assert [e["epoch"] for e in journal(conductor) if e["event"] == "result"] == [1, 2, 3]
-
-
-def test_a_trial_that_loses_its_worker_three_times_has_failed() -> None:
-    pool = new_pool(job_of("none", trials=2), seed=0, workers=1)
-    conductor = pool.conductor
-    for _ in range(3):
-        leg = conductor.next_leg()
-        assert leg is not None
-        assert leg.trial == "00000"
-        conductor.on_lost(leg.trial, "the training process was killed by signal 9")
-
-    trial = conductor.results.trials["00000"]
-    assert trial.state == "failed"
-    assert trial.error == (
-        "lost its worker 3 times, at last by this: the training process was killed by signal 9"
-    )
-    leg = conductor.next_leg()
-    assert leg is not None
-    assert leg.trial == "00001"
-
-
-@pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband"])
-def test_a_sweep_whose_first_trials_all_fail_gives_up(scheduler: str) -> None:
-    pool = new_pool(job_of(scheduler), seed=0, workers=2)
-    pool.curves = [flat([1.0] * EPOCHS, breaks=1)] * 20
-
-    pool.run()
-
-    conductor = pool.conductor
-    assert (conductor.hopeless, conductor.complete, conductor.running) == (True, False, 0)
-    assert 5 <= conductor.results.failed <= 6
-    assert conductor.next_leg() is None
-    assert conductor.results.failures()[0].error == "ValueError: epoch 1"
-
-
-@pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband"])
-def test_a_sweep_in_which_one_has_a_result_does_not_give_up(scheduler: str) -> None:
-    """Not even while that one is paused and all that have ended have failed."""
-    pool = new_pool(job_of(scheduler), seed=0, workers=1)
-    fine, broken = flat([1.0] * EPOCHS), flat([1.0] * EPOCHS, breaks=1)
-    pool.curves = [fine, *[broken] * 19]
-
-    pool.run()
-
-    assert pool.conductor.complete
-    assert pool.conductor.results.failed == pool.conductor.planned - 1
-    assert pool.conductor.results.counts()["done"] == 1
 
 
 def test_stopping_suspends_what_runs_and_starts_nothing() -> None:
@@ -257,67 +178,6 @@ def test_an_end_told_again_after_a_crash_still_ends_the_trial() -> None:
     assert pool.conductor.finished
 
 
-# More of a GPU's memory
-
-
-def on_gpu(share: float) -> Conductor:
-    units = {"units": "{int: {min: 1, max: 1000}}"}
-    job = make_job(search={"trials": 2}, train={"max_epochs": 3}, resources={"gpu": share}, model=units)
-    return fresh_conductor(job)
-
-
-def begun(conductor: Conductor) -> tuple[str, float]:
-    leg = conductor.next_leg()
-    assert leg is not None
-    return leg.trial, leg.gpu
-
-
-@pytest.mark.parametrize(("share", "more"), [(0.25, 0.5), (0.5, 1.0), (0.75, 1.0)])
-def test_a_trial_that_runs_out_of_gpu_memory_runs_again_with_twice_the_share(
-    share: float, more: float
-) -> None:
-    conductor = on_gpu(share)
-    assert begun(conductor) == ("00000", share)
-
-    conductor.on_exhausted("00000", "ResourceExhaustedError: OOM")
-
-    trial = conductor.results.trials["00000"]
-    assert (trial.state, trial.diagnosis) == ("paused", f"ran out of GPU memory, given {more:g} of a card")
-    again = make_conductor(conductor._job, journal(conductor), Lines())  # after a crash, too
-    for each in (conductor, again):
-        assert begun(each) == ("00000", more)  # before any other
-    assert begun(conductor) == ("00001", share)
-
-
-@pytest.mark.parametrize(("share", "tries"), [(0.25, 2), (1.0, 1)])
-def test_only_then_it_fails(share: float, tries: int) -> None:
-    conductor = on_gpu(share)
-
-    for _ in range(tries):
-        begun(conductor)
-        conductor.on_exhausted("00000", "ResourceExhaustedError: OOM")
-
-    trial = conductor.results.trials["00000"]
-    assert trial.state == "failed"
-    assert trial.error == (
-        f"needs more GPU memory than {min(1, share * tries):g} of a card has; lower train.batch_size or the "
-        "network, or raise resources.gpu: ResourceExhaustedError: OOM"
-    )
-    assert begun(conductor)[0] == "00001"
-
-
-def test_trials_that_cudnn_cannot_run_are_named_on_a_gpu_only() -> None:
-    for share, said in ((0.5, "slower than by cuDNN: layer 1 is a simple_rnn"), (0.0, None)):
-        job = make_job(search={"trials": 1}, resources={"gpu": share}, model={"cell": "simple_rnn"})
-        conductor = fresh_conductor(job)
-        begun(conductor)
-
-        assert Results(journal(conductor)).trials["00000"].diagnosis == said
-
-
-# What an epoch is
-
-
 def test_where_an_epoch_is_a_part_of_a_pass_rungs_lie_within_the_first() -> None:
     fidelity = Fidelity(100, 10)
     job = make_job(search={"trials": 3, "scheduler": "asha"}, train={"max_epochs": 2})
@@ -335,9 +195,6 @@ def test_where_an_epoch_is_a_part_of_a_pass_rungs_lie_within_the_first() -> None
     shown = conductor.results.trials[leg.trial].to_json()
     assert (shown["epoch"], shown["epochs_trained"], shown["rung"]) == (0.2, 0.3, 0.3)
     assert conductor.results.epochs_trained() == 0.3
-
-
-# Which models are worth keeping
 
 
 def test_a_leg_is_told_what_to_beat_by_trials_that_have_ended() -> None:

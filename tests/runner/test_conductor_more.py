@@ -17,11 +17,9 @@ from runner.schedulers.choice import make_scheduler
 from runner.searchers.choice import make_searcher
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, draw_curves
 from tests.runner.pool import Lines, Pool, start_of
-from tests.runner.test_conductor import EPOCHS, job_of, journal, new_pool
-from tests.runner.test_conductor_resume import go_on
+from tests.runner.sweeps import EPOCHS, SCHEDULERS, go_on, job_of, journal, new_pool
 
 OPEN = st.sampled_from(["none", "asha", "promotion", "median", "pbt"])  # that leave the number to the job
-ALL = st.sampled_from(["none", "asha", "promotion", "hyperband", "median", "pbt"])
 
 
 @settings(deadline=None, max_examples=60)
@@ -46,7 +44,7 @@ def test_a_sweep_goes_on_with_more_trials(
 
 
 @settings(deadline=None, max_examples=60)
-@given(ALL, SEEDS, WORKERS, st.integers(1, 40))
+@given(SCHEDULERS, SEEDS, WORKERS, st.integers(1, 40))
 def test_what_drains_comes_to_its_rung_and_no_further(
     scheduler: str, seed: int, workers: int, steps: int
 ) -> None:
@@ -73,7 +71,7 @@ def test_what_drains_comes_to_its_rung_and_no_further(
 
 
 @settings(deadline=None, max_examples=60)
-@given(ALL, SEEDS, WORKERS)
+@given(SCHEDULERS, SEEDS, WORKERS)
 def test_failed_trials_begin_once_more_and_no_others(scheduler: str, seed: int, workers: int) -> None:
     job = job_of(scheduler)
     pool = new_pool(job, seed, workers, trouble=0.3)

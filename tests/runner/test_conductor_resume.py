@@ -8,20 +8,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.spec import Job
 from runner.conductor import Conductor
-from runner.journal import Event
 from runner.results import ENDED
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
-from tests.runner.pool import Lines, Pool, make_conductor, start_of
-from tests.runner.test_conductor import SCHEDULERS, job_of, journal, new_pool
-
-FORGOTTEN = {"start", "finish", "leg", "pause"}
-
-
-def timeless(events: list[Event]) -> list[Event]:
-    kept = (event for event in events if event["event"] not in FORGOTTEN)
-    return [{key: value for key, value in event.items() if key != "time"} for event in kept]
+from tests.runner.pool import Lines, make_conductor
+from tests.runner.sweeps import KINDS, SCHEDULERS, go_on, job_of, journal, new_pool, timeless
 
 
 def state(conductor: Conductor) -> dict[str, Any]:
@@ -38,13 +29,6 @@ def state(conductor: Conductor) -> dict[str, Any]:
             for t in conductor.results.trials.values()
         },
     }
-
-
-def go_on(job: Job, pool: Pool, past: list[Event], workers: int) -> Pool:
-    """A new process on what the old one left: the journal's beginning and the saved states."""
-    log = Lines([*past, start_of(job)])
-    conductor = make_conductor(job, log, log)
-    return Pool(conductor, pool.curves, workers, pool.rng, saved=dict(pool.saved))
 
 
 @settings(deadline=None, max_examples=60)
@@ -131,10 +115,9 @@ def test_a_sweep_that_was_stopped_is_taken_up(scheduler: str, seed: int, workers
 
 def test_over_a_thousand_sweeps_the_replayed_state_is_the_live_one() -> None:
     """Of every scheduler, with results in random order, lost workers and trouble."""
-    kinds = ["none", "asha", "promotion", "hyperband", "median", "pbt"]
     for seed in range(1000):
         rng = np.random.default_rng(seed)
-        job = job_of(kinds[seed % len(kinds)], trials=int(rng.integers(1, 20)), seed=seed)
+        job = job_of(KINDS[seed % len(KINDS)], trials=int(rng.integers(1, 20)), seed=seed)
         pool = new_pool(job, seed, int(rng.integers(1, 8)), float(rng.choice([0.0, 0.15, 0.6])), 0.05)
         pool.run(int(rng.integers(1, 200)))
 

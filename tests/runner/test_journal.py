@@ -48,11 +48,6 @@ except ClusterError as error:
 """
 
 
-@pytest.fixture
-def folder(storage: Storage) -> SweepFolder:
-    return storage.sweep("a")
-
-
 def results(count: int, start: int = 0) -> list[Event]:
     return [{"event": "result", "trial": f"{n:05d}", "score": n / 7} for n in range(start, start + count)]
 

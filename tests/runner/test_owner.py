@@ -9,7 +9,7 @@ import pytest
 
 from runner import owner as module
 from runner.owner import Limits, Owner
-from tests.runner.test_trials import Virtual, report
+from tests.runner.virtual_process import Virtual, report
 
 
 @pytest.fixture(autouse=True)

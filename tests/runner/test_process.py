@@ -1,133 +1,25 @@
-"""Real training processes: what they say, that they go when they should, and what they leave."""
+"""A real training process: what it says of a leg, and what it leaves on storage."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyarrow import fs as pafs
 
-from cluster.processes import Process, descendants, find, wait_gone
-from cluster.storage import Storage, SweepFolder
-from jobs.jobfile import dump_job, load_job
-from jobs.params import resolve
-from jobs.sample import sample_panel
-from jobs.spec import Job
 from jobs.trainstate import TrainState
-from runner.data import open_job_panel
-from runner.process import Message, WorkerProcess
-
-PATIENCE = 60.0  # seconds in which a loaded machine says its next word
-SMALL = [
-    "model.cell=gru",
-    "model.units=4",
-    "window.lookback=8",
-    "window.horizon=2",
-    "train.learning_rate=0.01",
-]
-OWNER = """
-import json, sys, time
 from runner.process import WorkerProcess
-worker = WorkerProcess(backend="tensorflow", threads=1)
-print(worker._process.pid, flush=True)
-worker.send(json.loads(sys.argv[1]))
-for _ in range(2):
-    print(worker.receive()["say"], flush=True)
-time.sleep(60)
-"""
-
-
-@dataclass
-class Bench:
-    """A worker, a sweep to work for, and the orders of its job."""
-
-    worker: WorkerProcess
-    folder: SweepFolder
-    panel: Path
-    job: Job
-
-    def order(
-        self,
-        trial: str,
-        epoch: int = 0,
-        milestones: tuple[int, ...] = (),
-        epochs: int = 2,
-        *,
-        pauses: bool = False,
-        to_beat: float | None = None,
-    ) -> Message:
-        train = self.job.train.model_copy(update={"max_epochs": epochs, "early_stopping": None})
-        job = self.job.model_copy(update={"train": train})
-        return {
-            "do": "train",
-            "job": dump_job(job),
-            "sweep": self.folder.uri,
-            "panel": str(self.panel),
-            "trial": trial,
-            "epoch": epoch,
-            "params": resolve(job, {}).to_json(),
-            "seed": 5,
-            "milestones": milestones,
-            "rungs": milestones,
-            "alike": 1.0,
-            "pauses": pauses,
-            "to_beat": to_beat,
-        }
-
-    def hear(self) -> Message:
-        message = self.worker.receive(PATIENCE)
-        assert message is not None, "it says nothing"
-        return message if message["say"] != "heartbeat" else self.hear()
-
-    def hear_leg(self) -> list[Any]:
-        """The epochs it reports, and what it says at the end."""
-        heard: list[Any] = []
-        while (message := self.hear())["say"] == "report":
-            heard.append(message["report"]["epoch"])
-        return [*heard, message["say"]]
-
-
-def make_bench(root: Path, worker: WorkerProcess) -> Bench:
-    sample_panel(str(root / "data"), pafs.LocalFileSystem(), length=240, shards=2)
-    job = load_job(root / "data" / "job.yaml", SMALL)
-    open_job_panel(job).save(root / "panel")
-    return Bench(worker, Storage.open(str(root / "sweeps")).sweep("a"), root / "panel", job)
+from tests.runner.bench import Bench
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     worker = WorkerProcess(backend="tensorflow", threads=1)
     try:
-        yield make_bench(tmp_path_factory.mktemp("bench"), worker)
+        yield Bench(tmp_path_factory.mktemp("bench"), worker)
     finally:
         worker.close()
-
-
-@pytest.fixture
-def cold() -> Iterator[WorkerProcess]:
-    """A process that is still importing Keras."""
-    worker = WorkerProcess(backend="tensorflow", threads=1)
-    yield worker
-    worker.close(0)
-
-
-def family(worker: WorkerProcess) -> list[Process]:
-    own = find(worker._process.pid)
-    assert own is not None
-    return [own, *descendants(own.pid)]
-
-
-def readers_alive() -> set[threading.Thread]:
-    """The threads of this process that listen to workers."""
-    return {thread for thread in threading.enumerate() if thread.name.endswith("(_read)")}
 
 
 def test_a_leg_is_trained_reported_and_saved(bench: Bench) -> None:
@@ -251,54 +143,3 @@ def test_a_worker_has_one_thread_to_compute_with_and_no_gpu(bench: Bench) -> Non
         assert environment[name] == "1"
     assert environment["KERAS_BACKEND"] == "tensorflow"
     assert environment["CUDA_VISIBLE_DEVICES"] == ""
-
-
-def test_nothing_said_in_time_is_nothing(cold: WorkerProcess) -> None:
-    assert cold.receive(0.05) is None
-    assert cold.alive
-
-
-def test_a_killed_process_says_that_it_died(cold: WorkerProcess) -> None:
-    cold._process.kill()
-
-    assert cold.receive(PATIENCE) == {
-        "say": "died",
-        "error": "the training process was killed by signal 9",
-    }
-    assert not cold.alive
-    cold.send({"do": "leave"})  # nobody hears it, and it is no error
-
-
-def test_closing_ends_it_with_all_that_it_started(cold: WorkerProcess, tmp_path: Path) -> None:
-    """In the middle of an epoch, too."""
-    bench = make_bench(tmp_path, cold)
-    cold.send(bench.order("00000", epochs=400))
-    assert bench.hear()["say"] == "report"
-    processes = family(cold)
-    readers = readers_alive()
-
-    began = time.monotonic()
-    cold.close()
-
-    assert time.monotonic() - began < 5
-    assert wait_gone(processes, 1) == []
-    assert not cold.alive
-    deadline = time.monotonic() + 5
-    while readers_alive() == readers and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(readers_alive()) < len(readers)
-
-
-def test_it_is_gone_soon_after_its_owner_was_killed(tmp_path: Path, bench: Bench) -> None:
-    order = json.dumps(bench.order("00008", epochs=400) | {"sweep": str(tmp_path / "a")})
-    with subprocess.Popen([sys.executable, "-c", OWNER, order], stdout=subprocess.PIPE, text=True) as owner:
-        assert owner.stdout is not None
-        worker = find(int(owner.stdout.readline()))
-        assert owner.stdout.readline() == "heartbeat\n"  # it has begun
-        assert owner.stdout.readline() == "report\n"
-        assert worker is not None
-        processes = [worker, *descendants(worker.pid)]
-        owner.kill()
-        owner.wait()
-
-        assert wait_gone(processes, 5) == []

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.storage import Storage, SweepFolder
+from cluster.storage import SweepFolder
 from jobs.panel import Panel
 from jobs.spec import Job
 from runner.publish import Found, best_model, publish_best, read_best, read_manifest
@@ -22,11 +22,6 @@ from tests.runner.events import start, trained, trial
 
 FILES = ["hyperparameters.json", "metrics.json", "model.keras", "signature.json"]
 SCORES = {"model": {"mse": 0.5, "mase": float("nan")}, "seasonal_naive": {"mse": 1.0, "mase": 2.0}}
-
-
-@pytest.fixture
-def folder(storage: Storage) -> SweepFolder:
-    return storage.sweep("a")
 
 
 def job() -> Job:

@@ -11,17 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
-from cluster.storage import Storage, SweepFolder
+from cluster.storage import SweepFolder
 from runner.compaction import merge, merge_latest
 from runner.journal import Event, encode
 from runner.results import Results
 from runner.summary import Encoder, Summary, keep, read_summary, summarised
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
-from tests.runner.events import end, leg, start, trained, trial
+from tests.runner.events import end, leg, start, trained, trial, write
 from tests.runner.pool import Lines
-from tests.runner.test_conductor import SCHEDULERS, job_of, journal, new_pool
-from tests.runner.test_conductor_resume import go_on
+from tests.runner.sweeps import SCHEDULERS, eventful_journal, job_of
 
 EVENTS: list[Event] = [
     start(1.0) | {"fidelity": {"windows": 64, "per_pass": 3}, "planned": 2},
@@ -35,15 +34,6 @@ EVENTS: list[Event] = [
     {"event": "grow", "trial": "00001", "gpu": 0.5, "error": "out of memory"},
     end(1, "failed", "ValueError: é"),
 ]
-
-
-@pytest.fixture
-def folder(storage: Storage) -> SweepFolder:
-    return storage.sweep("a")
-
-
-def write(folder: SweepFolder, number: int, events: list[Event]) -> None:
-    folder.write(folder.segment(number), b"".join(map(encode, events)))
 
 
 def found(folder: SweepFolder) -> dict[str, Any]:
@@ -63,18 +53,13 @@ def test_a_summary_of_any_beginning_and_the_rest_are_the_whole(
     scheduler: str, seed: int, workers: int, trouble: float, data: st.DataObject
 ) -> None:
     """However the journal is cut into segments, merged and summed up."""
-    job = job_of(scheduler)
-    pool = new_pool(job, seed, workers, trouble, losses=0.1)
-    pool.run(steps=data.draw(st.integers(0, 40)))
-    pool = go_on(job, pool, journal(pool.conductor), workers)
-    pool.run(steps=data.draw(st.integers(0, 40)))
-    events = [event | {"time": n / 8} for n, event in enumerate(journal(pool.conductor))]
+    events = eventful_journal(job_of(scheduler), seed, workers, trouble, data)
     folder = open_object_store(ObjectStore()).sweep("a")
     encoder, number, begin = Encoder(), 0, 0
     while begin < len(events):
         length = data.draw(st.integers(1, 20))
         number += 1
-        write(folder, number, events[begin : begin + length])
+        write(folder, number, *events[begin : begin + length])
         begin += length
         if data.draw(st.booleans()):
             keep(folder, read_summary(folder), encoder)
@@ -88,9 +73,9 @@ def test_a_summary_of_any_beginning_and_the_rest_are_the_whole(
 @pytest.mark.parametrize("count", range(len(EVENTS) + 1))
 @pytest.mark.parametrize("more", [0, 1, 3])
 def test_a_summary_of_an_open_segment_goes_on_inside_it(folder: SweepFolder, count: int, more: int) -> None:
-    write(folder, 1, EVENTS[:count])
+    write(folder, 1, *EVENTS[:count])
     keep(folder, read_summary(folder), Encoder())
-    write(folder, 1, EVENTS[: count + more])
+    write(folder, 1, *EVENTS[: count + more])
 
     summary = read_summary(folder)
 
@@ -101,18 +86,18 @@ def test_a_summary_of_an_open_segment_goes_on_inside_it(folder: SweepFolder, cou
 
 
 def test_what_a_summary_covers_is_not_read_again(folder: SweepFolder) -> None:
-    write(folder, 1, EVENTS[:5])
-    write(folder, 2, EVENTS[5:9])
+    write(folder, 1, *EVENTS[:5])
+    write(folder, 2, *EVENTS[5:9])
     keep(folder, read_summary(folder), Encoder())
     folder.write(folder.segment(1), b"")
-    write(folder, 3, EVENTS[9:])
+    write(folder, 3, *EVENTS[9:])
 
     assert found(folder) == vars(Results(EVENTS))
 
 
 @pytest.mark.parametrize("damage", [slice(0, 0), slice(0, -1), slice(1, None), slice(0, 8), slice(9, None)])
 def test_a_damaged_summary_is_not_believed(folder: SweepFolder, damage: slice) -> None:
-    write(folder, 1, EVENTS)
+    write(folder, 1, *EVENTS)
     keep(folder, read_summary(folder), Encoder())
     folder.write(folder.SUMMARY, folder.read(folder.SUMMARY)[damage])
 
@@ -120,7 +105,7 @@ def test_a_damaged_summary_is_not_believed(folder: SweepFolder, damage: slice) -
 
 
 def test_any_other_byte_shows(folder: SweepFolder) -> None:
-    write(folder, 1, EVENTS)
+    write(folder, 1, *EVENTS)
     keep(folder, read_summary(folder), Encoder())
     whole = folder.read(folder.SUMMARY)
 
@@ -132,7 +117,7 @@ def test_any_other_byte_shows(folder: SweepFolder) -> None:
 
 
 def test_a_summary_of_another_version_is_not_believed(folder: SweepFolder) -> None:
-    write(folder, 1, EVENTS)
+    write(folder, 1, *EVENTS)
     keep(folder, read_summary(folder), Encoder())
     forged(folder, kept=["another"], trials=[], results={})
 
@@ -149,7 +134,7 @@ def test_a_summary_of_another_version_is_not_believed(folder: SweepFolder) -> No
     ],
 )
 def test_a_summary_of_another_journal_is_not_believed(folder: SweepFolder, place: dict[str, Any]) -> None:
-    write(folder, 1, EVENTS)
+    write(folder, 1, *EVENTS)
     keep(folder, Summary(), Encoder())
     forged(folder, place=place)
 
@@ -157,7 +142,7 @@ def test_a_summary_of_another_journal_is_not_believed(folder: SweepFolder, place
 
 
 def test_damage_behind_a_summary_is_told_by_the_line_in_its_file(folder: SweepFolder) -> None:
-    write(folder, 1, EVENTS[:3])
+    write(folder, 1, *EVENTS[:3])
     keep(folder, read_summary(folder), Encoder())
     lines = [encode(event) for event in EVENTS]
     folder.write(folder.segment(1), b"".join([*lines[:5], b"garbage\n", *lines[6:]]))
@@ -167,10 +152,10 @@ def test_damage_behind_a_summary_is_told_by_the_line_in_its_file(folder: SweepFo
 
 
 def test_a_summary_whose_segment_was_merged_is_not_believed(folder: SweepFolder) -> None:
-    write(folder, 1, EVENTS[:5])
+    write(folder, 1, *EVENTS[:5])
     keep(folder, read_summary(folder), Encoder())
-    write(folder, 1, EVENTS[:7])
-    write(folder, 2, EVENTS[7:])
+    write(folder, 1, *EVENTS[:7])
+    write(folder, 2, *EVENTS[7:])
     merge(folder, before=3)
 
     assert found(folder) == vars(Results(EVENTS))
@@ -179,9 +164,9 @@ def test_a_summary_whose_segment_was_merged_is_not_believed(folder: SweepFolder)
 def test_a_trial_that_is_tried_again_is_encoded_again(folder: SweepFolder) -> None:
     again: list[Event] = [*EVENTS, {"event": "retry", "trial": "00001"}]
     encoder = Encoder()
-    write(folder, 1, EVENTS)
+    write(folder, 1, *EVENTS)
     keep(folder, read_summary(folder), encoder)
-    write(folder, 1, again)
+    write(folder, 1, *again)
     keep(folder, read_summary(folder), encoder)
 
     assert found(folder) == vars(Results(again))
@@ -193,7 +178,7 @@ def test_results_of_any_epochs_and_scores_are_kept(
     folder: SweepFolder, scores: tuple[float | None, ...], epochs: slice
 ) -> None:
     events = [start(), trial(0), *trained(0, *scores)[epochs]]
-    write(folder, 1, events)
+    write(folder, 1, *events)
     keep(folder, read_summary(folder), Encoder())
 
     assert found(folder) == vars(Results(events))
@@ -205,5 +190,5 @@ def test_an_empty_journal_has_a_summary() -> None:
     assert found(folder) == vars(Results(Lines()))
     keep(folder, read_summary(folder), Encoder())
     assert found(folder) == vars(Results())
-    write(folder, 1, EVENTS)
+    write(folder, 1, *EVENTS)
     assert found(folder) == vars(Results(EVENTS))

@@ -6,29 +6,20 @@ import time
 
 import pytest
 
-from cluster.storage import Storage, SweepFolder
+from cluster.storage import SweepFolder
 from runner import upkeep as module
-from runner.journal import Event, Journal, encode, read_journal
+from runner.journal import Event, Journal, read_journal
 from runner.results import Results
 from runner.summary import read_summary
 from runner.upkeep import Upkeep
 from tests.cluster.object_store import ObjectStore, open_object_store
-from tests.runner.events import end, finish, leg, start, trained, trial
-
-
-@pytest.fixture
-def folder(storage: Storage) -> SweepFolder:
-    return storage.sweep("a")
+from tests.runner.events import end, finish, leg, start, trained, trial, write
 
 
 def sweep(trials: int, epochs: int = 10) -> list[Event]:
     scores = [1 / epoch for epoch in range(1, epochs + 1)]
     each = [[trial(n), leg(n), *trained(n, *scores), end(n)] for n in range(trials)]
     return [start(), *(event for events in each for event in events), finish("done")]
-
-
-def write(folder: SweepFolder, number: int, events: list[Event]) -> None:
-    folder.write(folder.segment(number), b"".join(map(encode, events)))
 
 
 def files(folder: SweepFolder) -> list[str]:
@@ -38,16 +29,16 @@ def files(folder: SweepFolder) -> list[str]:
 def test_a_summary_is_written_as_soon_as_enough_is_new(folder: SweepFolder) -> None:
     events = sweep(40)
     upkeep = Upkeep(folder)
-    write(folder, 1, events[:499])
+    write(folder, 1, *events[:499])
     upkeep.look()
     assert files(folder) == ["000001.jsonl"]
 
-    write(folder, 1, events[:500])
+    write(folder, 1, *events[:500])
     upkeep.look()
     assert files(folder) == ["000001.jsonl", "results.json"]
     first = folder.read(folder.SUMMARY)
     upkeep.look()
-    write(folder, 1, events)  # only a few more
+    write(folder, 1, *events)  # only a few more
     upkeep.look()
 
     assert folder.read(folder.SUMMARY) == first
@@ -63,7 +54,7 @@ def test_the_more_there_is_the_rarer_it_is_summed_up(
     upkeep, events = Upkeep(folder), sweep(20)
     written: list[bytes] = []
     for count in range(1, len(events) + 1):
-        write(folder, 1, events[:count])
+        write(folder, 1, *events[:count])
         upkeep.look()
         if folder.exists(folder.SUMMARY) and folder.read(folder.SUMMARY) not in written:
             written.append(folder.read(folder.SUMMARY))
@@ -76,7 +67,7 @@ def test_many_segments_are_merged_while_more_are_written() -> None:
     folder = open_object_store(ObjectStore()).sweep("a")
     upkeep, events = Upkeep(folder), sweep(20)
     for number, event in enumerate(events, start=1):
-        write(folder, number, [event])
+        write(folder, number, event)
         upkeep.look()
         summary = read_summary(folder)
         assert vars(summary.results) == vars(Results(events[:number]))
@@ -88,7 +79,7 @@ def test_many_segments_are_merged_while_more_are_written() -> None:
 
 def test_a_closed_journal_is_one_file_and_its_summary(folder: SweepFolder) -> None:
     events = sweep(2)
-    write(folder, 1, events[:5])
+    write(folder, 1, *events[:5])
     with Upkeep(folder):
         journal = Journal(folder)
         for event in events[5:]:
@@ -107,7 +98,7 @@ def test_a_closed_journal_is_one_file_and_its_summary(folder: SweepFolder) -> No
 
 def test_a_summary_of_a_closed_journal_holds_when_the_next_process_writes(folder: SweepFolder) -> None:
     with Upkeep(folder):
-        write(folder, 1, sweep(1))
+        write(folder, 1, *sweep(1))
     before = folder.read(folder.SUMMARY)
     journal = Journal(folder)
     journal.append(start(5.0))
@@ -145,7 +136,7 @@ def test_a_storage_that_fails_is_the_journals_to_tell(monkeypatch: pytest.Monkey
     store = ObjectStore()
     folder = open_object_store(store).sweep("a")
     events = sweep(60)
-    write(folder, 1, events)
+    write(folder, 1, *events)
     store.down = "no route to host"
     with Upkeep(folder):
         time.sleep(0.1)

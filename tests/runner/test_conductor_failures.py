@@ -1,0 +1,55 @@
+"""Trials that fail or lose their workers, and sweeps in which all do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.runner.curves import curve_of
+from tests.runner.sweeps import EPOCHS, job_of, new_pool
+
+
+def test_a_trial_that_loses_its_worker_three_times_has_failed() -> None:
+    pool = new_pool(job_of("none", trials=2), seed=0, workers=1)
+    conductor = pool.conductor
+    for _ in range(3):
+        leg = conductor.next_leg()
+        assert leg is not None
+        assert leg.trial == "00000"
+        conductor.on_lost(leg.trial, "the training process was killed by signal 9")
+
+    trial = conductor.results.trials["00000"]
+    assert trial.state == "failed"
+    assert trial.error == (
+        "lost its worker 3 times, at last by this: the training process was killed by signal 9"
+    )
+    leg = conductor.next_leg()
+    assert leg is not None
+    assert leg.trial == "00001"
+
+
+@pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband"])
+def test_a_sweep_whose_first_trials_all_fail_gives_up(scheduler: str) -> None:
+    pool = new_pool(job_of(scheduler), seed=0, workers=2)
+    pool.curves = [curve_of([1.0] * EPOCHS, breaks=1)] * 20
+
+    pool.run()
+
+    conductor = pool.conductor
+    assert (conductor.hopeless, conductor.complete, conductor.running) == (True, False, 0)
+    assert 5 <= conductor.results.failed <= 6
+    assert conductor.next_leg() is None
+    assert conductor.results.failures()[0].error == "ValueError: epoch 1"
+
+
+@pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband"])
+def test_a_sweep_in_which_one_has_a_result_does_not_give_up(scheduler: str) -> None:
+    """Not even while that one is paused and all that have ended have failed."""
+    pool = new_pool(job_of(scheduler), seed=0, workers=1)
+    fine, broken = curve_of([1.0] * EPOCHS), curve_of([1.0] * EPOCHS, breaks=1)
+    pool.curves = [fine, *[broken] * 19]
+
+    pool.run()
+
+    assert pool.conductor.complete
+    assert pool.conductor.results.failed == pool.conductor.planned - 1
+    assert pool.conductor.results.counts()["done"] == 1
