@@ -12,7 +12,7 @@ from runner.conductor import Conductor
 from runner.tidy import Tidy
 from tests.runner.curves import make_job
 from tests.runner.pool import Lines, fresh_conductor, make_conductor, start_of
-from tests.runner.test_conductor import journal
+from tests.runner.sweeps import journal
 
 SIZE = 1_000  # bytes of a state and of a model
 

@@ -20,8 +20,7 @@ from jobs.spec import Job
 from runner.results import ENDED
 from tests.runner.curves import JOB, SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
 from tests.runner.pool import Pool, fresh_conductor
-from tests.runner.test_conductor import journal
-from tests.runner.test_conductor_resume import go_on
+from tests.runner.sweeps import go_on, journal
 
 SIZES = st.sampled_from([(1, 3), (2, 3), (9, 3), (10, 3), (16, 2), (27, 3), (30, 4)])  # epochs and factor
 
