@@ -34,6 +34,12 @@ class _Dimension(BaseModel):
         values = self.values()
         return math.inf if values is None else len(values)
 
+    def at(self, index: int) -> Scalar:
+        """The value before which there are ``index`` others."""
+        values = self.values()
+        assert values is not None, "continuous dimensions have no order"  # noqa: S101
+        return values[index]
+
     def sample(self, rng: np.random.Generator) -> Scalar:
         """One value, each as likely as any other (in log space where ``sampling: log``)."""
         values = self.values()
@@ -129,13 +135,19 @@ class Int(_Range):
             return (self.max - self.min) // (self.step or 1) + 1
         return super().count()
 
+    def at(self, index: int) -> Scalar:
+        """The whole number before which there are ``index`` others, without a list of a billion of them."""
+        if self.step is None or self.sampling == "linear":
+            return self.min + (self.step or 1) * index
+        return super().at(index)
+
     def sample(self, rng: np.random.Generator) -> Scalar:
         """A whole number; without a step and in log space, dense near ``min``."""
         if self.sampling == "log" and self.step is None:
             low, high = math.log(self.min), math.log(self.max + 1)
             return min(self.max, max(self.min, int(math.exp(rng.uniform(low, high)))))
-        if self.sampling == "linear":  # without a list of a billion numbers
-            return self.min + (self.step or 1) * int(rng.integers(int(self.count())))
+        if self.sampling == "linear":
+            return self.at(int(rng.integers(int(self.count()))))
         return super().sample(rng)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 
 import numpy as np
 
 from jobs.dimensions import Dimension, Scalar
+from jobs.enumeration import Enumeration
 
 Values = dict[str, Scalar]
-_OTHER = object()  # any value that no condition names
+_DEPTH = "model.layers"
 
 
 @dataclass(frozen=True)
@@ -73,50 +73,34 @@ class Space:
 
     def size(self) -> float:
         """The number of different configurations; ``inf`` where a range is continuous."""
-        free = [p for p in self.parameters if p.layer is None and p.name != "model.layers"]
-        by_layer = [p for p in self.parameters if p.layer is not None]
-        deep = next((p.dimension for p in self.parameters if p.name == "model.layers"), None)
-        depths = [int(n) for n in (deep.values() or []) if n is not None] if deep else [self.depth({})]
-        total = sum(
-            math.prod(p.dimension.count() for p in by_layer if p.layer is not None and p.layer < depth)
+        return sum(shape.size() for _, shape in self._shapes)
+
+    def at(self, index: int) -> Values:
+        """The configuration before which there are ``index`` others: shallow networks first, then in order.
+
+        Raises:
+            IndexError: there are not so many.
+        """
+        for depth, shape in self._shapes:
+            size = shape.size()
+            if index < size:
+                found = depth | shape.at(index)
+                return {name: found[name] for name in self.names() if name in found}
+            index -= int(size)
+        raise IndexError(index)
+
+    @cached_property
+    def _shapes(self) -> list[tuple[Values, Enumeration]]:
+        """Each depth, and the other hyperparameters that networks of that depth have."""
+        others = [p for p in self.parameters if p.name != _DEPTH]
+        deep = next((p.dimension for p in self.parameters if p.name == _DEPTH), None)
+        depths: list[Values] = [{_DEPTH: n} for n in deep.values() or []] if deep else [{}]
+        return [
+            (depth, Enumeration([p for p in others if p.layer is None or p.layer < self.depth(depth)]))
             for depth in depths
-        )
-        return total * _configurations(free)
+        ]
 
 
 def _exists(parameter: Parameter, found: Values, depth: int) -> bool:
     deep = parameter.layer is None or parameter.layer < depth
     return deep and parameter.name not in found and parameter.holds(dict(found))
-
-
-def _configurations(parameters: Sequence[Parameter]) -> float:
-    """How many different values there are for all of them together, one after the other.
-
-    Of a parameter that others depend on, each value that a condition names is followed by itself and all the
-    others together; what nobody further on asks for is forgotten, so that independent conditions add up.
-    """
-    names = [p.name for p in parameters]
-    told: dict[str, dict[Scalar, None]] = {name: {} for name in names if names.count(name) > 1}
-    for condition in (each for p in parameters for each in p.when):
-        told.setdefault(condition.name, {}).update(dict.fromkeys(condition.values))
-    last = {name: index for index, p in enumerate(parameters) for name in (p.name, *(c.name for c in p.when))}
-
-    def after(index: int, known: dict[str, object]) -> float:
-        return count(index, frozenset((name, value) for name, value in known.items() if last[name] >= index))
-
-    @cache
-    def count(index: int, known: frozenset[tuple[str, object]]) -> float:
-        if index == len(parameters):
-            return 1
-        parameter, values = parameters[index], dict(known)
-        if parameter.name in values or not parameter.holds(values):
-            return after(index + 1, values)
-        every, named = parameter.dimension.count(), told.get(parameter.name, {})
-        own = [value for value in named if value in (parameter.dimension.values() or ())]
-        total = sum(after(index + 1, values | {parameter.name: value}) for value in own)
-        if every > len(own):
-            rest = {parameter.name: _OTHER} if parameter.name in told else {}
-            total += (every - len(own)) * after(index + 1, values | rest)
-        return total
-
-    return after(0, {})

@@ -6,6 +6,7 @@ import itertools
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int
@@ -54,6 +55,10 @@ def test_the_size_is_the_number_of_different_configurations(found: Space) -> Non
     if len(set(found.names())) < len(found.parameters):
         return  # two ranges of one name may hold the same values, which are then counted twice
     assert found.size() == len(every(found))
+    listed = [found.at(index) for index in range(int(found.size()))]
+    assert {repr(sorted(values.items())) for values in listed} == every(found)
+    with pytest.raises(IndexError):
+        found.at(len(listed))
 
 
 @STEADY

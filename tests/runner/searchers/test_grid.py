@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.dimensions import Boolean, Choice, Int
 from jobs.errors import JobError
 from jobs.fidelity import PASSES
 from jobs.params import space_of
-from jobs.space import Values
-from jobs.spec import Job
+from jobs.space import Condition, Parameter, Space, Values
 from runner.schedulers.choice import make_scheduler
 from runner.searchers.choice import planned_trials
 from runner.searchers.grid import GridSearch
 from tests.runner.curves import make_job
 
 
-def walk(job: Job, count: int) -> list[Values]:
-    search, found = GridSearch(space_of(job)), []
+def walk(space: Space, count: int) -> list[Values]:
+    search, found = GridSearch(space), []
     for number in range(count):
         values = search.ask(number)
         assert values is not None
@@ -36,7 +36,7 @@ def test_the_last_hyperparameter_changes_fastest_and_deeper_networks_come_later(
         search={"algorithm": "grid"},
     )
 
-    walked = [tuple(values.values()) for values in walk(job, 13)]
+    walked = [tuple(values.values()) for values in walk(space_of(job), 13)]
 
     assert walked == [
         ("gru", 1, 4),
@@ -71,7 +71,24 @@ def test_without_a_number_of_trials_all_of_it_is_tried(trials: int | str, planne
 def test_a_grid_of_billions_costs_nothing() -> None:
     job = make_job(model={"units": "{int: {min: 1, max: 1000000000}}", "reset_after": "{boolean: }"})
 
-    assert [values["model.units"] for values in walk(job, 3)] == [1, 1, 2]
+    assert [values["model.units"] for values in walk(space_of(job), 3)] == [1, 1, 2]
+
+
+def test_what_exists_only_beside_other_values_is_tried_only_there() -> None:
+    kind = Parameter("kind", Choice(options=("rnn", "dense")))
+    units = Parameter("units", Int(min=1, max=2), when=(Condition("kind", ("rnn",)),))
+    space = Space((kind, units, Parameter("bias", Boolean())), depth=lambda _: 1)
+
+    walked = [tuple(values.values()) for values in walk(space, 6)]
+
+    assert walked == [
+        ("rnn", 1, False),
+        ("rnn", 1, True),
+        ("rnn", 2, False),
+        ("rnn", 2, True),
+        ("dense", False),
+        ("dense", True),
+    ]
 
 
 def test_a_continuous_range_has_no_grid() -> None:
