@@ -74,7 +74,7 @@ class Enumeration:
         return sum(n * self._count(place + 1, following) for _, n, following in self._stretches(place, known))
 
     def _stretches(self, place: int, known: _Known) -> Iterable[tuple[int, float, _Known]]:
-        """A parameter's values: the first of so many that mean the same to those after, and what they mean."""
+        """A parameter's values: the first of so many that are alike to those after, and what is known then."""
         parameter = self._parameters[place]
         name, count = parameter.name, parameter.dimension.count()
         if name not in self._told:
