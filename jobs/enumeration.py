@@ -74,7 +74,7 @@ class Enumeration:
         return sum(n * self._count(place + 1, following) for _, n, following in self._stretches(place, known))
 
     def _stretches(self, place: int, known: _Known) -> Iterable[tuple[int, float, _Known]]:
-        """A parameter's values: the first of so many that are alike to those after, and what is known then."""
+        """Runs of values alike to what follows: the first, how many, and what is known after them."""
         parameter = self._parameters[place]
         name, count = parameter.name, parameter.dimension.count()
         if name not in self._told:

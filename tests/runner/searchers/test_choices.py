@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int
 from jobs.params import space_of
-from jobs.space import Parameter, Space
+from jobs.space import Condition, Parameter, Space
 from runner.searchers.axes import Axes
 from runner.searchers.bayesian import BayesianSearch
 from runner.searchers.grid import GridSearch
@@ -121,3 +121,29 @@ def test_every_kind_of_value_comes_as_the_job_file_has_it(
         assert axes.values(point) == values
         searcher.on_trial(number, values)
         searcher.on_end(number, float(number % 5), early=False)
+
+
+@FEW
+@given(SEARCHERS, SEEDS)
+def test_what_exists_only_beside_other_values_is_chosen_only_there(algorithm: str, seed: int) -> None:
+    rnn = (Condition("kind", ("rnn",)),)
+    space = Space(
+        (
+            Parameter("kind", Choice(options=("rnn", "dense"))),
+            Parameter("units", Int(min=1, max=2), when=rnn),
+            Parameter("gate", Boolean(), when=(*rnn, Condition("units", (2,)))),
+            Parameter("bias", Boolean()),
+        ),
+        depth=lambda _: 1,
+    )
+    searcher, chosen = fresh(algorithm, space, seed), list[str]()
+    for number in range(int(space.size())):
+        values = searcher.ask(number)
+        if values is None:
+            assert algorithm == "hyperband"
+            break
+        assert values == space.active(values)
+        chosen.append(repr(values))
+        searcher.on_trial(number, values)
+        searcher.on_end(number, float(number % 3), early=False)
+    assert len(chosen) == len(set(chosen)) > 1
