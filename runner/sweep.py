@@ -71,7 +71,7 @@ def run_sweep(
     lease = Lease(folder)
     lease.take()
     try:
-        with Upkeep(folder):
+        with Upkeep(folder, lease.check):
             sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
             return sweep.run(lease, retry=retry)
     finally:
