@@ -22,7 +22,7 @@ from runner.beginning import beginning, find_sources
 from runner.conductor import Conductor
 from runner.errors import Interrupted
 from runner.exam import Exam
-from runner.journal import VERSION, Event, Journal, read_journal
+from runner.journal import VERSION, Event, read_journal
 from runner.legs import LegConfig
 from runner.publish import Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
@@ -34,6 +34,7 @@ from runner.stopping import StopRequest
 from runner.tidy import Tidy
 from runner.tuning import room, run_legs
 from runner.upkeep import Upkeep
+from runner.writer import Journal
 
 Watch = Callable[[Conductor, str], None]
 
@@ -147,7 +148,7 @@ class _Sweep:
             self.watch(conductor, "starting Ray")
             with stop_on_signals(conductor):
                 exam = Exam(lambda: self._to_score(conductor))
-                state = self._train(conductor, exam)
+                state = self._train(conductor, exam, journal)
             self.watch(conductor, "publishing the best")
             self._publish(conductor, exam.scores(), done=state == "done")
         except KeyboardInterrupt:
@@ -164,7 +165,7 @@ class _Sweep:
                 self.folder.delete(self.folder.LOGS)
         return state
 
-    def _train(self, conductor: Conductor, exam: Exam) -> str:
+    def _train(self, conductor: Conductor, exam: Exam, journal: Journal) -> str:
         """Run every leg there is, then the exam; return the state that the sweep is in afterwards."""
         if not (conductor.finished and exam.over):
             resources = self.job.resources
@@ -174,18 +175,19 @@ class _Sweep:
                 self.watch(conductor, "training")
                 workers = self.place.workers or room(ray, resources)
                 conductor.widest = ray.widest
-                self._tune(conductor, exam, ray, workers)
+                self._tune(conductor, exam, journal, ray, workers)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
         if self.request.heard:
             return "stopped"
         return "interrupted" if conductor.stopping else "failed"
 
-    def _tune(self, conductor: Conductor, exam: Exam, ray: Session, workers: int) -> None:
+    def _tune(self, conductor: Conductor, exam: Exam, journal: Journal, ray: Session, workers: int) -> None:
         limit = self.job.resources.disk_gb
         tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None)
 
         def tick() -> None:
+            journal.check()
             tidy.tidy()
             self.watch(conductor, "training")
 

@@ -13,8 +13,9 @@ from cluster.errors import ClusterError
 from cluster.storage import Storage, SweepFolder
 from runner.compaction import merge, merge_latest, needed
 from runner.conductor import Conductor
-from runner.journal import Event, Journal, decode, encode, read_journal
+from runner.journal import Event, decode, encode, read_journal
 from runner.results import Results
+from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
 from tests.runner.events import end, finish, leg, pause, start, trained, trial

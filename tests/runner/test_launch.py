@@ -12,8 +12,9 @@ from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
 from jobs.jobfile import dump_job
 from jobs.spec import Job
-from runner.journal import Event, Journal
+from runner.journal import Event
 from runner.launch import check_standing, claim, find_sweep, open_storage, read_job, read_results, read_spec
+from runner.writer import Journal
 from tests.runner.curves import JOB, make_job
 from tests.runner.events import end, finish, leg, start, trained, trial
 

@@ -9,10 +9,11 @@ import pytest
 from cluster.lease import Lease, LeaseLostError
 from cluster.storage import Storage, SweepFolder
 from runner import upkeep as module
-from runner.journal import Event, Journal, encode, read_journal
+from runner.journal import Event, encode, read_journal
 from runner.results import Results
 from runner.summary import read_summary
 from runner.upkeep import Upkeep
+from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.events import end, finish, leg, start, trained, trial
 
