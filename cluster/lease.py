@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,6 +19,7 @@ from cluster.storage import SweepFolder
 _FILE = "journal/owner.json"
 _LOCK = "journal/owner.lock"
 _STALE = 60.0  # seconds without a sign of life after which a holder on another host counts as dead
+_LOOK_SECONDS = 1.0  # between two looks at whether a sign of life is due
 
 
 class LeaseLostError(ClusterError):
@@ -88,6 +90,31 @@ class Lease:
         with suppress(ClusterError):
             self.check()
             self._folder.delete(_FILE)
+
+
+@contextmanager
+def holding(folder: SweepFolder) -> Iterator[Lease]:
+    """Holds the lease around some work on a sweep, however long that takes.
+
+    Raises:
+        ClusterError: as ``Lease.take``.
+    """
+    lease, done = Lease(folder), threading.Event()
+    lease.take()
+    thread = threading.Thread(target=_renew_until, args=(lease, done), name="lease", daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        done.set()
+        thread.join()
+        lease.release()
+
+
+def _renew_until(lease: Lease, done: threading.Event) -> None:
+    while not done.wait(_LOOK_SECONDS):
+        with suppress(ClusterError):  # whoever does the work checks
+            lease.renew()
 
 
 def _this_process() -> dict[str, Any]:

@@ -244,3 +244,15 @@ def test_a_journal_is_read_while_it_is_merged(folder: SweepFolder) -> None:
 
     assert counts == sorted(counts)
     assert len(read_journal(folder)) == 399
+
+
+def test_nothing_is_merged_over_a_hole(folder: SweepFolder) -> None:
+    for number in (1, 2, 4, 5):
+        write(folder, number, trial(number))
+
+    with pytest.raises(ClusterError, match=r"^sweep a: journal/000003\.jsonl is missing from "):
+        merge(folder, before=6)
+    with pytest.raises(ClusterError, match=r"^sweep a: journal/000003\.jsonl is missing from "):
+        merge_latest(folder, before=6, least=2)
+
+    assert folder.files(folder.JOURNAL) == [f"00000{number}.jsonl" for number in (1, 2, 4, 5)]

@@ -19,12 +19,15 @@ from cluster.lease import LeaseLostError
 from cluster.storage import Storage, SweepFolder
 from runner import flushing
 from runner.journal import Event, decode, encode, read_journal
+from runner.summary import read_summary
 from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
+from tests.runner.events import start
 
 WRITER = """
 import itertools, sys
 from cluster.storage import SweepFolder
+from runner.summary import read_summary
 from runner.writer import Journal
 journal = Journal(SweepFolder.from_uri(sys.argv[1]))
 for number in itertools.count():
@@ -36,6 +39,7 @@ FULL_DISK = """
 import resource, sys
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
+from runner.summary import read_summary
 from runner.writer import Journal
 journal = Journal(SweepFolder.from_uri(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
@@ -366,3 +370,19 @@ def test_a_damaged_line_with_whole_ones_behind_it_is_an_error(storage: Storage) 
         f"{folder.inside('journal/000001.jsonl')}: line 2 is damaged and whole ones follow it; "
         "restore the file from a copy, or begin again with --fresh"
     )
+
+
+def test_a_segment_that_is_missing_is_an_error(folder: SweepFolder) -> None:
+    """Readers would take what follows for the whole, and a new process would write on."""
+    for number in range(1, 5):
+        folder.write(folder.segment(number), encode(start()))
+    folder.delete(folder.segment(2))
+    folder.delete(folder.segment(3))
+
+    for use in (read_journal, read_summary, Journal):
+        with pytest.raises(ClusterError) as error:
+            use(folder)
+        assert str(error.value) == (
+            f"sweep a: journal/000002.jsonl to journal/000003.jsonl are missing from {folder.uri}; restore "
+            "what is missing from a copy, or begin again with --fresh"
+        )
