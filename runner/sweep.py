@@ -150,6 +150,7 @@ class _Sweep:
                 exam = Exam(lambda: self._to_score(conductor))
                 state = self._train(conductor, exam, journal)
             self.watch(conductor, "publishing the best")
+            journal.flush()  # before what its ends leave over is deleted
             self._publish(conductor, exam.scores(), done=state == "done")
         except KeyboardInterrupt:
             state = "interrupted"
@@ -184,7 +185,7 @@ class _Sweep:
 
     def _tune(self, conductor: Conductor, exam: Exam, journal: Journal, ray: Session, workers: int) -> None:
         limit = self.job.resources.disk_gb
-        tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None)
+        tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None, journal)
 
         def tick() -> None:
             journal.check()
