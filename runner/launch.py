@@ -153,7 +153,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
             f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "
             f"{', '.join(changed)}; choose another --name, or replace that sweep with --fresh"
         )
-    return Standing(folder, exists=True, results=read_results(folder), extended=bool(changed))
+    results = read_results(folder)
+    return Standing(folder, exists=True, results=results, extended=bool(changed) or _plans_more(job, results))
 
 
 def _extends(name: str, before: Job, job: Job) -> bool:
@@ -167,6 +168,19 @@ def _extends(name: str, before: Job, job: Job) -> bool:
         return False  # it is whole
     old, new = (getattr(each.search, field) or DEFAULT_TRIALS for each in (before, job))
     return bool(new > old)
+
+
+def _plans_more(job: Job, results: Results) -> bool:
+    """Whether the job was extended, and the process that did so died before its journal said it."""
+    from jobs.params import space_of
+    from runner.schedulers.choice import make_scheduler
+    from runner.searchers.choice import make_searcher, planned_trials
+
+    if results.state != "done" or results.planned is None:
+        return False
+    space, scheduler = space_of(job), make_scheduler(job, results.fidelity)
+    searcher = make_searcher(job, space, scheduler)
+    return planned_trials(job.search.trials, space, scheduler, searcher) > results.planned
 
 
 def claim(standing: Standing, job: Job, *, fresh: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +130,39 @@ def test_the_same_job_again_goes_on_with_its_sweep(storage: Storage) -> None:
     assert standing.exists
     assert (standing.results.state, standing.results.counts()["paused"]) == ("interrupted", 1)
     assert read_results(folder).trials == standing.results.trials
+
+
+@pytest.mark.parametrize(
+    ("before", "more", "planned", "all_of_them"),
+    [
+        ({"trials": 1}, {"trials": 3}, 1, 3),
+        ({"trials": 1}, {"trials": 300}, 1, 100),  # all that the space holds
+        ({"algorithm": "grid", "trials": 40}, {"algorithm": "grid", "trials": 60}, 40, 60),
+        (
+            {"scheduler": "hyperband"},
+            {"scheduler": "hyperband", "hyperband_iterations": 2},
+            17,
+            34,
+        ),
+    ],
+)
+def test_an_extension_is_not_lost_when_its_process_dies_before_it_begins(
+    storage: Storage, before: dict[str, Any], more: dict[str, Any], planned: int, all_of_them: int
+) -> None:
+    units = {"units": "{int: {min: 1, max: 100}}"}
+    old, new = (make_job(search=search, train={"max_epochs": 9}, model=units) for search in (before, more))
+    done = [trial(0), end(0), finish("done")]
+    folder = put_sweep(storage, "virtual", old, [start() | {"planned": planned}, *done])
+    assert check_standing(folder, old, fresh=False).finished
+    claim(check_standing(folder, new, fresh=False), new, fresh=False)  # and it is killed
+
+    assert not check_standing(folder, new, fresh=False).finished
+
+    journal = Journal(folder)
+    for event in [start() | {"planned": all_of_them}, finish("done")]:
+        journal.append(event)
+    journal.close()
+    assert check_standing(folder, new, fresh=False).finished
 
 
 def test_a_name_taken_by_another_job_names_the_fields_that_differ(storage: Storage, here: Path) -> None:
