@@ -18,6 +18,7 @@ from cluster.storage import SweepFolder
 
 _FILE = "journal/owner.json"
 _LOCK = "journal/owner.lock"
+OWN_FILES = frozenset({"owner.json", "owner.lock"})  # beside a journal's
 _STALE = 60.0  # seconds without a sign of life after which a holder on another host counts as dead
 _LOOK_SECONDS = 1.0  # between two looks at whether a sign of life is due
 
@@ -30,7 +31,8 @@ class Lease:
     """The right to write a sweep, held by this process from ``take`` to ``release``."""
 
     def __init__(self, folder: SweepFolder) -> None:
-        self._folder = folder
+        """For the sweep of that ``folder``."""
+        self.folder = folder
         self._renewed = 0.0
 
     def take(self) -> None:
@@ -39,11 +41,11 @@ class Lease:
         Raises:
             ClusterError: another process that is alive holds it.
         """
-        with _one_at_a_time(self._folder):
-            holder = lease_holder(self._folder)
+        with _one_at_a_time(self.folder):
+            holder = lease_holder(self.folder)
             if holder is not None:
                 raise ClusterError(
-                    f"sweep {self._folder.name} is being run by {holder}; "
+                    f"sweep {self.folder.name} is being run by {holder}; "
                     "wait for it, stop it, or choose another --name"
                 )
             self._sign()
@@ -57,7 +59,7 @@ class Lease:
         """
         if time.time() - self._renewed < _STALE / 6:
             return
-        with _one_at_a_time(self._folder):
+        with _one_at_a_time(self.folder):
             self.check()
             self._sign()
 
@@ -68,28 +70,28 @@ class Lease:
             LeaseLostError: another is, or was meanwhile, for only a holder takes the sign of life away.
             ClusterError: the storage cannot be read at the moment.
         """
-        if not self._folder.exists(_FILE):
+        if not self.folder.exists(_FILE):
             raise LeaseLostError(
-                f"{self._folder.inside(_FILE)} is gone: another process took this sweep over, or it was "
+                f"{self.folder.inside(_FILE)} is gone: another process took this sweep over, or it was "
                 "removed; this one writes nothing more"
             )
-        owner = self._folder.read_json(_FILE)
+        owner = self.folder.read_json(_FILE)
         if any(owner.get(key) != value for key, value in _this_process().items()):
             raise LeaseLostError(
-                f"sweep {self._folder.name} was taken over by process {owner.get('pid')} on "
+                f"sweep {self.folder.name} was taken over by process {owner.get('pid')} on "
                 f"{owner.get('host')} while this one was silent; this one writes nothing more"
             )
 
     def _sign(self) -> None:
         now = time.time()
-        self._folder.write_json(_FILE, _this_process() | {"time": now})
+        self.folder.write_json(_FILE, _this_process() | {"time": now})
         self._renewed = now
 
     def release(self) -> None:
         """Let the next one have it; without a word where it is lost, or the storage is away."""
         with suppress(ClusterError):
             self.check()
-            self._folder.delete(_FILE)
+            self.folder.delete(_FILE)
 
 
 @contextmanager

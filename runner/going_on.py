@@ -16,7 +16,6 @@ from jobs.params import space_of
 from jobs.spec import DEFAULT_TRIALS, Job
 from runner.launch import (
     check_standing,
-    claim,
     find_sweep,
     read_results,
     read_spec,
@@ -98,7 +97,6 @@ def _go_on(
         show(folder, spec, standing.results, as_json=as_json)
         return
     panel = open_job_panel(spec)
-    claim(standing, spec, fresh=False)
     carry_out(spec, standing, panel, place, as_json=as_json, retry=retry)
 
 

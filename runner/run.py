@@ -11,6 +11,7 @@ import click
 
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
+from cluster.lease import Lease
 from cluster.storage import SweepFolder
 from jobs.errors import JobError
 from jobs.panel import Panel
@@ -20,7 +21,7 @@ from jobs.source import Columns
 from jobs.spec import Job
 from runner.beginning import find_sources
 from runner.errors import Interrupted, WorkFailedError
-from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
+from runner.launch import Standing, check_standing, claimed, open_storage, read_job, typed, warn
 from runner.results import Results
 from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
 
@@ -72,21 +73,29 @@ def run_command(
         warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
         show(standing.folder, spec, standing.results, as_json=as_json)
         return
-    claim(standing, spec, fresh=fresh)
-    carry_out(spec, standing, panel, Place(count, address), as_json=as_json)
+    carry_out(spec, standing, panel, Place(count, address), as_json=as_json, fresh=fresh)
 
 
 def carry_out(
-    spec: Job, standing: Standing, panel: Panel, place: Place, *, as_json: bool, retry: bool = False
+    spec: Job,
+    standing: Standing,
+    panel: Panel,
+    place: Place,
+    *,
+    as_json: bool,
+    retry: bool = False,
+    fresh: bool = False,
 ) -> None:
-    """Run or resume a sweep whose folder is the job's, and show what came of it.
+    """Run or resume a sweep whose folder the job may use, and show what came of it.
 
     Raises:
+        ClusterError: as ``claimed``.
         WorkFailedError, Interrupted: as ``run_command``.
     """
     _note_gaps(spec, panel)
     _note_small_space(spec)
-    results = _sweep(spec, standing, panel, place, retry=retry)
+    with claimed(standing, spec, fresh=fresh) as lease:
+        results = _sweep(spec, standing, lease, panel, place, retry=retry)
     if results.best() is None:
         warn(f"it was stopped before any trial had a score; recur resume {typed(standing.folder)} goes on")
     show(standing.folder, spec, results, as_json=as_json)
@@ -143,7 +152,9 @@ def parse_workers(workers: str) -> int | None:
     return int(workers)
 
 
-def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place, *, retry: bool) -> Results:
+def _sweep(
+    spec: Job, standing: Standing, lease: Lease, panel: Panel, place: Place, *, retry: bool
+) -> Results:
     from runner.progress import make_progress
     from runner.sweep import run_sweep
 
@@ -152,7 +163,7 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place, *, retry: 
         warn(f"resuming {spec.name}: {standing.results.ended} trials are done")
     try:
         with make_progress(spec) as progress:
-            results = run_sweep(spec, folder, panel, place, progress.watch, retry=retry)
+            results = run_sweep(spec, lease, panel, place, progress.watch, retry=retry)
     except Interrupted:
         raise Interrupted(
             f"What was found is kept in {folder.uri}\n"

@@ -53,13 +53,13 @@ class Place:
 
 
 def run_sweep(
-    job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: Watch, *, retry: bool = False
+    job: Job, lease: Lease, panel: Panel, place: Place, watch: Watch, *, retry: bool = False
 ) -> Results:
     """Run or resume a sweep until it is finished.
 
     Args:
         job: what to search.
-        folder: where everything found is kept.
+        lease: held, of the folder where everything found is kept.
         panel: the job's, mapped from this node's cache.
         place: where to run.
         watch: is told of every phase and event.
@@ -67,16 +67,12 @@ def run_sweep(
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; what was found is kept.
-        ClusterError: another process runs this sweep, or its storage or cluster fails.
+        ClusterError: another process took the sweep over, or its storage or cluster fails.
     """
-    lease = Lease(folder)
-    lease.take()
-    try:
-        with Upkeep(folder, lease.check):
-            sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
-            return sweep.run(lease, retry=retry)
-    finally:
-        lease.release()
+    folder = lease.folder
+    with Upkeep(folder, lease.check):
+        sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
+        return sweep.run(lease, retry=retry)
 
 
 @dataclass(frozen=True)
@@ -101,23 +97,8 @@ class _Sweep:
         _check_version(past, self.folder)
         journal = Journal(self.folder, tick=tick)
         try:
-            fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
-            space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
-            searcher = make_searcher(self.job, space, scheduler)
-            start: Event = {
-                "event": "start",
-                "version": VERSION,
-                "time": time.time(),
-                "versions": versions(),
-                "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
-                "fidelity": fidelity.to_json(),
-            }
-            begun = [start]
-            if not any(event["event"] == "given" for event in past):
-                begun.append(self._beginning(scheduler, fidelity))
-            for event in begun:
-                journal.append(event)
-            conductor = Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
+            conductor = self._replay(past, journal)
+            del past  # a long sweep's takes much memory
             if retry:
                 conductor.retry()
             self.request.tell(conductor)
@@ -128,6 +109,26 @@ class _Sweep:
         if state == "interrupted":
             raise Interrupted
         return conductor.results
+
+    def _replay(self, past: list[Event], journal: Journal) -> Conductor:
+        """Begin this process's part of the journal; stand where all of it ends."""
+        fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
+        space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
+        searcher = make_searcher(self.job, space, scheduler)
+        start: Event = {
+            "event": "start",
+            "version": VERSION,
+            "time": time.time(),
+            "versions": versions(),
+            "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
+            "fidelity": fidelity.to_json(),
+        }
+        begun = [start]
+        if not any(event["event"] == "given" for event in past):
+            begun.append(self._beginning(scheduler, fidelity))
+        for event in begun:
+            journal.append(event)
+        return Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
 
     def _beginning(self, scheduler: Scheduler, fidelity: Fidelity) -> Event:
         """What to begin with, once and for all: earlier sweeps may be gone when this one is resumed."""

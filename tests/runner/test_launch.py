@@ -8,13 +8,22 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.lease import Lease
+from cluster.lease import OWN_FILES, Lease, lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
 from jobs.jobfile import dump_job
 from jobs.spec import Job
 from runner.journal import Event
-from runner.launch import check_standing, claim, find_sweep, open_storage, read_job, read_results, read_spec
+from runner.launch import (
+    Standing,
+    check_standing,
+    claimed,
+    find_sweep,
+    open_storage,
+    read_job,
+    read_results,
+    read_spec,
+)
 from runner.writer import Journal
 from tests.runner.curves import JOB, make_job
 from tests.runner.events import end, finish, leg, start, trained, trial
@@ -38,6 +47,12 @@ def put_sweep(
         journal.append(event)
     journal.close()
     return folder
+
+
+def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
+    with claimed(standing, job, fresh=fresh):
+        assert lease_holder(standing.folder)
+        assert read_spec(standing.folder)
 
 
 def everything(root: Path) -> dict[str, bytes]:
@@ -207,7 +222,7 @@ def test_what_is_left_of_a_removed_sweep_is_nobody_s_until_fresh_takes_it_away(s
     )
 
     claim(check_standing(folder, make_job(), fresh=True), make_job(), fresh=True)
-    assert folder.files("journal") == []
+    assert OWN_FILES.issuperset(folder.files("journal"))
     assert read_spec(folder) == make_job()
 
 
@@ -239,6 +254,51 @@ def test_a_sweep_that_is_being_run_is_left_alone(storage: Storage, fresh: bool) 
 
     Lease(folder).release()
     assert read_results(folder).state == "interrupted"
+
+
+def test_of_two_that_begin_at_once_the_slower_changes_nothing(storage: Storage) -> None:
+    folder, one, other = storage.sweep("virtual"), make_job(), make_job(train={"max_epochs": 7})
+    free = check_standing(folder, one, fresh=False)
+
+    with (
+        claimed(free, one, fresh=False),
+        pytest.raises(ClusterError, match=r"^sweep virtual is being run by process "),
+        claimed(free, other, fresh=False),
+    ):
+        pass
+    assert read_spec(folder) == one
+
+    with (
+        pytest.raises(ClusterError, match=r"^sweep virtual was begun by another process a moment ago; "),
+        claimed(free, other, fresh=False),
+    ):
+        pass
+    assert read_spec(folder) == one
+    assert lease_holder(folder) is None
+
+
+def test_fresh_does_not_take_away_what_another_has_begun_meanwhile(storage: Storage) -> None:
+    folder = put_sweep(storage, "virtual")
+    standing = check_standing(folder, make_job(), fresh=True)
+    Lease(folder).take()
+
+    with (
+        pytest.raises(ClusterError, match=r"^sweep virtual is being run by process "),
+        claimed(standing, make_job(train={"max_epochs": 7}), fresh=True),
+    ):
+        pass
+
+    assert read_spec(folder) == make_job()
+
+
+def test_one_that_was_killed_before_it_had_a_spec_leaves_the_name_free(storage: Storage) -> None:
+    folder = storage.sweep("virtual")
+    Lease(folder).take()
+    folder.write_json("journal/owner.json", folder.read_json("journal/owner.json") | {"started": 1})
+
+    claim(check_standing(folder, make_job(), fresh=False), make_job(), fresh=False)
+
+    assert read_spec(folder) == make_job()
 
 
 def test_a_storage_that_cannot_be_written_keeps_what_fresh_would_replace(here: Path) -> None:
