@@ -5,24 +5,34 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.files import refusing
 from cluster.storage import SweepFolder
 
 _FILE = "journal/owner.json"
 _LOCK = "journal/owner.lock"
+OWN_FILES = frozenset({"owner.json", "owner.lock"})  # beside a journal's
 _STALE = 60.0  # seconds without a sign of life after which a holder on another host counts as dead
+_LOOK_SECONDS = 1.0  # between two looks at whether a sign of life is due
+
+
+class LeaseLostError(ClusterError):
+    """The sweep is no longer this process's: it was silent for so long that another took it over."""
 
 
 class Lease:
     """The right to write a sweep, held by this process from ``take`` to ``release``."""
 
     def __init__(self, folder: SweepFolder) -> None:
-        self._folder = folder
+        """For the sweep of that ``folder``."""
+        self.folder = folder
         self._renewed = 0.0
 
     def take(self) -> None:
@@ -31,29 +41,87 @@ class Lease:
         Raises:
             ClusterError: another process that is alive holds it.
         """
-        with _one_at_a_time(self._folder):
-            holder = lease_holder(self._folder)
+        with _one_at_a_time(self.folder):
+            holder = lease_holder(self.folder)
             if holder is not None:
                 raise ClusterError(
-                    f"sweep {self._folder.name} is being run by {holder}; "
+                    f"sweep {self.folder.name} is being run by {holder}; "
                     "wait for it, stop it, or choose another --name"
                 )
-            self.renew()
+            self._sign()
 
     def renew(self) -> None:
-        """Show that the holder lives; call it at least every few seconds."""
-        now = time.time()
-        if now - self._renewed < _STALE / 6:
+        """Show that the holder lives; call it at least every few seconds.
+
+        Raises:
+            LeaseLostError: it lives no more as the holder, see ``check``.
+            ClusterError: the storage cannot be read or written at the moment.
+        """
+        if time.time() - self._renewed < _STALE / 6:
             return
-        pid = os.getpid()
-        self._folder.write_json(
-            _FILE, {"host": socket.gethostname(), "pid": pid, "started": _started(pid), "time": now}
-        )
+        with _one_at_a_time(self.folder):
+            self.check()
+            self._sign()
+
+    def check(self) -> None:
+        """See that this process is still the holder.
+
+        Raises:
+            LeaseLostError: another is, or was meanwhile, for only a holder takes the sign of life away.
+            ClusterError: the storage cannot be read at the moment.
+        """
+        if not self.folder.exists(_FILE):
+            raise LeaseLostError(
+                f"{self.folder.inside(_FILE)} is gone: another process took this sweep over, or it was "
+                "removed; this one writes nothing more"
+            )
+        owner = self.folder.read_json(_FILE)
+        if any(owner.get(key) != value for key, value in _this_process().items()):
+            raise LeaseLostError(
+                f"sweep {self.folder.name} was taken over by process {owner.get('pid')} on "
+                f"{owner.get('host')} while this one was silent; this one writes nothing more"
+            )
+
+    def _sign(self) -> None:
+        now = time.time()
+        self.folder.write_json(_FILE, _this_process() | {"time": now})
         self._renewed = now
 
     def release(self) -> None:
-        """Let the next one have it."""
-        self._folder.delete(_FILE)
+        """Let the next one have it; without a word where it is lost, or the storage is away."""
+        with suppress(ClusterError):
+            self.check()
+            self.folder.delete(_FILE)
+
+
+@contextmanager
+def holding(folder: SweepFolder) -> Iterator[Lease]:
+    """Holds the lease around some work on a sweep, however long that takes.
+
+    Raises:
+        ClusterError: as ``Lease.take``.
+    """
+    lease, done = Lease(folder), threading.Event()
+    lease.take()
+    thread = threading.Thread(target=_renew_until, args=(lease, done), name="lease", daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        done.set()
+        thread.join()
+        lease.release()
+
+
+def _renew_until(lease: Lease, done: threading.Event) -> None:
+    while not done.wait(_LOOK_SECONDS):
+        with suppress(ClusterError):  # whoever does the work checks
+            lease.renew()
+
+
+def _this_process() -> dict[str, Any]:
+    pid = os.getpid()
+    return {"host": socket.gethostname(), "pid": pid, "started": _started(pid)}
 
 
 @contextmanager
@@ -63,9 +131,11 @@ def _one_at_a_time(folder: SweepFolder) -> Iterator[None]:
         yield  # an object store has no locks
         return
     path = Path(folder.path(_LOCK))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with refusing(f"{folder.inside(_LOCK)}: cannot be written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context(path.open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

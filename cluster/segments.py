@@ -45,3 +45,13 @@ def segments_of(names: Iterable[str]) -> list[Segment]:
         if not current or segment.last > current[-1].last:
             current.append(segment)
     return current
+
+
+def missing(segments: Iterable[Segment]) -> Segment | None:
+    """The first numbers that none of ``segments``, in order, holds though a later one is there."""
+    expected = 1
+    for segment in segments:
+        if segment.first > expected:
+            return Segment(expected, segment.first - 1)
+        expected = segment.last + 1
+    return None

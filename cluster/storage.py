@@ -18,7 +18,7 @@ from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
 from cluster.files import open_filesystem, refusing, replace_file
-from cluster.segments import Segment, segments_of
+from cluster.segments import Segment, missing, segments_of
 
 _MODEL = re.compile(r"model-(\d{6,})\.keras")
 
@@ -181,12 +181,25 @@ class SweepFolder:
         """The parts of the journal that are to be read, in order.
 
         A folder of this machine's is listed until two looks agree: a file that is written, and one that it
-        supersedes and that goes, may both be missed by a single one.
+        supersedes and that goes, may both be missed by a single one.  So is any that seems to have a hole.
+
+        Raises:
+            ClusterError: it cannot be listed, or one is missing.
         """
         found = self.files(self.JOURNAL)
-        while self.storage.local is not None and found != (again := self.files(self.JOURNAL)):
+        while (self.storage.local or missing(segments_of(found))) and found != (
+            again := self.files(self.JOURNAL)
+        ):
             found = again
-        return segments_of(found)
+        segments = segments_of(found)
+        hole = missing(segments)
+        if hole is not None:
+            several = f" to {self.segment(hole.last)} are" if hole.last > hole.first else " is"
+            raise ClusterError(
+                f"sweep {self.name}: {self.segment(hole.first)}{several} missing from {self.uri}; restore "
+                "what is missing from a copy, or begin again with --fresh"
+            )
+        return segments
 
     def best(self, file: str) -> str:
         """A file of the published best."""

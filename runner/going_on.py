@@ -17,7 +17,6 @@ from jobs.searchspec import DEFAULT_TRIALS
 from jobs.spec import Job
 from runner.launch import (
     check_standing,
-    claim,
     find_sweep,
     read_results,
     read_spec,
@@ -99,7 +98,6 @@ def _go_on(
         show(folder, spec, standing.results, as_json=as_json)
         return
     panel = open_job_panel(spec)
-    claim(standing, spec, fresh=False)
     carry_out(spec, standing, panel, place, as_json=as_json, retry=retry)
 
 

@@ -28,7 +28,8 @@ finish     ``state``, ``time``: the process ended the sweep's run
 
 A record is handed to the operating system before anything acts on it, so it survives the death of any
 process; it is fsynced (on an object store: uploaded, a segment at a time) within a second, so that losing
-the machine costs at most that second.  Every process writes segments of its own; a torn last line of one is
+the machine costs at most that second.  While an object store is away records wait in memory, for five
+minutes at most.  Every process writes segments of its own; a torn last line of one is
 ignored.
 
 Since version 2 segments that nobody writes to any more are merged (``runner.compaction``): the file
@@ -41,9 +42,8 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,11 +53,9 @@ from typing import Any
 from cluster.errors import ClusterError
 from cluster.segments import Segment
 from cluster.storage import SweepFolder
-from runner.sinks import LocalSink, UploadSink
 
 VERSION = 2
 Event = dict[str, Any]
-_GROUP_SECONDS = 0.5
 HEAD = 9  # bytes of a line before its object
 _AT_ONCE = 16  # segments read from an object store, which answers late rather than slowly
 
@@ -203,49 +201,3 @@ def _after(place: Place, lines: list[bytes]) -> Place:
         return place
     end, last = place.offset + sum(map(len, lines)), lines[-1]
     return Place(place.segment, end, end - len(last), last[: HEAD - 1].decode())
-
-
-class Journal:
-    """The writer's end; one process at a time holds it (``cluster.lease``)."""
-
-    def __init__(self, folder: SweepFolder, tick: Callable[[], None] = lambda: None) -> None:
-        """Open the next segment; ``tick`` is called about twice a second from the flushing thread."""
-        self._folder, self._tick = folder, tick
-        taken = folder.segments()
-        number = taken[-1].last + 1 if taken else 1
-        self._sink = LocalSink(folder, number) if folder.storage.local else UploadSink(folder, number)
-        self._failure: Exception | None = None
-        self._closing = threading.Event()
-        self._flusher = threading.Thread(target=self._flush_in_groups, name="journal", daemon=True)
-        self._flusher.start()
-
-    def append(self, event: Event) -> None:
-        """Write a record; when this returns it survives the death of this process (see the module).
-
-        Raises:
-            ClusterError: the storage no longer takes records.
-        """
-        if self._failure is None:
-            try:
-                self._sink.write(encode(event))
-            except OSError as error:
-                self._failure = error  # and nothing after it: readers stop at a record that is not whole
-        if self._failure is not None:
-            reason = getattr(self._failure, "strerror", None) or self._failure
-            raise ClusterError(f"{self._folder.uri}: the journal cannot be written ({reason})")
-
-    def close(self) -> None:
-        """Flush what is left and end the thread."""
-        self._closing.set()
-        self._flusher.join()
-        self._sink.flush()
-        self._sink.close()
-
-    def _flush_in_groups(self) -> None:
-        while not self._closing.wait(_GROUP_SECONDS):
-            try:
-                self._sink.flush()
-                self._tick()
-            except (OSError, ClusterError) as error:
-                self._failure = error
-                return

@@ -6,7 +6,8 @@ import difflib
 import gc
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cluster.errors import ClusterError
-from cluster.lease import lease_holder
+from cluster.lease import OWN_FILES, Lease, holding, lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
 from jobs.names import NAME
@@ -135,7 +136,7 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
             f"sweep {folder.name} is being run by {holder}; wait for it, or choose another --name"
         )
     if not folder.exists():
-        half_removed = bool(folder.files(folder.JOURNAL))
+        half_removed = not OWN_FILES.issuperset(folder.files(folder.JOURNAL))
         if folder.files("") or (half_removed and not fresh):
             hint = ", or take away what is left of a removed sweep with --fresh" if half_removed else ""
             raise ClusterError(
@@ -153,7 +154,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
             f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "
             f"{', '.join(changed)}; choose another --name, or replace that sweep with --fresh"
         )
-    return Standing(folder, exists=True, results=read_results(folder), extended=bool(changed))
+    results = read_results(folder)
+    return Standing(folder, exists=True, results=results, extended=bool(changed) or _plans_more(job, results))
 
 
 def _extends(name: str, before: Job, job: Job) -> bool:
@@ -169,19 +171,41 @@ def _extends(name: str, before: Job, job: Job) -> bool:
     return bool(new > old)
 
 
-def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
-    """Make the sweep's folder the job's; whatever ``fresh`` replaces is gone afterwards.
+def _plans_more(job: Job, results: Results) -> bool:
+    """Whether the job was extended, and the process that did so died before its journal said it."""
+    from jobs.params import space_of
+    from runner.schedulers.choice import make_scheduler
+    from runner.searchers.choice import make_searcher, planned_trials
+
+    if results.state != "done" or results.planned is None:
+        return False
+    space, scheduler = space_of(job), make_scheduler(job, results.fidelity)
+    searcher = make_searcher(job, space, scheduler)
+    return planned_trials(job.search.trials, space, scheduler, searcher) > results.planned
+
+
+@contextmanager
+def claimed(standing: Standing, job: Job, *, fresh: bool) -> Iterator[Lease]:
+    """Holds the sweep's lease, its folder made the job's; whatever ``fresh`` replaces is gone.
 
     Raises:
-        ClusterError: the storage cannot be written.
+        ClusterError: the storage cannot be written, or another process was faster.
     """
     from jobs.jobfile import dump_job
 
-    standing.folder.storage.check_writable()
+    folder = standing.folder
+    folder.storage.check_writable()
     if fresh and standing.exists:
-        standing.folder.remove()
-    if fresh or not standing.exists or standing.extended:
-        standing.folder.write(SweepFolder.SPEC, dump_job(job).encode())
+        Lease(folder).take()  # which goes with the rest
+        folder.remove()
+    with holding(folder) as lease:
+        if folder.exists() and (fresh or not standing.exists):
+            raise ClusterError(
+                f"sweep {folder.name} was begun by another process a moment ago; choose another --name"
+            )
+        if fresh or not standing.exists or standing.extended:
+            folder.write(SweepFolder.SPEC, dump_job(job).encode())
+        yield lease
 
 
 def warn(text: str) -> None:

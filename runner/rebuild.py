@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from cluster.errors import ClusterError
-from cluster.lease import Lease
+from cluster.lease import holding
 from cluster.storage import SweepFolder
-from runner.launch import read_results
 from runner.publish import MANIFEST
 from runner.results import Results, trials_parquet
 from runner.summary import Encoder, summarised
@@ -21,15 +20,16 @@ def rebuild(folder: SweepFolder) -> str | None:
     Raises:
         ClusterError: the sweep is being run, its journal is damaged, or its storage takes nothing.
     """
-    lease = Lease(folder)
-    lease.take()
-    try:
-        finish(folder, summarised(folder), Encoder())
-    finally:
-        lease.release()
-    results = read_results(folder)
-    folder.write(folder.TRIALS, trials_parquet(results))
-    return _stale_best(folder, results)
+    with holding(folder) as lease:
+        summary = summarised(folder)
+        lease.check()
+        finish(folder, summary, Encoder())
+        results = summary.results
+        if results.state == "running":  # and its process is dead, for the lease is ours
+            results.mark_interrupted()
+        lease.check()
+        folder.write(folder.TRIALS, trials_parquet(results))
+        return _stale_best(folder, results)
 
 
 def _stale_best(folder: SweepFolder, results: Results) -> str | None:

@@ -11,6 +11,7 @@ import click
 
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
+from cluster.lease import Lease
 from cluster.storage import SweepFolder
 from jobs.errors import JobError
 from jobs.panel import Panel
@@ -20,9 +21,9 @@ from jobs.source import Columns
 from jobs.spec import Job
 from runner.beginning import find_sources
 from runner.errors import Interrupted, WorkFailedError
-from runner.launch import Standing, check_standing, claim, open_storage, read_job, typed, warn
+from runner.launch import Standing, check_standing, claimed, open_storage, read_job, typed, warn
 from runner.results import Results
-from runner.show import best_json, clock, epochs, print_best, print_json, status_json
+from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
 
 if TYPE_CHECKING:
     from runner.sweep import Place
@@ -72,23 +73,33 @@ def run_command(
         warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
         show(standing.folder, spec, standing.results, as_json=as_json)
         return
-    claim(standing, spec, fresh=fresh)
-    carry_out(spec, standing, panel, Place(count, address), as_json=as_json)
+    carry_out(spec, standing, panel, Place(count, address), as_json=as_json, fresh=fresh)
 
 
 def carry_out(
-    spec: Job, standing: Standing, panel: Panel, place: Place, *, as_json: bool, retry: bool = False
+    spec: Job,
+    standing: Standing,
+    panel: Panel,
+    place: Place,
+    *,
+    as_json: bool,
+    retry: bool = False,
+    fresh: bool = False,
 ) -> None:
-    """Run or resume a sweep whose folder is the job's, and show what came of it.
+    """Run or resume a sweep whose folder the job may use, and show what came of it.
 
     Raises:
+        ClusterError: as ``claimed``.
         WorkFailedError, Interrupted: as ``run_command``.
     """
     _note_gaps(spec, panel)
     _note_small_space(spec)
-    results = _sweep(spec, standing, panel, place, retry=retry)
+    with claimed(standing, spec, fresh=fresh) as lease:
+        results = _sweep(spec, standing, lease, panel, place, retry=retry)
+    if results.best() is None:
+        warn(f"it was stopped before any trial had a score; recur resume {typed(standing.folder)} goes on")
     show(standing.folder, spec, results, as_json=as_json)
-    if not as_json:
+    if results.best() is not None and not as_json:
         _next_steps(standing.folder, spec, results)
 
 
@@ -141,7 +152,9 @@ def parse_workers(workers: str) -> int | None:
     return int(workers)
 
 
-def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place, *, retry: bool) -> Results:
+def _sweep(
+    spec: Job, standing: Standing, lease: Lease, panel: Panel, place: Place, *, retry: bool
+) -> Results:
     from runner.progress import make_progress
     from runner.sweep import run_sweep
 
@@ -150,7 +163,7 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place, *, retry: 
         warn(f"resuming {spec.name}: {standing.results.ended} trials are done")
     try:
         with make_progress(spec) as progress:
-            results = run_sweep(spec, folder, panel, place, progress.watch, retry=retry)
+            results = run_sweep(spec, lease, panel, place, progress.watch, retry=retry)
     except Interrupted:
         raise Interrupted(
             f"What was found is kept in {folder.uri}\n"
@@ -158,12 +171,18 @@ def _sweep(spec: Job, standing: Standing, panel: Panel, place: Place, *, retry: 
         ) from None
     except (JobError, ClusterError) as error:
         raise WorkFailedError(f"{error}; what was found is kept in {folder.uri}") from None
-    if results.best() is None:
-        failures = results.failures()
-        why = f"the last one said: {failures[-1].error}" if failures else "all diverged"
+    if results.best() is None and results.state != "stopped":
         logs = f"logs are in {folder.inside(folder.LOGS)}; " if folder.files(folder.LOGS) else ""
-        raise WorkFailedError(f"no trial succeeded; {why}; {logs}--fresh begins again")
+        raise WorkFailedError(f"no trial succeeded; {_why_none(results)}; {logs}--fresh begins again")
     return results
+
+
+def _why_none(results: Results) -> str:
+    failures = results.failures()
+    if failures:
+        return f"the last one said: {failures[-1].error}"
+    diverged = all(trial.state == "diverged" for trial in results.trials.values())
+    return "all diverged" if results.trials and diverged else "none came to a score"
 
 
 def _note_short_series(spec: Job, panel: Panel) -> None:
@@ -188,10 +207,12 @@ def _note_small_space(spec: Job) -> None:
 
 
 def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> None:
-    """Print the end of a sweep: the best trials and the test part's scores."""
-    ranked = results.ranked()
+    """Print the end of a sweep: the best trials and the test part's scores; its state while it has none."""
+    ranked, facts = results.ranked(), status_json(folder, results)
+    if not ranked:
+        print_json(facts) if as_json else print_status(folder, results)
+        return
     if as_json:
-        facts = status_json(folder, results)
         extra = {key: facts[key] for key in ("seconds", "epochs_trained", "state", "trials")}
         print_json(best_json(folder, spec, ranked[0]) | extra)
         return

@@ -6,7 +6,6 @@ import os
 import threading
 from pathlib import Path
 
-from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 
 
@@ -56,18 +55,15 @@ class UploadSink:
         """Upload what was written since the last time.
 
         Raises:
-            ClusterError: it is not taken; closing tries once more.
+            ClusterError: it is not taken; the next time tries again.
         """
         with self._lock:
-            group, self._lines = self._lines, []
+            group = list(self._lines)
         if not group:
             return
-        try:
-            self._folder.write(self._folder.segment(self._number), b"".join(group))
-        except ClusterError:
-            with self._lock:
-                self._lines = group + self._lines
-            raise
+        self._folder.write(self._folder.segment(self._number), b"".join(group))
+        with self._lock:
+            del self._lines[: len(group)]
         self._number += 1
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from cluster.errors import ClusterError
@@ -39,14 +40,12 @@ class StopRequest:
         ):
             return
         self._looked = now
-        if self._folder.exists(self._folder.STOP):
-            self._pass_on(self._conductor)
+        with suppress(ClusterError):  # the next look may see it
+            if self._folder.exists(self._folder.STOP):
+                self._pass_on(self._conductor)
 
     def _pass_on(self, conductor: Conductor) -> None:
-        try:
-            asked: dict[str, Any] = self._folder.read_json(self._folder.STOP)
-        except ClusterError:
-            return  # it was taken back
+        asked: dict[str, Any] = self._folder.read_json(self._folder.STOP)
         self.heard = True
         if asked.get("now"):
             conductor.stop()

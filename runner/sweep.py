@@ -22,7 +22,7 @@ from runner.beginning import beginning, find_sources
 from runner.conductor import Conductor
 from runner.errors import Interrupted
 from runner.exam import Exam
-from runner.journal import VERSION, Event, Journal, read_journal
+from runner.journal import VERSION, Event, read_journal
 from runner.legs import LegConfig
 from runner.publish import Scores, best_model, publish_best, versions
 from runner.results import Results, trials_parquet
@@ -34,6 +34,7 @@ from runner.stopping import StopRequest
 from runner.tidy import Tidy
 from runner.tuning import room, run_legs
 from runner.upkeep import Upkeep
+from runner.writer import Journal
 
 Watch = Callable[[Conductor, str], None]
 
@@ -52,13 +53,13 @@ class Place:
 
 
 def run_sweep(
-    job: Job, folder: SweepFolder, panel: Panel, place: Place, watch: Watch, *, retry: bool = False
+    job: Job, lease: Lease, panel: Panel, place: Place, watch: Watch, *, retry: bool = False
 ) -> Results:
     """Run or resume a sweep until it is finished.
 
     Args:
         job: what to search.
-        folder: where everything found is kept.
+        lease: held, of the folder where everything found is kept.
         panel: the job's, mapped from this node's cache.
         place: where to run.
         watch: is told of every phase and event.
@@ -66,16 +67,12 @@ def run_sweep(
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; what was found is kept.
-        ClusterError: another process runs this sweep, or its storage or cluster fails.
+        ClusterError: another process took the sweep over, or its storage or cluster fails.
     """
-    lease = Lease(folder)
-    lease.take()
-    try:
-        with Upkeep(folder):
-            sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
-            return sweep.run(lease, retry=retry)
-    finally:
-        lease.release()
+    folder = lease.folder
+    with Upkeep(folder, lease.check):
+        sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
+        return sweep.run(lease, retry=retry)
 
 
 @dataclass(frozen=True)
@@ -100,23 +97,8 @@ class _Sweep:
         _check_version(past, self.folder)
         journal = Journal(self.folder, tick=tick)
         try:
-            fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
-            space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
-            searcher = make_searcher(self.job, space, scheduler)
-            start: Event = {
-                "event": "start",
-                "version": VERSION,
-                "time": time.time(),
-                "versions": versions(),
-                "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
-                "fidelity": fidelity.to_json(),
-            }
-            begun = [start]
-            if not any(event["event"] == "given" for event in past):
-                begun.append(self._beginning(scheduler, fidelity))
-            for event in begun:
-                journal.append(event)
-            conductor = Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
+            conductor = self._replay(past, journal)
+            del past  # a long sweep's takes much memory
             if retry:
                 for trial in conductor.results.failures():
                     self.folder.delete(self.folder.checkpoint(trial.id))  # else it would go on from there
@@ -129,6 +111,26 @@ class _Sweep:
         if state == "interrupted":
             raise Interrupted
         return conductor.results
+
+    def _replay(self, past: list[Event], journal: Journal) -> Conductor:
+        """Begin this process's part of the journal; stand where all of it ends."""
+        fidelity = _recorded(past) or fidelity_of(self.job, self.panel)
+        space, scheduler = space_of(self.job), make_scheduler(self.job, fidelity)
+        searcher = make_searcher(self.job, space, scheduler)
+        start: Event = {
+            "event": "start",
+            "version": VERSION,
+            "time": time.time(),
+            "versions": versions(),
+            "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
+            "fidelity": fidelity.to_json(),
+        }
+        begun = [start]
+        if not any(event["event"] == "given" for event in past):
+            begun.append(self._beginning(scheduler, fidelity))
+        for event in begun:
+            journal.append(event)
+        return Conductor(self.job, searcher, scheduler, journal, [*past, *begun], self._inherit)
 
     def _beginning(self, scheduler: Scheduler, fidelity: Fidelity) -> Event:
         """What to begin with, once and for all: earlier sweeps may be gone when this one is resumed."""
@@ -149,8 +151,9 @@ class _Sweep:
             self.watch(conductor, "starting Ray")
             with stop_on_signals(conductor):
                 exam = Exam(lambda: self._to_score(conductor))
-                state = self._train(conductor, exam)
+                state = self._train(conductor, exam, journal)
             self.watch(conductor, "publishing the best")
+            journal.flush()  # before what its ends leave over is deleted
             self._publish(conductor, exam.scores(), done=state == "done")
         except KeyboardInterrupt:
             state = "interrupted"
@@ -166,7 +169,7 @@ class _Sweep:
                 self.folder.delete(self.folder.LOGS)
         return state
 
-    def _train(self, conductor: Conductor, exam: Exam) -> str:
+    def _train(self, conductor: Conductor, exam: Exam, journal: Journal) -> str:
         """Run every leg there is, then the exam; return the state that the sweep is in afterwards."""
         if not (conductor.finished and exam.over):
             resources = self.job.resources
@@ -176,18 +179,19 @@ class _Sweep:
                 self.watch(conductor, "training")
                 workers = self.place.workers or room(ray, resources)
                 conductor.widest = ray.widest
-                self._tune(conductor, exam, ray, workers)
+                self._tune(conductor, exam, journal, ray, workers)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
         if self.request.heard:
             return "stopped"
         return "interrupted" if conductor.stopping else "failed"
 
-    def _tune(self, conductor: Conductor, exam: Exam, ray: Session, workers: int) -> None:
+    def _tune(self, conductor: Conductor, exam: Exam, journal: Journal, ray: Session, workers: int) -> None:
         limit = self.job.resources.disk_gb
-        tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None)
+        tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None, journal)
 
         def tick() -> None:
+            journal.check()
             tidy.tidy()
             self.watch(conductor, "training")
 

@@ -7,6 +7,7 @@ else than the journal does.  Trouble with it is no trouble of the sweep's.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -27,8 +28,9 @@ _SEGMENTS = 32  # that are merged into one
 class Upkeep:
     """To be entered by whoever holds the sweep's lease, before the journal is opened, till it is closed."""
 
-    def __init__(self, folder: SweepFolder) -> None:
-        self._folder, self._encoder = folder, Encoder()
+    def __init__(self, folder: SweepFolder, check: Callable[[], None] = lambda: None) -> None:
+        """``check`` is called before anything is written; it raises if the lease is lost."""
+        self._folder, self._encoder, self._check = folder, Encoder(), check
         self._summary: Summary | None = None
         self._kept = Summary()  # no results: how far the latest on storage goes
         self._closing = threading.Event()
@@ -46,6 +48,7 @@ class Upkeep:
         self._closing.set()
         self._thread.join()
         with suppress(ClusterError):
+            self._check()
             finish(self._folder, self._read(), self._encoder)
 
     def _run(self) -> None:
@@ -58,13 +61,14 @@ class Upkeep:
         """Read what is new, and do what is due.
 
         Raises:
-            ClusterError: the journal cannot be read, or its storage takes nothing.
+            ClusterError: the journal cannot be read, its storage takes nothing, or the lease is lost.
         """
         summary = self._read()
         records, segment = summary.records, summary.place.segment
         fresh = records - self._kept.records
         if fresh < max(_FEWEST, records // _SHARE) and segment - self._kept.place.segment < _SEGMENTS:
             return
+        self._check()
         keep(self._folder, summary, self._encoder)
         self._kept = Summary(place=summary.place, records=records)
         merge_latest(self._folder, before=segment, least=_SEGMENTS)

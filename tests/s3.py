@@ -62,6 +62,18 @@ class Faults:
     done: list[str] = field(default_factory=list)
 
 
+def _body(request: BaseHTTPRequestHandler) -> bytes | Iterator[bytes]:
+    """What was sent; an upload comes in pieces."""
+    if request.headers.get("Transfer-Encoding") != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    pieces = []
+    while length := int(request.rfile.readline(), 16):
+        pieces.append(request.rfile.read(length))
+        request.rfile.readline()
+    request.rfile.readline()
+    return iter(pieces)
+
+
 @contextmanager
 def faulty_way(port: int, faults: Faults) -> Iterator[int]:
     """A proxy before the server at ``port``; its own port."""
@@ -73,7 +85,7 @@ def faulty_way(port: int, faults: Faults) -> Iterator[int]:
             """Nothing."""
 
         def _pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = _body(self)
             fault = faults.plan(len(faults.done))
             faults.done.append(fault)
             if fault in {"500", "403"}:
@@ -82,7 +94,8 @@ def faulty_way(port: int, faults: Faults) -> Iterator[int]:
                 self.end_headers()
                 return
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            connection.request(self.command, self.path, body, dict(self.headers))
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+            connection.request(self.command, self.path, body, headers, encode_chunked=True)
             answer = connection.getresponse()
             content = answer.read()
             self.send_response(answer.status)

@@ -29,8 +29,9 @@ import numpy as np
 from cluster.lease import Lease
 from cluster.storage import Storage, SweepFolder
 from jobs.jobfile import dump_job
-from runner.journal import VERSION, Event, Journal, encode, read_journal
+from runner.journal import VERSION, Event, encode, read_journal
 from runner.upkeep import Upkeep
+from runner.writer import Journal
 from tests.runner.curves import make_job
 
 _RUNGS = (1, 3, 9)

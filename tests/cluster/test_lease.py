@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.lease import Lease, lease_holder
+from cluster.lease import Lease, LeaseLostError, lease_holder
 from cluster.storage import Storage, SweepFolder
 
 OWNER = "journal/owner.json"
@@ -34,7 +35,7 @@ def folder(storage: Storage) -> SweepFolder:
 
 
 @pytest.fixture
-def other(tmp_path: Any) -> Iterator[tuple[SweepFolder, subprocess.Popen[str]]]:
+def other(tmp_path: Path) -> Iterator[tuple[SweepFolder, subprocess.Popen[str]]]:
     """A sweep that another process of this machine is running."""
     folder = Storage.open(str(tmp_path)).sweep("a")
     command = [sys.executable, "-c", HOLDER, folder.uri]
@@ -135,3 +136,82 @@ def test_a_sign_of_life_is_not_written_more_often_than_needed(folder: SweepFolde
     lease.renew()
 
     assert not folder.exists(OWNER)
+
+
+def silent_for(lease: Lease, seconds: float) -> None:
+    lease._renewed -= seconds
+
+
+def test_a_sign_of_life_is_renewed(folder: SweepFolder) -> None:
+    lease = Lease(folder)
+    lease.take()
+    change(folder, time=1.0)
+    silent_for(lease, 11)
+
+    lease.renew()
+
+    assert time.time() - folder.read_json(OWNER)["time"] < 5
+
+
+def test_what_another_host_took_over_meanwhile_is_not_taken_back(folder: SweepFolder) -> None:
+    """A machine that was suspended goes on as if nothing had been."""
+    lease = Lease(folder)
+    lease.take()
+    silent_for(lease, 61)
+    change(folder, host="elsewhere", pid=7)
+
+    with pytest.raises(LeaseLostError) as error:
+        lease.renew()
+
+    assert str(error.value) == (
+        "sweep a was taken over by process 7 on elsewhere while this one was silent; "
+        "this one writes nothing more"
+    )
+    lease.release()
+    assert lease_holder(folder) == "process 7 on elsewhere"
+
+
+def test_what_another_took_over_and_released_is_lost_too(folder: SweepFolder) -> None:
+    lease = Lease(folder)
+    lease.take()
+    silent_for(lease, 61)
+    folder.delete(OWNER)
+
+    with pytest.raises(LeaseLostError) as error:
+        lease.renew()
+
+    assert str(error.value) == (
+        f"{folder.inside(OWNER)} is gone: another process took this sweep over, or it was removed; "
+        "this one writes nothing more"
+    )
+    assert not folder.exists(OWNER)
+
+
+def test_a_storage_that_cannot_be_read_is_no_lost_lease(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease(folder)
+    lease.take()
+    silent_for(lease, 11)
+
+    def away(*_: object) -> None:
+        raise ClusterError("no route to host")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SweepFolder, "exists", away)
+        with pytest.raises(ClusterError, match=r"^no route to host$") as error:
+            lease.renew()
+        assert not isinstance(error.value, LeaseLostError)
+        lease.release()  # without a word, for there is another reason
+
+    lease.renew()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    folder.write("journal", b"a file in the place of the folder")
+
+    with pytest.raises(ClusterError) as error:
+        Lease(folder).take()
+
+    assert str(error.value) == f"{folder.inside('journal/owner.lock')}: cannot be written (File exists)"

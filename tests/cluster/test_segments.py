@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.segments import Segment, segments_of
+from cluster.segments import Segment, missing, segments_of
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,16 @@ def test_every_number_is_read_once_whatever_was_merged_and_left_behind(
 
     numbers = [range(segment.first, segment.last + 1) for segment in found]
     assert list(itertools.chain.from_iterable(numbers)) == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize(
+    ("names", "hole"),
+    [
+        ([], None),
+        (["000001.jsonl", "000002-000005.jsonl.gz", "000006.jsonl"], None),
+        (["000002.jsonl"], Segment(1, 1)),
+        (["000001.jsonl", "000005-000006.jsonl.gz"], Segment(2, 4)),
+    ],
+)
+def test_a_number_that_is_in_no_file_is_missing(names: list[str], hole: Segment | None) -> None:
+    assert missing(segments_of(names)) == hole

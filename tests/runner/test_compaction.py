@@ -13,8 +13,9 @@ from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 from runner.compaction import merge, merge_latest, needed
 from runner.conductor import Conductor
-from runner.journal import Event, Journal, decode, encode, read_journal
+from runner.journal import Event, decode, encode, read_journal
 from runner.results import Results
+from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
 from tests.runner.events import end, finish, leg, pause, start, trained, trial, write
@@ -229,3 +230,15 @@ def test_a_journal_is_read_while_it_is_merged(folder: SweepFolder) -> None:
 
     assert counts == sorted(counts)
     assert len(read_journal(folder)) == 399
+
+
+def test_nothing_is_merged_over_a_hole(folder: SweepFolder) -> None:
+    for number in (1, 2, 4, 5):
+        write(folder, number, trial(number))
+
+    with pytest.raises(ClusterError, match=r"^sweep a: journal/000003\.jsonl is missing from "):
+        merge(folder, before=6)
+    with pytest.raises(ClusterError, match=r"^sweep a: journal/000003\.jsonl is missing from "):
+        merge_latest(folder, before=6, least=2)
+
+    assert folder.files(folder.JOURNAL) == [f"00000{number}.jsonl" for number in (1, 2, 4, 5)]

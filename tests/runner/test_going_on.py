@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from runner.journal import encode
+from cluster.storage import SweepFolder
+from runner.journal import Event, encode
 from tests.runner.command import JobWriter, Recur, journal
 
 pytestmark = pytest.mark.slow
@@ -146,8 +147,8 @@ def test_a_sweep_that_a_later_version_has_run_is_left_alone(
 ) -> None:
     job = write_job(tmp_path, trials=1, epochs=1)
     recur("run", job)
-    last = max((recur.storage / "small" / "journal").glob("*.jsonl*"))
-    later = last.with_name(f"{int(last.name[:6]) + 50:06d}.jsonl")
-    later.write_bytes(encode({"event": "start", "version": 99, "time": 0.0, "versions": {}, "planned": 1}))
+    folder = SweepFolder.from_uri(str(recur.storage / "small"))
+    later: Event = {"event": "start", "version": 99, "time": 0.0, "versions": {}, "planned": 1}
+    folder.write(folder.segment(folder.segments()[-1].last + 1), encode(later))
 
     assert "version 99" in recur("extend", "small", "--trials", "+1", code=1).stderr

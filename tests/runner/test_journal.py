@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,14 +15,20 @@ from typing import Any
 import pytest
 
 from cluster.errors import ClusterError
+from cluster.lease import LeaseLostError
 from cluster.storage import Storage, SweepFolder
-from runner.journal import Event, Journal, decode, encode, read_journal
+from runner import flushing
+from runner.journal import Event, decode, encode, read_journal
+from runner.summary import read_summary
+from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
+from tests.runner.events import start
 
 WRITER = """
 import itertools, sys
 from cluster.storage import SweepFolder
-from runner.journal import Journal
+from runner.summary import read_summary
+from runner.writer import Journal
 journal = Journal(SweepFolder.from_uri(sys.argv[1]))
 for number in itertools.count():
     journal.append({"event": "result", "number": number, "padding": "x" * (number % 300)})
@@ -29,7 +39,8 @@ FULL_DISK = """
 import resource, sys
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
-from runner.journal import Journal
+from runner.summary import read_summary
+from runner.writer import Journal
 journal = Journal(SweepFolder.from_uri(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 taken = 0
@@ -139,8 +150,45 @@ def test_uploads_are_made_in_groups() -> None:
     assert read_journal(folder) == results(101)
 
 
-def test_an_upload_that_fails_is_tried_again_when_the_journal_closes() -> None:
-    """And meanwhile nothing more is taken."""
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flushing, "_PATIENCE", 0.2)
+
+
+def test_a_storage_that_is_away_for_a_while_loses_nothing() -> None:
+    """What is written meanwhile waits."""
+    store = ObjectStore()
+    folder = open_object_store(store).sweep("a")
+    journal = Journal(folder)
+    store.down = "no route to host"
+    append_for(journal, seconds=2.0)
+    assert (read_journal(folder), journal.durable) == ([], 0)
+
+    store.down = None
+
+    assert len(wait_for(folder, journal.written, seconds=3.0)) == journal.written
+    append_for(journal, seconds=0.1)
+    journal.close()
+    assert len(read_journal(folder)) == journal.written == journal.durable
+
+
+def test_a_storage_that_is_away_while_the_journal_closes_is_waited_for() -> None:
+    store = ObjectStore()
+    folder = open_object_store(store).sweep("a")
+    journal = Journal(folder)
+    store.down = "no route to host"
+    journal.append(results(1)[0])
+    back = threading.Timer(1.0, setattr, (store, "down", None))
+    back.start()
+
+    journal.close()
+
+    back.join()
+    assert read_journal(folder) == results(1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_storage_that_stays_away_is_an_error_and_tried_once_more_when_the_journal_closes() -> None:
     store = ObjectStore()
     folder = open_object_store(store).sweep("a")
     journal = Journal(folder)
@@ -148,13 +196,48 @@ def test_an_upload_that_fails_is_tried_again_when_the_journal_closes() -> None:
     journal.append(results(1)[0])
 
     with pytest.raises(ClusterError) as error:
-        append_for(journal, seconds=2.0)
+        append_for(journal, seconds=3.0)
     assert str(error.value).startswith("objects://bucket/sweeps/a: the journal cannot be written (")
     assert "no route to host" in str(error.value)
 
     store.down = None
     journal.close()
     assert read_journal(folder)[0] == results(1)[0]
+
+
+def test_all_is_durable_after_a_flush(folder: SweepFolder) -> None:
+    journal = Journal(folder)
+    for event in results(5):
+        journal.append(event)
+
+    journal.flush()
+
+    assert (journal.written, journal.durable) == (5, 5)
+    assert read_journal(folder) == results(5)
+    journal.close()
+
+
+def test_a_disk_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    journal = Journal(folder)
+    journal.append(results(1)[0])
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("runner.sinks.os.fsync", fail)
+    with pytest.raises(ClusterError) as error:
+        journal.close()
+    assert str(error.value) == f"{folder.uri}: the journal cannot be written (Input/output error)"
+
+
+def test_a_folder_that_takes_no_segment_is_a_sentence(tmp_path: Path) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    folder.write("journal", b"a file in the place of the folder")
+
+    with pytest.raises(ClusterError) as error:
+        Journal(folder)
+    assert "cannot be" in str(error.value)
 
 
 def test_a_full_disk_is_an_error_and_loses_nothing_that_was_taken(tmp_path: Path) -> None:
@@ -200,14 +283,60 @@ def test_the_tick_is_called_about_twice_a_second(folder: SweepFolder) -> None:
     assert 1 <= len(ticks) <= 3
 
 
-def test_a_tick_that_fails_stops_the_journal(folder: SweepFolder) -> None:
+def test_a_tick_that_fails_now_and_then_stops_nothing(folder: SweepFolder) -> None:
+    """Though nothing is saved before it is well again: it tells whether the sweep is still ours."""
+    ticks = itertools.count()
+
     def fail() -> None:
-        raise ClusterError("somebody else runs it")
+        if next(ticks) in {0, 2}:
+            raise ClusterError("no route to host")
 
     journal = Journal(folder, tick=fail)
-    with pytest.raises(ClusterError, match=r"the journal cannot be written \(somebody else runs it\)$"):
-        append_for(journal, seconds=2.0)
+    append_for(journal, seconds=2.5)
     journal.close()
+
+    assert next(ticks) > 3
+    assert journal.durable == journal.written
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_tick_that_never_goes_well_stops_the_journal(folder: SweepFolder) -> None:
+    def fail() -> None:
+        raise ClusterError("no route to host")
+
+    journal = Journal(folder, tick=fail)
+    with pytest.raises(ClusterError, match=r"the journal cannot be written \(no route to host\)$"):
+        append_for(journal, seconds=3.0)
+    with pytest.raises(ClusterError, match=r"^no route to host$"):
+        journal.close()
+
+
+def test_a_lost_lease_stops_the_journal_at_once_and_nothing_more_goes_to_storage(
+    storage: Storage,
+) -> None:
+    folder = storage.sweep("a")
+    lost = LeaseLostError("another process took it over")
+
+    def fail() -> None:
+        raise lost
+
+    journal = Journal(folder, tick=fail)
+    with pytest.raises(LeaseLostError, match=r"^another process took it over$"):
+        append_for(journal, seconds=2.0)
+    before = read_journal(folder)
+    assert before == [] or storage.local  # where a record is with the operating system at once
+    with pytest.raises(LeaseLostError):
+        journal.flush()
+    journal.close()
+    assert read_journal(folder) == before
+
+
+def test_what_nobody_expected_is_raised_to_the_sweep(folder: SweepFolder) -> None:
+    journal = Journal(folder, tick=lambda: {}["no such key"])
+    with pytest.raises(KeyError, match="no such key"):
+        append_for(journal, seconds=2.0)
+    with pytest.raises(KeyError, match="no such key"):
+        journal.close()
 
 
 def test_every_writer_has_a_segment_of_its_own(folder: SweepFolder) -> None:
@@ -236,3 +365,19 @@ def test_a_damaged_line_with_whole_ones_behind_it_is_an_error(storage: Storage) 
         f"{folder.inside('journal/000001.jsonl')}: line 2 is damaged and whole ones follow it; "
         "restore the file from a copy, or begin again with --fresh"
     )
+
+
+def test_a_segment_that_is_missing_is_an_error(folder: SweepFolder) -> None:
+    """Readers would take what follows for the whole, and a new process would write on."""
+    for number in range(1, 5):
+        folder.write(folder.segment(number), encode(start()))
+    folder.delete(folder.segment(2))
+    folder.delete(folder.segment(3))
+
+    for use in (read_journal, read_summary, Journal):
+        with pytest.raises(ClusterError) as error:
+            use(folder)
+        assert str(error.value) == (
+            f"sweep a: journal/000002.jsonl to journal/000003.jsonl are missing from {folder.uri}; restore "
+            "what is missing from a copy, or begin again with --fresh"
+        )

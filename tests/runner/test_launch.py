@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.lease import Lease
+from cluster.lease import OWN_FILES, Lease, lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
 from jobs.jobfile import dump_job
 from jobs.spec import Job
-from runner.journal import Event, Journal
-from runner.launch import check_standing, claim, find_sweep, open_storage, read_job, read_results, read_spec
+from runner.journal import Event
+from runner.launch import (
+    Standing,
+    check_standing,
+    claimed,
+    find_sweep,
+    open_storage,
+    read_job,
+    read_results,
+    read_spec,
+)
+from runner.writer import Journal
 from tests.runner.curves import JOB, make_job
 from tests.runner.events import end, finish, leg, start, trained, trial
 
@@ -36,6 +47,12 @@ def put_sweep(
         journal.append(event)
     journal.close()
     return folder
+
+
+def claim(standing: Standing, job: Job, *, fresh: bool) -> None:
+    with claimed(standing, job, fresh=fresh):
+        assert lease_holder(standing.folder)
+        assert read_spec(standing.folder)
 
 
 def everything(root: Path) -> dict[str, bytes]:
@@ -130,6 +147,39 @@ def test_the_same_job_again_goes_on_with_its_sweep(storage: Storage) -> None:
     assert read_results(folder).trials == standing.results.trials
 
 
+@pytest.mark.parametrize(
+    ("before", "more", "planned", "all_of_them"),
+    [
+        ({"trials": 1}, {"trials": 3}, 1, 3),
+        ({"trials": 1}, {"trials": 300}, 1, 100),  # all that the space holds
+        ({"algorithm": "grid", "trials": 40}, {"algorithm": "grid", "trials": 60}, 40, 60),
+        (
+            {"scheduler": "hyperband"},
+            {"scheduler": "hyperband", "hyperband_iterations": 2},
+            17,
+            34,
+        ),
+    ],
+)
+def test_an_extension_is_not_lost_when_its_process_dies_before_it_begins(
+    storage: Storage, before: dict[str, Any], more: dict[str, Any], planned: int, all_of_them: int
+) -> None:
+    units = {"units": "{int: {min: 1, max: 100}}"}
+    old, new = (make_job(search=search, train={"max_epochs": 9}, model=units) for search in (before, more))
+    done = [trial(0), end(0), finish("done")]
+    folder = put_sweep(storage, "virtual", old, [start() | {"planned": planned}, *done])
+    assert check_standing(folder, old, fresh=False).finished
+    claim(check_standing(folder, new, fresh=False), new, fresh=False)  # and it is killed
+
+    assert not check_standing(folder, new, fresh=False).finished
+
+    journal = Journal(folder)
+    for event in [start() | {"planned": all_of_them}, finish("done")]:
+        journal.append(event)
+    journal.close()
+    assert check_standing(folder, new, fresh=False).finished
+
+
 def test_a_name_taken_by_another_job_names_the_fields_that_differ(storage: Storage, here: Path) -> None:
     folder = put_sweep(storage, "virtual", make_job())
     other = make_job(train={"max_epochs": 7}, search={"seed": 3}, model={"units": "{int: {min: 1, max: 2}}"})
@@ -172,7 +222,7 @@ def test_what_is_left_of_a_removed_sweep_is_nobody_s_until_fresh_takes_it_away(s
     )
 
     claim(check_standing(folder, make_job(), fresh=True), make_job(), fresh=True)
-    assert folder.files("journal") == []
+    assert OWN_FILES.issuperset(folder.files("journal"))
     assert read_spec(folder) == make_job()
 
 
@@ -204,6 +254,51 @@ def test_a_sweep_that_is_being_run_is_left_alone(storage: Storage, fresh: bool) 
 
     Lease(folder).release()
     assert read_results(folder).state == "interrupted"
+
+
+def test_of_two_that_begin_at_once_the_slower_changes_nothing(storage: Storage) -> None:
+    folder, one, other = storage.sweep("virtual"), make_job(), make_job(train={"max_epochs": 7})
+    free = check_standing(folder, one, fresh=False)
+
+    with (
+        claimed(free, one, fresh=False),
+        pytest.raises(ClusterError, match=r"^sweep virtual is being run by process "),
+        claimed(free, other, fresh=False),
+    ):
+        pass
+    assert read_spec(folder) == one
+
+    with (
+        pytest.raises(ClusterError, match=r"^sweep virtual was begun by another process a moment ago; "),
+        claimed(free, other, fresh=False),
+    ):
+        pass
+    assert read_spec(folder) == one
+    assert lease_holder(folder) is None
+
+
+def test_fresh_does_not_take_away_what_another_has_begun_meanwhile(storage: Storage) -> None:
+    folder = put_sweep(storage, "virtual")
+    standing = check_standing(folder, make_job(), fresh=True)
+    Lease(folder).take()
+
+    with (
+        pytest.raises(ClusterError, match=r"^sweep virtual is being run by process "),
+        claimed(standing, make_job(train={"max_epochs": 7}), fresh=True),
+    ):
+        pass
+
+    assert read_spec(folder) == make_job()
+
+
+def test_one_that_was_killed_before_it_had_a_spec_leaves_the_name_free(storage: Storage) -> None:
+    folder = storage.sweep("virtual")
+    Lease(folder).take()
+    folder.write_json("journal/owner.json", folder.read_json("journal/owner.json") | {"started": 1})
+
+    claim(check_standing(folder, make_job(), fresh=False), make_job(), fresh=False)
+
+    assert read_spec(folder) == make_job()
 
 
 def test_a_storage_that_cannot_be_written_keeps_what_fresh_would_replace(here: Path) -> None:

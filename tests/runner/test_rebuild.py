@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import time
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -11,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from cluster.errors import ClusterError
-from cluster.lease import Lease
+from cluster.lease import Lease, lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.jobfile import dump_job
-from runner.cli import cli
+from runner.cli import cli, exit_code
 from runner.journal import Event, encode
 from runner.rebuild import rebuild
 from runner.results import Results, trials_parquet
@@ -143,7 +145,7 @@ def test_a_damaged_journal_is_an_error_and_changes_nothing(folder: SweepFolder) 
     Lease(folder).take()  # it was given back
 
 
-def test_the_command_rebuilds_and_then_shows(tmp_path: Any) -> None:
+def test_the_command_rebuilds_and_then_shows(tmp_path: Path) -> None:
     folder = Storage.open(str(tmp_path)).sweep("a")
     folder.write(folder.SPEC, dump_job(make_job()).encode())
     folder.write(folder.segment(1), b"".join(map(encode, [*EVENTS, finish("done")])))
@@ -159,3 +161,39 @@ def test_the_command_rebuilds_and_then_shows(tmp_path: Any) -> None:
         "00001; restore it from a copy, or search again with --fresh\n"
     )
     assert folder.exists(folder.TRIALS)
+
+
+def test_the_lease_is_held_and_renewed_to_the_end(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the table of a large sweep takes."""
+    monkeypatch.setattr("cluster.lease._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("cluster.lease._STALE", 0.3)
+    ages: list[float] = []
+
+    def slow_table(results: Results) -> bytes:
+        for _ in range(20):
+            time.sleep(0.05)
+            ages.append(time.time() - folder.read_json("journal/owner.json")["time"])
+        return trials_parquet(results)
+
+    monkeypatch.setattr("runner.rebuild.trials_parquet", slow_table)
+
+    rebuild(folder)
+
+    assert max(ages) < 0.3
+    assert lease_holder(folder) is None
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    folder.write(folder.SPEC, dump_job(make_job()).encode())
+    folder.write(folder.segment(1), b"".join(map(encode, [*EVENTS, finish("done")])))
+    lock = tmp_path / "a" / "journal" / "owner.lock"
+    lock.mkdir()  # root may write whatever is forbidden to others
+
+    assert exit_code(["trials", folder.uri, "--rebuild"]) == 2
+
+    assert capsys.readouterr().err == f"Error: {lock}: cannot be written (Is a directory)\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from jobs.sample import sample_panel
 from jobs.source import Columns
 from runner.cli import exit_code
 from runner.data import open_panel
-from runner.journal import Journal, encode, read_journal
+from runner.journal import encode, read_journal
 from runner.results import Results
 from runner.summary import read_summary
 from runner.upkeep import Upkeep
+from runner.writer import Journal
 from tests.runner.command import JobWriter
 from tests.runner.events import start, trial
 from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
@@ -137,6 +139,20 @@ def test_a_journal_on_s3_is_merged_and_summed_up_while_it_is_written(server: int
     assert folder.files(folder.JOURNAL) == ["000001-000081.jsonl.gz", "results.json"]
     assert read_journal(folder) == [*events, trial(79)]
     assert vars(read_summary(folder).results) == vars(Results([*events, trial(79)]))
+
+
+def test_a_journal_waits_for_an_s3_that_is_away(server: int) -> None:
+    way = "ok"
+    with faulty_way(server, Faults(lambda _: way)) as port:
+        folder = Storage.open(uri(port, "away")).sweep("a")
+        journal, events = Journal(folder), [start(), *(trial(number) for number in range(40))]
+        for number, event in enumerate(events):
+            way = "403" if 5 <= number < 25 else "ok"
+            journal.append(event)
+            time.sleep(0.1)
+        journal.close()
+
+    assert read_journal(Storage.open(uri(server, "away")).sweep("a")) == events
 
 
 def test_a_sweep_with_data_and_storage_on_s3(

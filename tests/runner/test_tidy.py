@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
+from cluster.errors import ClusterError
 from cluster.storage import Storage, SweepFolder
 from jobs.report import EpochReport
 from runner.conductor import Conductor
 from runner.tidy import Tidy
+from runner.writer import Journal
+from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import make_job
+from tests.runner.events import end
 from tests.runner.pool import Lines, fresh_conductor, make_conductor, start_of
 from tests.runner.sweeps import journal
 
@@ -113,6 +118,52 @@ def test_the_best_trial_of_before_stays_until_the_next_ones_model_is_there(
     conductor.state.beaten.append("00001")
     tidy.tidy()
     assert standing(folder) == {"00000": 1, "00002": 1}  # the end takes the other away
+
+
+def test_a_checkpoint_stays_until_the_decision_against_it_is_durable(conductor: Conductor) -> None:
+    """The decision may be in memory only, and the process killed: then the trial would begin again."""
+    store = ObjectStore()
+    folder = open_object_store(store).sweep("a")
+    keep(folder, *ALL)
+    journal = Journal(folder)
+    tidy = Tidy(folder, conductor, None, journal)
+    store.down = "no route to host"
+    journal.append(end(1))
+    conductor.state.beaten.append("00001")
+    conductor.state.kept.append("00002")
+    before = dict(store.objects)
+
+    for _ in range(10):
+        tidy.tidy()
+        time.sleep(0.1)
+    assert store.objects == before
+
+    store.down = None
+    journal.flush()
+    tidy.tidy()
+    assert not folder.files(folder.checkpoint("00001"))
+    assert folder.files(folder.checkpoint("00002")) == ["model-000001.keras"]
+    journal.close()
+
+
+def test_a_storage_that_is_away_is_tidied_later(
+    folder: SweepFolder, conductor: Conductor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(folder, *ALL)
+    tidy = Tidy(folder, conductor, 0.0)
+    conductor.state.beaten.append("00001")
+
+    def away(*_: object) -> None:
+        raise ClusterError("no route to host")
+
+    with monkeypatch.context() as patch:
+        for name in ("delete", "checkpoint_sizes"):
+            patch.setattr(SweepFolder, name, away)
+        tidy.tidy()
+    assert len(standing(folder)) == 4
+
+    tidy.tidy()
+    assert standing(folder) == {"00000": 1, "00002": 1, "00003": 1}
 
 
 def test_at_the_end_only_the_published_model_stays(folder: SweepFolder, conductor: Conductor) -> None:

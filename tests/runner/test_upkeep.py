@@ -6,12 +6,14 @@ import time
 
 import pytest
 
+from cluster.lease import Lease, LeaseLostError
 from cluster.storage import SweepFolder
 from runner import upkeep as module
-from runner.journal import Event, Journal, read_journal
+from runner.journal import Event, read_journal
 from runner.results import Results
 from runner.summary import read_summary
 from runner.upkeep import Upkeep
+from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.events import end, finish, leg, start, trained, trial, write
 
@@ -144,3 +146,18 @@ def test_a_storage_that_fails_is_the_journals_to_tell(monkeypatch: pytest.Monkey
     assert files(folder) == ["000001.jsonl"]
     store.down = None
     assert vars(read_summary(folder).results) == vars(Results(events))
+
+
+def test_a_journal_that_another_took_over_is_left_to_it(folder: SweepFolder) -> None:
+    lease = Lease(folder)
+    lease.take()
+    with Upkeep(folder, lease.check) as upkeep:
+        for number, event in enumerate(events := sweep(60), start=1):
+            write(folder, number, event)
+        before = files(folder)
+        folder.write_json("journal/owner.json", {"host": "elsewhere", "pid": 7, "started": 1, "time": 0.0})
+        with pytest.raises(LeaseLostError):
+            upkeep.look()
+
+    assert files(folder) == before
+    assert read_journal(folder) == events
