@@ -120,13 +120,15 @@ def built(folder: str, name: str = "build", values: Values | None = None, **chan
     )
 
 
+def material_of(given: Task) -> Material:
+    windows = make_windows(given.folds[0], given.params.window)
+    feed = Feed(Cutter(given.panel, given.params.window), given.scalers[0])
+    return Material(feed, windows.train, windows.validation)
+
+
 def opened(folder: str, name: str = "build", **changes: Any) -> tuple[Hypermodel, Material, Params]:
     chosen = built(folder, name, **changes)
-    given = task(chosen)
-    windows = make_windows(given.folds[0], chosen.window)
-    material = Material(
-        Feed(Cutter(given.panel, chosen.window), given.scalers[0]), windows.train, windows.validation
-    )
+    material = material_of(task(chosen))
     return load_hypermodel(f"mine:{name}", folder, material), material, chosen
 
 
@@ -186,6 +188,34 @@ def test_a_module_that_is_nowhere_is_refused(tmp_path: Path) -> None:
     assert refused(str(tmp_path)) == (
         f"model.build: there is no {tmp_path}/mine.py, nor is a module mine installed"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("job/net.py", "net"),
+        ("job/net.py", "net.py"),
+        ("job/net.py", "./net.py"),
+        ("net.py", "../net.py"),
+        ("net.py", "../net"),
+        ("job/my.models/net.v2.py", "my.models/net.v2.py"),
+        ("job/my.net.py", "my.net.py"),
+        ("job/models/net.py", "models.net"),
+        ("job/models/net/__init__.py", "models/net"),
+        ("net.py", "{folder}/net.py"),
+    ],
+)
+def test_a_module_is_named_by_dots_or_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, name: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    material = material_of(task(params()))
+    (tmp_path / "job").mkdir()
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text("def build(hp): return 'mine'\n")
+    where = f"{name.format(folder=tmp_path)}:build"
+
+    assert load_hypermodel(where, str(tmp_path / "job"), material).build(None, material) == "mine"
 
 
 def test_a_script_runs_as_far_as_to_its_own_search(write: Callable[[str], str], tmp_path: Path) -> None:
