@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from jobs.errors import JobError
@@ -32,11 +33,10 @@ class RegressorLearner:
         """
         assert params.build is not None, "a user's function builds it"  # noqa: S101
         check_scaling(params)
-        self._params, self._material, self._hypermodel = params, material, hypermodel
+        self._params, self._material, self._hypermodel, self._seed = params, material, hypermodel, seed
+        keras.utils.set_random_seed(seed)
         self._model = hypermodel.build(hyperparameters(params.build.values), material)
-        known = self._model.get_params(deep=False)
-        if known.get("random_state", 0) is None:
-            self._model.set_params(random_state=seed)
+        _seed(self._model, seed)
         self._saved, self.over = b"", False
         self.seconds: dict[str, float] = {}
 
@@ -69,6 +69,7 @@ class RegressorLearner:
         """
         del rates
         batch, x, y = self._flat(starts)
+        keras.utils.set_random_seed(self._seed)  # for what takes no seed of its own
         with self.clock("train"), self._hypermodel.excused():
             self._model.fit(x, y[:, 0] if y.shape[1] == 1 else y)
         self._saved, self.over = dumped(self._model), True
@@ -125,6 +126,13 @@ def check_scaling(params: Params) -> None:
             "model.build: a regressor is saved with one scaling for all windows; write window.scale: "
             "standard, min_max or none, scale_by: all, transform: none"
         )
+
+
+def _seed(model: Any, seed: int) -> None:
+    """Seed the regressor, and those inside it, where the user has not."""
+    known = model.get_params(deep=True)
+    own = [name for name, value in known.items() if name.endswith("random_state") and value is None]
+    model.set_params(**dict.fromkeys(own, seed))
 
 
 def served(params: Params, feed: Feed, model: Any) -> bytes:

@@ -471,11 +471,14 @@ def build(hp):
 """
 
 
+def as_regressor(chosen: Params) -> Params:
+    assert chosen.build is not None
+    return replace(chosen, build=replace(chosen.build, kind="regressor"))
+
+
 @pytest.mark.parametrize("values", [{"kind": "ridge", "alpha": 0.1}, {"kind": "forest", "trees": 4}])
 def test_a_regressor_is_fitted_once_and_served_raw(write: Callable[[str], str], values: Values) -> None:
-    chosen = built(write(REGRESSOR), values=values)
-    assert chosen.build is not None
-    given = task(replace(chosen, build=replace(chosen.build, kind="regressor")))
+    given = task(as_regressor(built(write(REGRESSOR), values=values)))
     found = trained(given)
 
     (report,) = found.reports
@@ -486,6 +489,48 @@ def test_a_regressor_is_fitted_once_and_served_raw(write: Callable[[str], str], 
     error = float(np.mean(((served - actual) / given.scalers[0].spread[0, 0]) ** 2))
     assert error == pytest.approx(report.score, rel=1e-3)
     assert trained(given).reports[0].score == report.score
+
+
+INSIDE = """
+import random
+import numpy as np
+from sklearn import linear_model
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+
+
+def several(hp):
+    return MultiOutputRegressor(RandomForestRegressor(2))
+
+
+def pipe(hp):
+    return make_pipeline(MultiOutputRegressor(RandomForestRegressor(2)))
+
+
+def drawn(hp):
+    return linear_model.Ridge(alpha=random.random() + np.random.random())
+
+
+class Ridge(linear_model.Ridge):
+    __module__ = linear_model.Ridge.__module__  # by which it is saved
+
+    def fit(self, x, y):
+        return super().fit(x, y + np.random.normal(size=y.shape))
+
+
+def noisy(hp):
+    return Ridge()
+"""
+
+
+@pytest.mark.parametrize("name", ["several", "pipe", "drawn", "noisy"])
+def test_whatever_is_random_in_a_regressor_is_seeded(write: Callable[[str], str], name: str) -> None:
+    given = task(as_regressor(built(write(INSIDE), name)))
+
+    scores = [trained(each).reports[0].score for each in (given, given, replace(given, seed=4))]
+
+    assert scores[0] == scores[1] != scores[2]
 
 
 def test_a_regressors_space_is_found(write: Callable[[str], str]) -> None:
