@@ -52,6 +52,11 @@ class Hypermodel:
         """Whether its ``fit`` takes callbacks."""
         return self._fit is not None and _takes(self._fit, "callbacks")
 
+    @property
+    def weighs(self) -> bool:
+        """Whether its ``fit`` takes what each window counts."""
+        return self._fit is not None and _takes(self._fit, "sample_weight")
+
     def build(self, hp: Any, material: Material) -> Any:
         """A network.
 

@@ -68,7 +68,8 @@ class RegressorLearner:
             JobError: the regressor raises, or cannot be saved.
         """
         del rates
-        batch, x, y = self._flat(starts)
+        batch = self._cut(starts).whole()
+        x, y = _flat(batch.x), _flat(batch.y)
         keras.utils.set_random_seed(self._seed)  # for what takes no seed of its own
         with self.clock("train"), self._hypermodel.excused():
             self._model.fit(x, y[:, 0] if y.shape[1] == 1 else y)
@@ -79,17 +80,17 @@ class RegressorLearner:
 
     def evaluate(self, starts: Order, ask: Ask) -> Validation:
         """Mean errors; the loss is the squared one."""
-        batch, x, _ = self._flat(starts)
+        batch = self._cut(starts)
         with self.clock("validate"):
-            squares, absolute, count = batch.errors(self._model.predict(x))
+            squares, absolute, count = batch.errors(self._model.predict(_flat(batch.x)))
         ask()
+        if not count:
+            return Validation(*[math.nan] * 4)
         return Validation(squares / count, squares / count, absolute / count, dead_units=math.nan)
 
-    def _flat(self, starts: Order) -> tuple[Batch, Any, Any]:
-        """Windows, and as rows (windows, lookback · columns) and (windows, horizon · targets)."""
+    def _cut(self, starts: Order) -> Batch:
         with self.clock("data"):
-            batch = Batch.cut(self._material, self._params.window.scale, starts[: len(starts)])
-        return batch, batch.x.reshape(len(batch.x), -1), batch.y.reshape(len(batch.x), -1)
+            return Batch.cut(self._material, self._params.window.scale, starts[: len(starts)])
 
     def describe(self) -> tuple[str, None]:
         """The regressor as scikit-learn writes it."""
@@ -126,6 +127,11 @@ def check_scaling(params: Params) -> None:
             "model.build: a regressor is saved with one scaling for all windows; write window.scale: "
             "standard, min_max or none, scale_by: all, transform: none"
         )
+
+
+def _flat(windows: Any) -> Any:
+    """As rows: (windows, lookback · columns) or (windows, horizon · targets)."""
+    return windows.reshape(len(windows), -1)
 
 
 def _seed(model: Any, seed: int) -> None:
