@@ -17,6 +17,14 @@ def private_bytes(pid: int) -> int:
     return 0
 
 
+def oom_kills() -> int:
+    """Processes that the system has killed for want of memory, of this node's or of a container's, so far."""
+    with suppress(OSError, ValueError):
+        lines = Path("/proc/vmstat").read_text().splitlines()
+        return sum(int(count) for name, count in map(str.split, lines) if name == "oom_kill")
+    return 0
+
+
 def node_bytes() -> int:
     """Memory of this node, or of the container that we are in if that has less."""
     most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -6,7 +6,14 @@ import os
 
 from jobs.errors import JobError
 
-_EXHAUSTED = ("RESOURCE_EXHAUSTED", "ALLOC_FAILED", "OUT_OF_MEMORY", "OOM when allocating")
+_EXHAUSTED = (
+    "ResourceExhaustedError",
+    "RESOURCE_EXHAUSTED",
+    "ALLOC_FAILED",
+    "OUT_OF_MEMORY",
+    "OOM when allocating",
+)
+_OF_THE_NODE = ("MemoryError", "Unable to allocate")
 _INSTALL = {"tensorflow": "recur-tune[gpu]", "jax": "jax[cuda12]"}
 
 
@@ -51,7 +58,12 @@ def _seen_by_jax() -> bool:
     return bool(jax.default_backend() == "gpu")
 
 
-def exhausted(error: Exception) -> bool:
-    """Whether it says that memory ran out, on whichever backend."""
-    said = f"{type(error).__name__}: {error}"
-    return "ResourceExhaustedError" in said or any(word in said for word in _EXHAUSTED)
+def exhausted(error: BaseException | None, *, gpu: bool) -> bool:
+    """Whether it, or what it came of, says that memory ran out: the node's or, on a ``gpu``, the card's."""
+    words = _EXHAUSTED if gpu else _EXHAUSTED + _OF_THE_NODE
+    while error is not None:
+        said = f"{type(error).__name__}: {error}"
+        if any(word in said for word in words):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

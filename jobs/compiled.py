@@ -48,7 +48,7 @@ class CompiledLearner:
             compile_by(self._model, params.train)
         self._model.optimizer.build(self._model.trainable_variables)
         self._program = make_program(self._model)
-        self._fit = None
+        self._fit, self._weighs = None, hypermodel.weighs
         if hypermodel.fits_itself:
             self._fit = OwnFit(hypermodel, self._hp, self._model, params.train)
         self._epochs = 0
@@ -132,7 +132,9 @@ class CompiledLearner:
 
         def windows() -> tuple[tuple[Any, ...], tuple[Any, ...]]:
             orders = self._material.train, self._material.validation
-            train, validation = (self._cut(order[: len(order)]).given(self._shape) for order in orders)
+            batches = [self._cut(order[: len(order)]) for order in orders]
+            kept = batches if self._weighs else [batch.whole() for batch in batches]
+            train, validation = (batch.given(self._shape) for batch in kept)
             return train, validation[:2]
 
         with self.clock("train"):

@@ -19,6 +19,7 @@ from jobs.hypermodel import Hypermodel, hyperparameters
 from jobs.material import Material
 from jobs.params import Params
 from jobs.regressor import check_scaling
+from jobs.regressorfile import dumped
 from jobs.space import Space, Values
 from jobs.usermodel import check_served, compiled_with, is_regressor, output_shape
 
@@ -63,6 +64,7 @@ def discover(hypermodel: Hypermodel, material: Material, params: Params) -> Foun
     model = _build(hypermodel, material, {}, findings)
     if is_regressor(model):
         check_scaling(params)
+        dumped(model)
     else:
         output_shape(model, material.shapes)
         check_served(params, material.feed, model)

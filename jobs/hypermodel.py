@@ -52,6 +52,11 @@ class Hypermodel:
         """Whether its ``fit`` takes callbacks."""
         return self._fit is not None and _takes(self._fit, "callbacks")
 
+    @property
+    def weighs(self) -> bool:
+        """Whether its ``fit`` takes what each window counts."""
+        return self._fit is not None and _takes(self._fit, "sample_weight")
+
     def build(self, hp: Any, material: Material) -> Any:
         """A network.
 
@@ -133,7 +138,9 @@ def _mentioned(module: ModuleType) -> list[str]:
 
 
 def _module(name: str, folder: str | None, material: Material) -> ModuleType:
-    parts = name.removesuffix(".py").replace(".", "/")
+    parts = name.removesuffix(".py")
+    if parts == name and "/" not in name:  # a module's name, and no path
+        parts = name.replace(".", "/")
     places = [Path(folder or ".") / each for each in (f"{parts}.py", f"{parts}/__init__.py")]
     file = next((each for each in places if each.is_file()), None)
     known = f"recur_build_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}" if file else name

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from jobs.errors import JobError
@@ -15,11 +16,10 @@ from jobs.hypermodel import Hypermodel, hyperparameters
 from jobs.learner import Ask, Pass, Rates, Validation
 from jobs.material import Material
 from jobs.params import Params
+from jobs.regressorfile import dumped, loaded
 from jobs.stopwatch import clocked
 from jobs.trainstate import Arrays
 from jobs.userbatch import Batch
-
-_LIBRARIES = ("sklearn.", "numpy.", "scipy.")  # whose types a saved regressor may hold
 
 
 class RegressorLearner:
@@ -33,58 +33,64 @@ class RegressorLearner:
         """
         assert params.build is not None, "a user's function builds it"  # noqa: S101
         check_scaling(params)
-        self._params, self._material, self._hypermodel = params, material, hypermodel
+        self._params, self._material, self._hypermodel, self._seed = params, material, hypermodel, seed
+        keras.utils.set_random_seed(seed)
         self._model = hypermodel.build(hyperparameters(params.build.values), material)
-        known = self._model.get_params(deep=False)
-        if known.get("random_state", 0) is None:
-            self._model.set_params(random_state=seed)
-        self._fitted = self.over = False
+        _seed(self._model, seed)
+        self._saved, self.over = b"", False
         self.seconds: dict[str, float] = {}
 
     @property
     def arrays(self) -> Arrays:
         """The fitted regressor's bytes; none before."""
-        return [np.frombuffer(_dumped(self._model) if self._fitted else b"", np.uint8)]
+        return [np.frombuffer(self._saved, np.uint8)]
 
     @arrays.setter
     def arrays(self, saved: Arrays) -> None:
         if len(saved) != 1 or saved[0].dtype != np.uint8:
             raise JobError("a trial's saved state belongs to another network; the trial starts over")
-        self._fitted = self.over = len(saved[0]) > 0
-        if self._fitted:
-            self._model = _loaded(saved[0].tobytes())
+        self._saved = saved[0].tobytes()
+        self.over = len(self._saved) > 0
+        if self.over:
+            self._model = loaded(self._saved)
 
     def saved_model(self, flat: Any) -> bytes:
         """The fitted regressor with its scaling, see ``served``."""
-        return served(self._params, self._material.feed, _loaded(flat.tobytes()))
+        return served(self._params, self._material.feed, loaded(flat.tobytes()))
 
     def expect(self, training: int, validation: int) -> None:
         """Nothing is compiled."""
 
     def train(self, starts: Order, rates: Rates, ask: Ask) -> Pass:
-        """Fit; there is no second epoch."""
+        """Fit; there is no second epoch.
+
+        Raises:
+            JobError: the regressor raises, or cannot be saved.
+        """
         del rates
-        batch, x, y = self._flat(starts)
+        batch = self._cut(starts).whole()
+        x, y = _flat(batch.x), _flat(batch.y)
+        keras.utils.set_random_seed(self._seed)  # for what takes no seed of its own
         with self.clock("train"), self._hypermodel.excused():
             self._model.fit(x, y[:, 0] if y.shape[1] == 1 else y)
-        self._fitted = self.over = True
+        self._saved, self.over = dumped(self._model), True
         ask()
         squares, _, count = batch.errors(self._model.predict(x))
         return Pass(squares / count, math.nan, math.nan, watched=False)
 
     def evaluate(self, starts: Order, ask: Ask) -> Validation:
         """Mean errors; the loss is the squared one."""
-        batch, x, _ = self._flat(starts)
+        batch = self._cut(starts)
         with self.clock("validate"):
-            squares, absolute, count = batch.errors(self._model.predict(x))
+            squares, absolute, count = batch.errors(self._model.predict(_flat(batch.x)))
         ask()
+        if not count:
+            return Validation(*[math.nan] * 4)
         return Validation(squares / count, squares / count, absolute / count, dead_units=math.nan)
 
-    def _flat(self, starts: Order) -> tuple[Batch, Any, Any]:
-        """Windows, and as rows (windows, lookback · columns) and (windows, horizon · targets)."""
+    def _cut(self, starts: Order) -> Batch:
         with self.clock("data"):
-            batch = Batch.cut(self._material, self._params.window.scale, starts[: len(starts)])
-        return batch, batch.x.reshape(len(batch.x), -1), batch.y.reshape(len(batch.x), -1)
+            return Batch.cut(self._material, self._params.window.scale, starts[: len(starts)])
 
     def describe(self) -> tuple[str, None]:
         """The regressor as scikit-learn writes it."""
@@ -123,6 +129,18 @@ def check_scaling(params: Params) -> None:
         )
 
 
+def _flat(windows: Any) -> Any:
+    """As rows: (windows, lookback · columns) or (windows, horizon · targets)."""
+    return windows.reshape(len(windows), -1)
+
+
+def _seed(model: Any, seed: int) -> None:
+    """Seed the regressor, and those inside it, where the user has not."""
+    known = model.get_params(deep=True)
+    own = [name for name, value in known.items() if name.endswith("random_state") and value is None]
+    model.set_params(**dict.fromkeys(own, seed))
+
+
 def served(params: Params, feed: Feed, model: Any) -> bytes:
     """The regressor in scikit-learn's own parts: raw flattened windows in, raw forecasts out.
 
@@ -139,7 +157,7 @@ def served(params: Params, feed: Feed, model: Any) -> bytes:
     whole = TransformedTargetRegressor(regressor=pipeline, transformer=outputs)
     whole.regressor_, whole.transformer_ = pipeline, outputs
     whole._training_dim = 1 if len(outputs.scale_) == 1 else 2  # noqa: SLF001 - what its fit would set
-    return _dumped(whole)
+    return dumped(whole)
 
 
 def _scaler(centre: Any, spread: Any) -> Any:
@@ -157,33 +175,4 @@ def load_regressor(data: bytes) -> ServedRegressor:
     Raises:
         JobError: it is no regressor, or holds more than scikit-learn's own types.
     """
-    return ServedRegressor(_loaded(data))
-
-
-def _dumped(model: Any) -> bytes:
-    return bytes(_skops().dumps(model))
-
-
-def _loaded(data: bytes) -> Any:
-    skops = _skops()
-    try:
-        types = skops.get_untrusted_types(data=data)
-        foreign = [each for each in types if not each.startswith(_LIBRARIES)]
-        if foreign:
-            raise JobError(
-                f"model.build: a regressor of scikit-learn's own types can be saved, not {', '.join(foreign)}"
-            )
-        return skops.loads(data, trusted=types)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise JobError(f"model.skops cannot be loaded: {str(error).splitlines()[0][:200]}") from None
-
-
-def _skops() -> Any:
-    try:
-        import skops.io
-    except ImportError:
-        raise JobError(
-            "model.build: returns a scikit-learn regressor, which is saved by skops; run: "
-            "pip install 'recur-tune[sklearn]'"
-        ) from None
-    return skops.io
+    return ServedRegressor(loaded(data))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jobs.engine.window import NORMALISE, Level, Window, normalised
+from jobs.errors import JobError
 from jobs.material import Material
 
 
@@ -36,6 +37,26 @@ class Batch:
         if kind != "none":
             x, level = normalised(Window(x), kind, material.feed.cutter.known.start)
         return cls(np.asarray(x), found["y"][0], found["there"][0] if "there" in found else None, level)
+
+    def whole(self) -> Batch:
+        """Those windows of which every target is there, for what cannot be told that some are not.
+
+        Raises:
+            JobError: there is none.
+        """
+        if self.there is None:
+            return self
+        some = self.there.all(axis=(1, 2))
+        if not some.any():
+            raise JobError(
+                "data.missing: every window has a filled target, and what model.build names cannot leave "
+                "single values out; fill fewer (data.missing_limit), or shorten window.horizon"
+            )
+        level = self.level
+        if level is not None:
+            centre, spread = level.centre, level.spread
+            level = Level(np.asarray(centre)[some], None if spread is None else np.asarray(spread)[some])
+        return Batch(self.x[some], self.y[some], None, level)
 
     def given(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         """What a network is given whose forecasts have this shape, and what each counts; None: the same."""

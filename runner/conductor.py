@@ -167,14 +167,23 @@ class Conductor:
         if max(trial.stuck, trial.late) >= _MAX_LOSSES:
             self.on_failed(trial_id, f"lost its worker {_MAX_LOSSES} times, at last by this: {error}")
 
-    def on_exhausted(self, trial_id: str, error: str) -> None:
-        """The trial needs more memory than its share; it has another try, with twice as much."""
+    def on_exhausted(self, trial_id: str, error: str, *, killed: bool = False) -> None:
+        """The trial needs more memory than its share; it has another try, with twice as much.
+
+        One whose process was ``killed`` for that may have been in another's way: it is lost where no more
+        can be had, and has not failed yet.
+        """
+        if trial_id not in self.state.running:
+            return  # it had been decided on already
+        self.departing.discard(trial_id)
         trial, own = self.results.trials[trial_id], self._job.resources
         event: Event = {"event": "grow", "trial": trial_id, "error": error}
-        if own.gpu and trial.gpu is None and own.gpu < 1:
+        if own.gpu and trial.gpu is None and own.gpu < 1 and not killed:
             self._write(event | {"gpu": min(1.0, 2 * own.gpu)})
         elif not own.gpu and trial.cpu is None and own.cpu < self.widest:
             self._write(event | {"cpu": min(self.widest, 2 * own.cpu)})
+        elif killed:
+            self.on_lost(trial_id, error)
         else:
             had = f"{trial.gpu or own.gpu:g} of a card has" if own.gpu else "there is"
             raised = ", or raise resources.gpu" if own.gpu else ""

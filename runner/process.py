@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
+from cluster.memory import oom_kills
 from cluster.programs import compiled_programs
 
 Message = dict[str, Any]
@@ -43,6 +45,7 @@ class WorkerProcess:
             env=environment(backend, threads, gpu),
         )
         self._inbox: queue.Queue[Message] = queue.Queue()
+        self._killed = oom_kills()  # by the system, when it was last given an order
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
@@ -56,11 +59,15 @@ class WorkerProcess:
         words = self._words.read().decode(errors="replace").strip().splitlines()
         self._words.close()
         said = f": {words[-1]}" if code > 0 and words else ""
-        self._inbox.put({"say": "died", "error": f"the training process {how}{said}"})
+        why = {}
+        if code == -signal.SIGKILL and oom_kills() > self._killed:  # by hand it has another reason
+            why, how = {"exhausted": True}, f"{how}, as the system does for want of memory"
+        self._inbox.put({"say": "died", "error": f"the training process {how}{said}"} | why)
 
     def send(self, message: Message) -> None:
         """Give an order; that it arrived shows in what is said next."""
         assert self._process.stdin is not None, "opened as a pipe"  # noqa: S101
+        self._killed = oom_kills()
         with suppress(BrokenPipeError):  # it died; the reader says so
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()

@@ -157,10 +157,10 @@ class LegScheduler(TrialScheduler):
 
     def _end(self, trial: str, message: dict[str, Any]) -> None:
         """The leg, and perhaps the trial, did not go well."""
-        if message["say"] == "died":
+        if message.get("exhausted"):
+            self._conductor.on_exhausted(trial, message["error"], killed=message["say"] == "died")
+        elif message["say"] == "died":
             self._conductor.on_lost(trial, message["error"], timeout=message.get("timeout", False))
-        elif message.get("exhausted"):
-            self._conductor.on_exhausted(trial, message["error"])
         else:
             self._conductor.on_failed(trial, message["error"])
 

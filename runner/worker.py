@@ -82,13 +82,16 @@ class Worker:
                 continue  # the answer to a leg that has ended since
             try:
                 orders[order["do"]](order)
-            except (JobError, ClusterError) as error:
-                self._line.send({"say": "failed", "error": str(error)})
             except Exception as error:  # noqa: BLE001 - whatever a trial raises is that trial's failure
-                traceback.print_exc()
-                said = f"{type(error).__name__}: {error}"
-                why = {"exhausted": True} if self._gpu and exhausted(error) else {}
-                self._line.send({"say": "failed", "error": said} | why)
+                self._line.send(self._failure(error))
+
+    def _failure(self, error: Exception) -> Message:
+        said = str(error)
+        if not isinstance(error, JobError | ClusterError):
+            traceback.print_exc()
+            said = f"{type(error).__name__}: {error}"
+        why = {"exhausted": True} if exhausted(error, gpu=self._gpu) else {}
+        return {"say": "failed", "error": said} | why
 
     def _refuse(self, order: Message) -> None:
         del order

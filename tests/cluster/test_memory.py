@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from cluster.memory import node_bytes, private_bytes
+from cluster.memory import node_bytes, oom_kills, private_bytes
 
 
 def test_a_processs_memory_grows_with_what_it_holds() -> None:
@@ -22,3 +22,8 @@ def test_a_process_that_is_not_there_has_none() -> None:
 
 def test_the_node_has_more_than_this_process_takes() -> None:
     assert private_bytes(os.getpid()) < node_bytes() < 1 << 50
+
+
+def test_the_system_says_how_many_processes_it_has_killed() -> None:
+    """Or, where it does not say, that there were none."""
+    assert oom_kills() >= 0

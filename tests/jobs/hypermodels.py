@@ -85,14 +85,23 @@ def built(folder: str, name: str = "build", values: Values | None = None, **chan
     )
 
 
+def material_of(given: Task) -> Material:
+    """The windows that a trial is trained on, as its function is given them."""
+    windows = make_windows(given.folds[0], given.params.window)
+    feed = Feed(Cutter(given.panel, given.params.window), given.scalers[0])
+    return Material(feed, windows.train, windows.validation)
+
+
+def as_regressor(chosen: Params) -> Params:
+    """The same trial, of a function that is known to build a regressor."""
+    assert chosen.build is not None
+    return replace(chosen, build=replace(chosen.build, kind="regressor"))
+
+
 def opened(folder: str, name: str = "build", **changes: Any) -> tuple[Hypermodel, Material, Params]:
     """What the module has by this name, the windows it is trained on, and a trial of it."""
     chosen = built(folder, name, **changes)
-    given = task(chosen)
-    windows = make_windows(given.folds[0], chosen.window)
-    material = Material(
-        Feed(Cutter(given.panel, chosen.window), given.scalers[0]), windows.train, windows.validation
-    )
+    material = material_of(task(chosen))
     return load_hypermodel(f"mine:{name}", folder, material), material, chosen
 
 

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from jobs.accelerator import announce_limit, exhausted
+from jobs.errors import JobError
 
 ASK = """
 import os, sys
@@ -22,7 +24,7 @@ except JobError as error:
 try:
     keras.ops.convert_to_numpy(keras.ops.ones((1 << 22, 1 << 22)) + 1)
 except Exception as error:
-    print(exhausted(error))
+    print(exhausted(error, gpu=True))
 """
 
 
@@ -42,9 +44,23 @@ def test_a_backend_without_a_gpu_says_so_and_tells_when_memory_runs_out(backend:
 
 
 def test_other_errors_are_no_want_of_memory() -> None:
-    assert not exhausted(ValueError("units must be positive"))
-    assert exhausted(RuntimeError("CUDNN_STATUS_ALLOC_FAILED in cudnnCreate"))
-    assert exhausted(RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes"))
+    assert not exhausted(ValueError("units must be positive"), gpu=False)
+    assert exhausted(RuntimeError("CUDNN_STATUS_ALLOC_FAILED in cudnnCreate"), gpu=True)
+    assert exhausted(
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes"), gpu=True
+    )
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_a_want_of_the_nodes_memory_is_none_of_a_cards(gpu: bool) -> None:  # noqa: FBT001
+    with pytest.raises(MemoryError) as numpys:
+        np.ones(1 << 50)
+    told = JobError("model.build: mine:build raised it")
+    told.__cause__ = numpys.value
+
+    found = [exhausted(each, gpu=gpu) for each in (MemoryError(), numpys.value, told)]
+
+    assert found == [not gpu] * 3
 
 
 def test_jax_is_told_its_share_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:

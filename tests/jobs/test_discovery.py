@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 
 from jobs.discovery import discover
 from jobs.errors import JobError
+from jobs.hypermodel import load_hypermodel
 from jobs.space import Space
-from tests.jobs.hypermodels import HEAD, OWN_FIT, PLAIN, REGRESSOR, opened
+from tests.jobs.hypermodels import HEAD, OWN_FIT, PLAIN, REGRESSOR, material_of, opened
+from tests.jobs.listener import task
+from tests.jobs.small import params
 
 SCOPES = (
     HEAD
@@ -85,6 +89,34 @@ def test_a_module_that_is_nowhere_is_refused(tmp_path: Path) -> None:
     assert refused(str(tmp_path)) == (
         f"model.build: there is no {tmp_path}/mine.py, nor is a module mine installed"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("job/net.py", "net"),
+        ("job/net.py", "net.py"),
+        ("job/net.py", "./net.py"),
+        ("net.py", "../net.py"),
+        ("net.py", "../net"),
+        ("job/my.models/net.v2.py", "my.models/net.v2.py"),
+        ("job/my.net.py", "my.net.py"),
+        ("job/models/net.py", "models.net"),
+        ("job/models/net/__init__.py", "models/net"),
+        ("net.py", "{folder}/net.py"),
+    ],
+)
+def test_a_module_is_named_by_dots_or_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, name: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    material = material_of(task(params()))
+    (tmp_path / "job").mkdir()
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text("def build(hp): return 'mine'\n")
+    where = f"{name.format(folder=tmp_path)}:build"
+
+    assert load_hypermodel(where, str(tmp_path / "job"), material).build(None, material) == "mine"
 
 
 def test_a_script_runs_as_far_as_to_its_own_search(

@@ -1,17 +1,15 @@
-"""Functions with a fit of their own, and regressors, which are fitted once."""
+"""Functions with a fit of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from jobs.dataspec import Split
 from jobs.errors import JobError
-from jobs.space import Values
 from jobs.trainstate import TrainState
-from tests.jobs.hypermodels import OWN_FIT, REGRESSOR, built, served_error, trained
+from tests.jobs.hypermodels import OWN_FIT, built, trained
 from tests.jobs.listener import task
 
 
@@ -63,18 +61,3 @@ def test_what_a_fit_raises_is_the_trials_failure(write_module: Callable[[str], s
     text = OWN_FIT.replace("loss = model.train_on_batch(x, y)", "raise RuntimeError('no luck')")
     with pytest.raises(JobError, match="raised RuntimeError: no luck"):
         trained(task(built(write_module(text), "Loop", {"units": 3})))
-
-
-@pytest.mark.parametrize("values", [{"kind": "ridge", "alpha": 0.1}, {"kind": "forest", "trees": 4}])
-def test_a_regressor_is_fitted_once_and_served_raw(
-    write_module: Callable[[str], str], values: Values
-) -> None:
-    chosen = built(write_module(REGRESSOR), values=values)
-    assert chosen.build is not None
-    given = task(replace(chosen, build=replace(chosen.build, kind="regressor")))
-    found = trained(given)
-
-    (report,) = found.reports
-    assert report.ended == "done"
-    assert served_error(given, found.model) == pytest.approx(report.score, rel=1e-3)
-    assert trained(given).reports[0].score == report.score

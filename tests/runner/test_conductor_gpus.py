@@ -1,6 +1,8 @@
-"""More of a card for trials that run out of its memory, and a word on what cuDNN cannot run."""
+"""More of a card or of the cores for trials that run out of memory, and a word on what cuDNN cannot run."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -55,6 +57,34 @@ def test_only_then_it_fails(share: float, tries: int) -> None:
         "network, or raise resources.gpu: ResourceExhaustedError: OOM"
     )
     assert begun(conductor)[0] == "00001"
+
+
+def test_one_that_the_system_killed_for_want_of_memory_has_more_room_once_and_then_is_lost() -> None:
+    conductor = fresh_conductor(make_job(search={"trials": 2}, train={"max_epochs": 3}))
+    conductor.widest = 4
+    rooms = []
+
+    while conductor.results.failed == 0:
+        leg = conductor.next_leg()
+        assert leg is not None
+        rooms.append((leg.trial, leg.cpu))
+        conductor.on_exhausted("00000", "killed", killed=True)
+        conductor.on_exhausted("00000", "killed", killed=True)  # it had been decided on already
+
+    assert rooms == [("00000", 1), ("00000", 2), ("00000", 2), ("00000", 2)]
+    assert conductor.results.trials["00000"].error == "lost its worker 3 times, at last by this: killed"
+
+
+@pytest.mark.parametrize("resources", [{"cpu": 4}, {"gpu": 0.5}])
+def test_one_that_was_killed_and_cannot_have_more_is_lost(resources: dict[str, Any]) -> None:
+    conductor = fresh_conductor(make_job(search={"trials": 2}, resources=resources))
+    conductor.widest = 4
+    conductor.next_leg()
+
+    conductor.on_exhausted("00000", "killed", killed=True)
+
+    trial = conductor.results.trials["00000"]
+    assert (trial.state, trial.stuck, trial.gpu, trial.cpu) == ("paused", 1, None, None)
 
 
 def test_trials_that_cudnn_cannot_run_are_named_on_a_gpu_only() -> None:

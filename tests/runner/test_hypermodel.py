@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from tests.runner.command import Recur
 from tests.runner.scripts import write
@@ -84,3 +87,39 @@ def test_a_regressor_is_searched_saved_without_a_pickle_and_predicts(
     assert not list(recur.storage.rglob("*.pkl"))
     out = tmp_path / "forecasts.parquet"
     assert recur.json("predict", "built", "--data", panel_folder, "--out", out)["rows"] == 1
+
+
+HUNGRY = """
+from pathlib import Path
+from sklearn import linear_model
+
+
+class Ridge(linear_model.Ridge):
+    __module__ = linear_model.Ridge.__module__  # by which it is saved
+
+    def fit(self, x, y):
+        if not Path({marker!r}).exists():
+            Path({marker!r}).touch()
+            raise MemoryError("Unable to allocate 64.0 GiB")
+        return super().fit(x, y)
+
+
+def build(hp):
+    return Ridge(hp.Float("alpha", 0.1, 1.0))
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="no room of two cores")
+def test_a_trial_that_runs_out_of_memory_has_another_try_in_the_room_of_two(
+    recur: Recur, panel_folder: Path
+) -> None:
+    module = HUNGRY.format(marker=str(recur.folder / "tried"))
+    job = write(recur.folder, panel_folder, module, build="hungry:build", scheduler="none, trials: 1")
+    recur("run", job)
+
+    (trial,) = recur.json("trials", "built")
+
+    assert (trial["state"], trial["diagnosis"]) == (
+        "done",
+        "ran out of memory, given the room of 2 cores",
+    )

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from jobs.jobfile import dump_job, load_job
+from jobs.params import resolve
 from jobs.trainstate import TrainState
-from runner.process import WorkerProcess
-from tests.runner.bench import Bench
+from runner.process import Message, WorkerProcess
+from tests.runner.bench import PATIENCE, SMALL, Bench
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +134,54 @@ def test_a_trial_that_fails_says_so_and_the_next_one_is_trained(bench: Bench) ->
     assert b"Traceback" in bench.folder.read(bench.folder.log("00006"))
     bench.worker.send(bench.order("00007", epochs=1))
     assert bench.hear_leg() == [1, "left"]
+
+
+HUNGRY = """
+from sklearn.linear_model import Ridge
+import numpy as np
+
+
+class Hungry(Ridge):
+    def fit(self, x, y):
+        np.ones(1 << 50)
+
+
+def build(hp):
+    return Hungry()
+"""
+
+
+def of_function(bench: Bench, folder: Path, text: str) -> Message:
+    """An order to train the regressor that a function builds."""
+    (folder / "mine.py").write_text(text)
+    built = f"{{build: mine:build, folder: {folder}, found: {{kind: regressor, compiled: null, asks: []}}}}"
+    more = [each for each in SMALL if not each.startswith("model.")]
+    job = load_job(bench.panel.parent / "data" / "job.yaml", [f"model={built}", *more])
+    return bench.order("00011") | {"job": dump_job(job), "params": resolve(job, {}).to_json()}
+
+
+def test_a_want_of_memory_is_told_apart_from_other_failures(bench: Bench, tmp_path: Path) -> None:
+    """In a user's function, too."""
+    bench.worker.send(of_function(bench, tmp_path, HUNGRY))
+
+    said = bench.hear()
+
+    assert (said["say"], said["exhausted"]) == ("failed", True)
+    assert "mine:build raised MemoryError: Unable to allocate 8.00 PiB" in said["error"]
+
+
+def test_a_process_that_the_system_killed_for_want_of_memory_says_so(
+    cold: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.process.oom_kills", lambda: 1 << 40)
+
+    cold._process.kill()
+
+    assert cold.receive(PATIENCE) == {
+        "say": "died",
+        "error": "the training process was killed by signal 9, as the system does for want of memory",
+        "exhausted": True,
+    }
 
 
 def test_a_worker_has_one_thread_to_compute_with_and_no_gpu(bench: Bench) -> None:

@@ -178,6 +178,22 @@ def test_a_trial_that_needs_more_of_a_card_gets_a_tune_trial_of_its_own(on_gpu: 
     assert on_gpu.placed[-1].recur_room == {"CPU": 1, "GPU": 0.25}
 
 
+@pytest.mark.parametrize(("why", "room"), [({"exhausted": True}, 2), ({}, 1)])
+def test_a_trial_whose_process_the_system_killed_for_want_of_memory_gets_more_room(
+    tune: Tune, why: dict[str, Any], room: int
+) -> None:
+    """One that was killed by hand does not."""
+    tune.conductor.widest = 4
+    tune.place()
+
+    tune.say(tune.placed[0], {"say": "died", "error": "killed"} | why)
+    tune.say(tune.placed[1], report(1, "done"))
+    tune.place()
+
+    again = next(each for each in reversed(tune.placed) if each.recur_trial == "00000")
+    assert again.recur_room == {"CPU": room}
+
+
 def test_a_trial_that_fails_for_another_reason_is_not_tried_again(on_gpu: Tune) -> None:
     on_gpu.place()
 
