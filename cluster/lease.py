@@ -32,7 +32,7 @@ class Lease:
 
     def __init__(self, folder: SweepFolder) -> None:
         """For the sweep of that ``folder``."""
-        self.folder = folder
+        self.folder, self._own = folder, _this_process()  # a host may change its name later
         self._renewed = 0.0
 
     def take(self) -> None:
@@ -76,7 +76,7 @@ class Lease:
                 "removed; this one writes nothing more"
             )
         owner = self.folder.read_json(_FILE)
-        if any(owner.get(key) != value for key, value in _this_process().items()):
+        if any(owner.get(key) != value for key, value in self._own.items()):
             raise LeaseLostError(
                 f"sweep {self.folder.name} was taken over by process {owner.get('pid')} on "
                 f"{owner.get('host')} while this one was silent; this one writes nothing more"
@@ -84,7 +84,7 @@ class Lease:
 
     def _sign(self) -> None:
         now = time.time()
-        self.folder.write_json(_FILE, _this_process() | {"time": now})
+        self.folder.write_json(_FILE, self._own | {"time": now})
         self._renewed = now
 
     def release(self) -> None:

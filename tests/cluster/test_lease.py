@@ -171,6 +171,16 @@ def test_what_another_host_took_over_meanwhile_is_not_taken_back(folder: SweepFo
     assert lease_holder(folder) == "process 7 on elsewhere"
 
 
+def test_a_host_that_changes_its_name_does_not_lose_it(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease(folder)
+    lease.take()
+    monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
+
+    lease.check()
+
+
 def test_what_another_took_over_and_released_is_lost_too(folder: SweepFolder) -> None:
     lease = Lease(folder)
     lease.take()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,23 @@ def test_a_sweep_is_stopped_from_elsewhere_and_resumed(
     assert done["state"] == "done"
     told = results(sweep)
     assert len(told) == len(set(told))
+
+
+def test_one_that_is_stopped_before_its_first_result_says_so_and_is_resumed(
+    recur: Recur, tmp_path: Path, write_job: JobWriter
+) -> None:
+    job = write_job(tmp_path, trials=1, epochs=2)
+    sweep = recur.storage / "small"
+    running = recur.start("run", job, stderr=subprocess.PIPE)
+    while running.poll() is None and not (sweep.exists() and journal(sweep)):
+        time.sleep(0.05)
+
+    recur("stop", "small", "--now")
+
+    said = running.communicate(timeout=60)[1].decode()
+    assert running.returncode == 0, said
+    assert "it was stopped before any trial had a score; recur resume small goes on" in said
+    assert recur.json("resume", "small")["state"] == "done"
 
 
 def test_a_finished_sweep_is_extended_as_if_it_had_been_asked_for_more(
