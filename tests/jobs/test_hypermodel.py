@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,11 +17,13 @@ from jobs.checkpoint import load_model
 from jobs.compiled import CompiledLearner
 from jobs.cut import Cutter
 from jobs.dataspec import Split
+from jobs.defaults import default_values
 from jobs.discovery import discover
 from jobs.errors import JobError
 from jobs.feed import Feed
 from jobs.forecast import Served
 from jobs.hypermodel import Hypermodel, load_hypermodel
+from jobs.jobfile import dump_job, parse_job
 from jobs.material import Material
 from jobs.params import BuildParams, Params
 from jobs.space import Space, Values
@@ -28,7 +31,7 @@ from jobs.train import Task, train
 from jobs.trainstate import TrainState
 from jobs.windows import make_windows
 from tests.jobs.listener import Listener, task
-from tests.jobs.small import params, standard, unscaled
+from tests.jobs.small import job, params, standard, unscaled
 
 HEAD = """
 import keras
@@ -304,6 +307,47 @@ def test_what_a_fit_asks_is_found(write: Callable[[str], str]) -> None:
     found = discover(*opened(write(OWN_FIT), "Mine"))
 
     assert [each.name for each in found.asks] == ["units", "batch"]
+
+
+DEFAULTS = (
+    HEAD
+    + """
+def build(hp):
+    kind = hp.Choice("kind", ["rnn", "dense"], default="dense")
+    with hp.conditional_scope("kind", ["rnn"]):
+        if kind == "rnn":
+            hp.Int("units", 2, 64, default=16)
+            hp.Int("steps", 2, 64, default=16)
+    with hp.conditional_scope("kind", ["dense"]):
+        if kind == "dense":
+            hp.Int("units", 2, 64, default=32)
+    hp.Float("rate", 1e-4, 1e-1, sampling="log", default=1e-3)
+    hp.Float("share", 0.0, 0.5, step=0.1, default=0.3)
+    hp.Choice("batch", [8, 16, 32], default=16)
+    hp.Boolean("wide", default=True)
+    hp.Int("none", 3, 5)
+    model = keras.Sequential([keras.Input((6, 2)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    return model
+"""
+)
+
+
+def test_the_functions_own_defaults_are_the_first_configuration(write: Callable[[str], str]) -> None:
+    found = discover(*opened(write(DEFAULTS)))
+    whole = {"build": "mine:build", "found": found.model_dump(mode="json")}
+
+    asked = parse_job(dump_job(job(f"model={json.dumps(whole)}")), source="spec.yaml")
+
+    assert default_values(asked) == {
+        "kind": "dense",
+        "units": 32,
+        "rate": 1e-3,
+        "share": 0.3,
+        "batch": 16,
+        "wide": True,
+        "none": 3,
+    }
 
 
 # Training
