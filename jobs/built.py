@@ -36,16 +36,19 @@ class Given(Section):
 
 
 class Asked(Section):
-    """A hyperparameter that the function asks for, and the conditions under which it exists."""
+    """A hyperparameter that the function asks for, its default, and the conditions under which it exists."""
 
     name: str
     values: Annotated[Dimension, PlainValidator(_dimension), PlainSerializer(as_written)]
+    default: Scalar = (
+        None  # None: the least, or the first of a list, as of what was found before there were any
+    )
     when: Annotated[tuple[Given, ...], Field(strict=False)] = ()
 
     def parameter(self) -> Parameter:
         """The same for a search space."""
         when = tuple(Condition(each.name, each.values) for each in self.when)
-        return Parameter(self.name, self.values, when=when)
+        return Parameter(self.name, self.values, when=when, default=self.default)
 
 
 class Compiled(Section):

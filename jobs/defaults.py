@@ -13,12 +13,12 @@ _SECTIONS: dict[str, type[Section]] = {"window": Window, "model": Model, "train"
 
 
 def default_values(job: Job) -> Values:
-    """Of each searched hyperparameter the value that is nearest to the field's own default.
-
-    What a user's function asks for has none that is known here: the least, or the first of a list.
-    """
-    space = space_of(job)
-    values = {p.name: p.dimension.nearest(_default(p.name)) for p in space.parameters}
+    """Of each searched hyperparameter the value nearest to its default, the field's or the function's."""
+    space, values = space_of(job), Values()
+    for each in space.parameters:
+        if each.name not in values and each.holds(dict(values)):
+            default = _default(each.name) if each.default is None else each.default
+            values[each.name] = each.dimension.nearest(default)
     return space.active(values)
 
 

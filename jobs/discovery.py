@@ -137,7 +137,7 @@ def _asked(hp: Any) -> Asked:
     when = tuple(
         Given(name=condition.name, values=tuple(map(_plain, condition.values))) for condition in hp.conditions
     )
-    return Asked(name=hp.name, values=_dimension(hp), when=when)
+    return Asked(name=hp.name, values=_dimension(hp), default=_plain(hp.default), when=when)
 
 
 def _dimension(hp: Any) -> Dimension:

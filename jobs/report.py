@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -48,6 +49,9 @@ class Hooks(Protocol):
         What is None is not wanted or was saved before.  With ``wait`` it is on storage when this returns,
         else some time later, but before the next save and the next report that is a milestone or the last.
         """
+
+    def alive(self) -> AbstractContextManager[None]:
+        """Be patient with what is done inside, which takes long and cannot ask."""
 
     def interrupted(self) -> bool:
         """Whether to save and leave now; asked after every few batches."""

@@ -31,12 +31,14 @@ class Parameter:
         layer: set, it exists only in networks with more than that many layers.
         when: it exists only where all of these hold, of parameters that come before it.  Parameters may share
             a name; of those that exist the first one counts.
+        default: what a user's function means by itself; None if it says nothing.
     """
 
     name: str
     dimension: Dimension
     layer: int | None = None
     when: tuple[Condition, ...] = ()
+    default: Scalar = None
 
     def holds(self, values: dict[str, object]) -> bool:
         """Whether all conditions hold."""

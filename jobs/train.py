@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -62,12 +63,15 @@ def train(task: Task, hooks: Hooks, resume_from: bytes | None = None, known_epoc
     Raises:
         JobError: ``resume_from`` does not belong to this task.
     """
-    trial = _Trial(task, hooks)
+    build = task.params.build
+    with hooks.alive() if build else nullcontext():
+        trial = _Trial(task, hooks)
     try:
-        if resume_from is not None:
-            trial.restore(TrainState.from_bytes(resume_from), known_epochs)
-        while True:
-            trial.epoch()
+        with hooks.alive() if build and build.kind == "regressor" else nullcontext():
+            if resume_from is not None:
+                trial.restore(TrainState.from_bytes(resume_from), known_epochs)
+            while True:
+                trial.epoch()
     except _Leave:
         return
     finally:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from typing import IO, Any
 
@@ -108,6 +108,10 @@ class LegHooks:
         older = [found for _, found in folder.models_of(trial) if found != epoch] if model is not None else []
         for each in older[:-1]:
             folder.delete(folder.model(trial, each))
+
+    def alive(self) -> AbstractContextManager[None]:
+        """See ``Hooks``."""
+        return self._line.alive()
 
     def interrupted(self) -> bool:
         """See ``Hooks``; whoever asks is alive, which the owner is told now and then."""

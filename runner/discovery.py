@@ -61,7 +61,8 @@ def asked_of_worker(job: Job, panel: Panel, order: dict[str, Any]) -> dict[str, 
     process = WorkerProcess(backend=job.backend, threads=job.resources.cpu)
     try:
         process.send(order | {"job": dump_job(job), "panel": str(panel.folder)})
-        message = process.receive()
+        while (message := process.receive()) is not None and message["say"] == "heartbeat":
+            pass
     finally:
         process.close()
     if message is None or message["say"] == "died":

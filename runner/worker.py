@@ -117,11 +117,12 @@ class Worker:
         self, job: Job, panel: Panel, params: Params
     ) -> tuple[tuple[Parts, ...], tuple[Scaler, ...]]:
         """The job's folds, and what a trial scales each by; made once for all trials that agree in it."""
-        if self._folds is None:
-            self._folds, self._scalers = folds_of(job, panel), {}
         how = Scaling.of(params.window)
-        if how not in self._scalers:
-            self._scalers[how] = tuple(scaler_of(panel, parts, how) for parts in self._folds)
+        with self._line.alive():
+            if self._folds is None:
+                self._folds, self._scalers = folds_of(job, panel), {}
+            if how not in self._scalers:
+                self._scalers[how] = tuple(scaler_of(panel, parts, how) for parts in self._folds)
         return self._folds, self._scalers[how]
 
     def _train(self, order: Message) -> None:

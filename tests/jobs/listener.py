@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -44,6 +45,9 @@ class Listener:
         self.saves.append((state and state(), model))
         kinds = [name for name, given in (("state", state), ("model", model)) if given]
         self.events.append(f"save {' and '.join(kinds)}{'' if wait else ' beside'}")
+
+    def alive(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def interrupted(self) -> bool:
         self.batches += 1

@@ -68,6 +68,13 @@ def test_a_jobs_default_is_of_each_field_the_nearest_value_to_its_own() -> None:
     assert default_values(make_job()) == {}
 
 
+def test_what_was_found_before_there_were_defaults_has_the_least_and_the_first() -> None:
+    asks = "[{name: kind, values: {choice: [a, b]}}, {name: units, values: {int: {min: 2, max: 3}}}]"
+    job = make_job(model=f"{{build: mine:build, found: {{kind: keras, compiled: null, asks: {asks}}}}}")
+
+    assert default_values(job) == {"kind": "a", "units": 2}
+
+
 def sampled(job: Job, seed: int) -> dict[str, Scalar]:
     return space_of(job).sample(np.random.default_rng(seed))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import keras
 import pytest
 
+from jobs.defaults import default_values
 from jobs.discovery import discover
 from jobs.errors import JobError
 from jobs.hypermodel import load_hypermodel
+from jobs.jobfile import dump_job, parse_job
 from jobs.space import Space
 from tests.jobs.hypermodels import HEAD, OWN_FIT, PLAIN, REGRESSOR, material_of, opened
 from tests.jobs.listener import task
-from tests.jobs.small import params
+from tests.jobs.small import job, params
 
 SCOPES = (
     HEAD
@@ -218,3 +221,44 @@ def test_keras_is_left_as_it_was(write_module: Callable[[str], str]) -> None:
     discover(*opened(write_module(PLAIN)))
 
     assert keras.saving.get_custom_objects() == before
+
+
+DEFAULTS = (
+    HEAD
+    + """
+def build(hp):
+    kind = hp.Choice("kind", ["rnn", "dense"], default="dense")
+    with hp.conditional_scope("kind", ["rnn"]):
+        if kind == "rnn":
+            hp.Int("units", 2, 64, default=16)
+            hp.Int("steps", 2, 64, default=16)
+    with hp.conditional_scope("kind", ["dense"]):
+        if kind == "dense":
+            hp.Int("units", 2, 64, default=32)
+    hp.Float("rate", 1e-4, 1e-1, sampling="log", default=1e-3)
+    hp.Float("share", 0.0, 0.5, step=0.1, default=0.3)
+    hp.Choice("batch", [8, 16, 32], default=16)
+    hp.Boolean("wide", default=True)
+    hp.Int("none", 3, 5)
+    model = keras.Sequential([keras.Input((6, 2)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    return model
+"""
+)
+
+
+def test_the_functions_own_defaults_are_the_first_configuration(write_module: Callable[[str], str]) -> None:
+    found = discover(*opened(write_module(DEFAULTS)))
+    whole = {"build": "mine:build", "found": found.model_dump(mode="json")}
+
+    asked = parse_job(dump_job(job(f"model={json.dumps(whole)}")), source="spec.yaml")
+
+    assert default_values(asked) == {
+        "kind": "dense",
+        "units": 32,
+        "rate": 1e-3,
+        "share": 0.3,
+        "batch": 16,
+        "wide": True,
+        "none": 3,
+    }

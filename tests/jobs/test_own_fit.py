@@ -26,6 +26,7 @@ def test_a_fit_with_callbacks_is_a_trial_like_any_other(write_module: Callable[[
     assert [report.ended for report in whole.reports] == [None, None, None, "done"]
     assert [report.epoch for report in half.reports] == [1, 2]
     assert [report.epoch for report in rest.reports] == [3, 4]
+    assert [report.score for report in half.reports + rest.reports] == [r.score for r in whole.reports]
     assert TrainState.from_bytes(half.state).now[1] == 2
 
 

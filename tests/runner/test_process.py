@@ -12,7 +12,7 @@ from jobs.jobfile import dump_job, load_job
 from jobs.params import resolve
 from jobs.trainstate import TrainState
 from runner.process import Message, WorkerProcess
-from tests.runner.bench import PATIENCE, SMALL, Bench
+from tests.runner.bench import SMALL, Bench
 
 
 @pytest.fixture(scope="module")
@@ -168,20 +168,6 @@ def test_a_want_of_memory_is_told_apart_from_other_failures(bench: Bench, tmp_pa
 
     assert (said["say"], said["exhausted"]) == ("failed", True)
     assert "mine:build raised MemoryError: Unable to allocate 8.00 PiB" in said["error"]
-
-
-def test_a_process_that_the_system_killed_for_want_of_memory_says_so(
-    cold: WorkerProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("runner.process.oom_kills", lambda: 1 << 40)
-
-    cold._process.kill()
-
-    assert cold.receive(PATIENCE) == {
-        "say": "died",
-        "error": "the training process was killed by signal 9, as the system does for want of memory",
-        "exhausted": True,
-    }
 
 
 def test_a_worker_has_one_thread_to_compute_with_and_no_gpu(bench: Bench) -> None:

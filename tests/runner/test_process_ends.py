@@ -96,3 +96,17 @@ def test_it_is_gone_soon_after_its_owner_was_killed(tmp_path: Path) -> None:
         owner.wait()
 
         assert wait_gone(processes, 5) == []
+
+
+def test_a_process_that_the_system_killed_for_want_of_memory_says_so(
+    cold: WorkerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.process.oom_kills", lambda: 1 << 40)
+
+    cold._process.kill()
+
+    assert cold.receive(PATIENCE) == {
+        "say": "died",
+        "error": "the training process was killed by signal 9, as the system does for want of memory",
+        "exhausted": True,
+    }
