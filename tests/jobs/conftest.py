@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pytest
 
 
 @pytest.fixture
-def write_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+def write_module(tmp_path: Path) -> Callable[[str], str]:
     """Writes a module and gives its folder."""
-    monkeypatch.setattr(sys, "path", list(sys.path))
 
     def written(text: str) -> str:
         (tmp_path / "mine.py").write_text(text)
