@@ -5,19 +5,17 @@ Whole files only: a reader sees a file as it was or as it is, never half of it.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
-from cluster.files import open_filesystem, refusing, replace_file
+from cluster.files import open_filesystem, refusing
+from cluster.folder import Folder
 from cluster.segments import Segment, missing, segments_of
 
 _MODEL = re.compile(r"model-(\d{6,})\.keras")
@@ -99,12 +97,8 @@ class Storage:
         return [folder for folder in (self.local, *self.local.parents) if not folder.exists()]
 
 
-@dataclass(frozen=True)
-class SweepFolder:
+class SweepFolder(Folder):
     """One sweep's folder; every path inside it is built here and nowhere else."""
-
-    storage: Storage
-    name: str
 
     SPEC = "spec.yaml"
     TRIALS = "trials.parquet"
@@ -121,15 +115,6 @@ class SweepFolder:
         parent, slash, name = path.rstrip("/").rpartition("/")
         return Storage.open((parent or slash or ".") + mark + options).sweep(name)
 
-    @property
-    def uri(self) -> str:
-        """Where the folder is, as a path or URI that any command takes."""
-        return self.storage.inside(self.name)
-
-    def inside(self, relative: str) -> str:
-        """The path or URI of a file of it."""
-        return self.storage.inside(f"{self.name}/{relative}")
-
     def state(self, trial: str) -> str:
         """What a trial goes on from."""
         return f"checkpoints/{trial}/state.npz"
@@ -140,7 +125,7 @@ class SweepFolder:
 
     def models(self) -> list[tuple[str, int]]:
         """The trial and the epoch of every model on storage."""
-        trials = self._listed("checkpoints", pafs.FileType.Directory)
+        trials = self.listed("checkpoints", pafs.FileType.Directory)
         return [found for trial in trials for found in self.models_of(trial)]
 
     def models_of(self, trial: str) -> list[tuple[str, int]]:
@@ -205,102 +190,11 @@ class SweepFolder:
         """A file of the published best."""
         return f"{self.BEST}/{file}"
 
-    def path(self, relative: str) -> str:
-        """The full path on the file system of a path inside the folder."""
-        return f"{self.storage.root}/{self.name}/{relative}"
-
     def exists(self, relative: str = SPEC) -> bool:
-        """Whether a file is there."""
-        return bool(self._info(relative).type == pafs.FileType.File)
-
-    def size(self, relative: str) -> int:
-        """A file's bytes; 0 where it is not there."""
-        return int(self._info(relative).size or 0)
-
-    def read(self, relative: str) -> bytes:
-        """A whole file.
-
-        Raises:
-            ClusterError: it is not there or cannot be read.
-        """
-        with (
-            refusing(f"{self.inside(relative)}: cannot be read"),
-            self.storage.filesystem.open_input_stream(self.path(relative), compression=None) as stream,
-        ):
-            return bytes(stream.read())
-
-    def read_from(self, relative: str, start: int) -> bytes:
-        """A file without its first ``start`` bytes; nothing where it has no more.
-
-        Raises:
-            ClusterError: it is not there or cannot be read.
-        """
-        with (
-            refusing(f"{self.inside(relative)}: cannot be read"),
-            self.storage.filesystem.open_input_file(self.path(relative)) as file,
-        ):
-            file.seek(min(start, file.size()))
-            return bytes(file.read())
-
-    def write(self, relative: str, data: bytes) -> None:
-        """Put a whole file in the place of what was there, all of it or nothing.
-
-        Raises:
-            ClusterError: the storage does not take it.
-        """
-        target = self.path(relative)
-        with refusing(f"{self.inside(relative)}: cannot be written"):
-            if self.storage.local is not None:
-                replace_file(Path(target), data)
-            else:  # an object store shows an object only when all of it is there
-                with self.storage.filesystem.open_output_stream(target, compression=None) as stream:
-                    stream.write(data)
-
-    def write_json(self, relative: str, content: Any) -> None:
-        """Put a JSON document."""
-        self.write(relative, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
-
-    def read_json(self, relative: str) -> Any:
-        """Read a JSON document.
-
-        Raises:
-            ClusterError: it is not there or is not JSON.
-        """
-        try:
-            return json.loads(self.read(relative))
-        except ValueError as error:
-            raise ClusterError(f"{self.inside(relative)}: not valid JSON ({error})") from None
-
-    def files(self, relative: str) -> list[str]:
-        """Names of the files directly in a folder, sorted; empty where there is no such folder.
-
-        Hidden ones are left out: a write that was killed leaves one behind, which is nobody's.
-        """
-        return self._listed(relative, pafs.FileType.File)
-
-    def _listed(self, relative: str, kind: pafs.FileType) -> list[str]:
-        selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
-        with refusing(f"{self.inside(relative)}: cannot be listed"):
-            found = self.storage.filesystem.get_file_info(selector)
-        names = (f.base_name for f in found if f.type == kind)
-        return sorted(name for name in names if not name.startswith("."))
-
-    def delete(self, relative: str) -> None:
-        """Take a file or a folder away; nothing happens where it is not there."""
-        info = self._info(relative)
-        # Google's store has no folders: Arrow deletes what is in one, and may find no folder then.
-        with refusing(f"{self.inside(relative)}: cannot be deleted"), suppress(FileNotFoundError):
-            if info.type == pafs.FileType.File:
-                self.storage.filesystem.delete_file(info.path)
-            elif info.type == pafs.FileType.Directory:
-                self.storage.filesystem.delete_dir(info.path)
+        """Whether a file is there; by default, whether this is a sweep."""
+        return super().exists(relative)
 
     def remove(self) -> None:
         """Take the whole sweep away; its spec goes first, so that half of it is never taken for a sweep."""
         self.delete(self.SPEC)
-        with refusing(f"{self.uri}: cannot be deleted"):
-            self.storage.filesystem.delete_dir(self.path("").rstrip("/"))
-
-    def _info(self, relative: str) -> pafs.FileInfo:
-        with refusing(f"{self.inside(relative)}: cannot be looked at"):
-            return self.storage.filesystem.get_file_info(self.path(relative))
+        super().remove()
