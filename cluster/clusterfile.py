@@ -1,100 +1,26 @@
-"""The cluster file: where a sweep runs, as frozen models; secrets are named in it, never held."""
+"""Reading a cluster file, which says where a sweep runs."""
 
 from __future__ import annotations
 
 import difflib
-import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from cluster.clusters import ClusterModel, LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
+from cluster.slurmcluster import SlurmCluster
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-class _ClusterModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    storage: str | None = None
-    env: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("env")
-    @classmethod
-    def _named_well(cls, env: dict[str, str]) -> dict[str, str]:
-        for name in env:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r} cannot be the name of an environment variable")
-            if name == "RAY_AUTH_TOKEN":
-                raise ValueError("a token never stands in a cluster file; name its variable with token_env")
-        return env
-
-
-class LocalCluster(_ClusterModel):
-    """This machine, as a process that survives the terminal."""
-
-    backend: Literal["local"]
-
-
-class RayJobsCluster(_ClusterModel):
-    """A running Ray cluster, through its Jobs API (the port of its dashboard)."""
-
-    backend: Literal["ray_jobs"]
-    address: str = "http://127.0.0.1:8265"
-    token_env: str | None = None
-    token_file: str | None = None
-
-    @field_validator("address")
-    @classmethod
-    def _is_a_url(cls, address: str) -> str:
-        parts = urlsplit(address)
-        port = parts.netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
-        if parts.scheme not in {"http", "https"} or not parts.hostname or not _is_port(port):
-            raise ValueError(f"{address!r} is not an address such as http://127.0.0.1:8265")
-        if parts.username or parts.password:
-            raise ValueError(
-                "no user or password stands in an address; name the token's variable with token_env"
-            )
-        return address.rstrip("/")
-
-    @model_validator(mode="after")
-    def _one_token(self) -> Self:
-        if self.token_env and self.token_file:
-            raise ValueError("give token_env or token_file, not both")
-        return self
-
-    def token(self) -> str | None:
-        """The token from where the file says it is; by default RAY_AUTH_TOKEN, if that is set.
-
-        Raises:
-            ClusterError: when the place that the file names holds none.
-        """
-        if self.token_file:
-            return _read_token(Path(self.token_file).expanduser())
-        found = os.environ.get(self.token_env or "RAY_AUTH_TOKEN", "").strip()
-        if self.token_env and not found:
-            raise ClusterError(
-                f"token_env: the environment variable {self.token_env} is not set; put the token there"
-            )
-        return found or None
-
-
-Cluster = LocalCluster | RayJobsCluster
-
-_MODELS: dict[str, type[_ClusterModel]] = {"local": LocalCluster, "ray_jobs": RayJobsCluster}
-_ADAPTER: TypeAdapter[Cluster] = TypeAdapter(Annotated[Cluster, Field(discriminator="backend")])
+Cluster = Annotated[LocalCluster | RayJobsCluster | SlurmCluster, Field(discriminator="backend")]
+MODELS: dict[str, type[ClusterModel]] = {
+    "local": LocalCluster,
+    "ray_jobs": RayJobsCluster,
+    "slurm": SlurmCluster,
+}
+_ADAPTER: TypeAdapter[Cluster] = TypeAdapter(Cluster)
+_LARGEST = 2**20  # bytes
 
 
 def load_cluster(path: Path) -> Cluster:
@@ -104,7 +30,11 @@ def load_cluster(path: Path) -> Cluster:
         ClusterError: in one sentence with the file and the field.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise ClusterError(f"{path}: is larger than {_LARGEST >> 20} MB, which no cluster file is")
+        raw = yaml.safe_load(data.decode())
     except OSError as error:
         raise ClusterError(f"{path}: the cluster file cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -113,29 +43,39 @@ def load_cluster(path: Path) -> Cluster:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise ClusterError(f"{path}: not valid YAML: {getattr(error, 'problem', error)}{where}") from None
+    return _anchored(parse_cluster(raw, source=str(path)), path.resolve().parent)
+
+
+def parse_cluster(raw: Any, *, source: str) -> Cluster:
+    """The cluster of a document; ``source`` is what an error calls it.
+
+    Raises:
+        ClusterError: in one sentence with the field.
+    """
     if not isinstance(raw, dict):
         raise ClusterError(
-            f"{path}: a cluster file is a mapping of fields such as backend, found {type(raw).__name__}"
+            f"{source}: a cluster file is a mapping of fields such as backend, found {type(raw).__name__}"
         )
     try:
-        cluster = _ADAPTER.validate_python(raw)
+        return _ADAPTER.validate_python(raw)
     except ValidationError as error:
-        raise ClusterError(f"{path}: {_sentence(error, raw)}") from None
-    return _anchored(cluster, path.resolve().parent)
+        raise ClusterError(f"{source}: {_sentence(error, raw)}") from None
 
 
 def _sentence(error: ValidationError, raw: dict[Any, Any]) -> str:
     """The first problem in words, with the field and, for an unknown key, the nearest valid one."""
     problem = error.errors(include_url=False)[0]
-    backends = ", ".join(_MODELS)
-    where = ".".join(str(part) for part in problem["loc"] if part not in _MODELS)
+    backends = ", ".join(MODELS)
+    where = ".".join(str(part) for part in problem["loc"] if part not in MODELS)
     match problem["type"]:
         case "union_tag_not_found":
             return f"backend: is required and not given; it is one of {backends}"
         case "union_tag_invalid":
             return f"backend: no such backend {raw['backend']!r}; it is one of {backends}"
         case "extra_forbidden":
-            return f"{where}: unknown key{_neighbour(where, list(_MODELS[raw['backend']].model_fields))}"
+            return (
+                f"{where}: unknown key{_neighbour(where.rpartition('.')[2], _valid(raw['backend'], where))}"
+            )
         case "value_error":
             what = str(problem["ctx"]["error"])
         case _:
@@ -144,26 +84,29 @@ def _sentence(error: ValidationError, raw: dict[Any, Any]) -> str:
     return f"{where}: {what}" if where else what
 
 
+def _valid(backend: str, where: str) -> list[str]:
+    """The keys of the section in which an unknown one stands."""
+    model: Any = MODELS[backend]
+    for part in where.split(".")[:-1]:
+        if part not in getattr(model, "model_fields", {}):
+            continue  # a name or a number that the user chose
+        model = _section(model.model_fields[part].annotation)
+    return list(model.model_fields) if model else []
+
+
+def _section(annotation: Any) -> Any:
+    """The model in a field's type; None where there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for each in getattr(annotation, "__args__", ()) if (found := _section(each))), None)
+
+
 def _neighbour(key: str, valid: list[str]) -> str:
     near = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else f"; valid keys are {', '.join(valid)}"
 
 
 def _anchored(cluster: Cluster, folder: Path) -> Cluster:
-    if isinstance(cluster, LocalCluster) or cluster.token_file is None:
+    if not isinstance(cluster, RayJobsCluster) or cluster.token_file is None:
         return cluster
     return cluster.model_copy(update={"token_file": str(folder / Path(cluster.token_file).expanduser())})
-
-
-def _is_port(text: str) -> bool:
-    return not text or (text.isdecimal() and 0 < int(text) < 2**16)
-
-
-def _read_token(path: Path) -> str:
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        token = ""
-    if not token:
-        raise ClusterError(f"token_file: {path} holds no readable token; put it there")
-    return token

@@ -58,10 +58,8 @@ class Storage:
 
     def sweeps(self) -> list[SweepFolder]:
         """Every sweep, by name: a folder is one when it has a spec."""
-        with refusing(f"storage {self.uri} cannot be listed"):
-            found = self.filesystem.get_file_info(pafs.FileSelector(self.root, allow_not_found=True))
-        folders = [self.sweep(f.base_name) for f in found if f.type == pafs.FileType.Directory]
-        return sorted((f for f in folders if f.exists()), key=lambda folder: folder.name)
+        folders = (self.sweep(name) for name in Folder(self, "").listed("", pafs.FileType.Directory))
+        return [folder for folder in folders if folder.exists()]
 
     def exists(self) -> bool:
         """Whether there is a folder."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from cluster.backends import Submission, backend_for
-from cluster.clusterfile import Cluster, LocalCluster, load_cluster
+from cluster.clusterfile import Cluster, load_cluster
+from cluster.clusters import LocalCluster
 from cluster.errors import ClusterError
 from jobs.jobfile import dump_job
 from runner.data import open_job_panel

@@ -13,10 +13,10 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from urllib.parse import quote
 
-from cluster.backends.submission import Handle, Plan, Status, Submission
-from cluster.clusterfile import LocalCluster
+from cluster.backends.places import submission_folder, write_files
+from cluster.backends.submission import JOB, Handle, Plan, Status, Submission
+from cluster.clusters import LocalCluster
 from cluster.errors import ClusterError
 from cluster.processes import Process, descendants, find, kill, wait_gone
 
@@ -37,15 +37,15 @@ class LocalBackend:
     def plan(self, submission: Submission) -> Plan:
         """The command and the files; touches nothing."""
         folder = submission_folder(submission.storage, submission.name)
-        jobfile = str(folder / "job.yaml")
+        jobfile = str(folder / JOB)
         return Plan(
             backend="local",
             name=submission.name,
             storage=submission.storage,
             target=str(folder),
             command=tuple(submission.argv((sys.executable, "-P", "-m", "runner.cli"), jobfile)),
-            files={jobfile: submission.job_text},
-            env={**self._cluster.env, **submission.env},
+            files=submission.files(),
+            env=self._cluster.environment(),
         )
 
     def submit(self, plan: Plan) -> Handle:
@@ -60,8 +60,7 @@ class LocalBackend:
             folder.mkdir(parents=True, exist_ok=True)
             for leftover in ("exit", "stop"):
                 (folder / leftover).unlink(missing_ok=True)
-            for path, text in plan.files.items():
-                Path(path).write_text(text, encoding="utf-8")
+            write_files(folder, plan.files)
             process = _start(plan, folder)
         except OSError as error:
             raise ClusterError(f"{folder}: the sweep cannot be started: {error.strerror}") from None
@@ -132,36 +131,6 @@ class LocalBackend:
             raise ClusterError(
                 f"{handle.name}: the sweep ended at once: {lines[-1].strip()} (all of it: {log})"
             )
-
-
-def submission_folder(storage: str, name: str) -> Path:
-    """Where a submission's job file, log and handle are: beside the sweeps, or in the user's state folder.
-
-    The second is for storage that is no folder of this machine, such as ``s3://``.
-    """
-    if "://" not in storage:
-        return Path(storage) / ".submissions" / name
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "recur" / "submissions" / quote(storage, safe="") / name
-
-
-def find_local(storage: str, name: str) -> Handle:
-    """The handle that ``submit`` left for a sweep of this name.
-
-    Raises:
-        ClusterError: when nothing of this name was submitted to this machine.
-    """
-    path = submission_folder(storage, name) / "handle.json"
-    try:
-        return _read_handle(path.parent)
-    except FileNotFoundError:
-        raise ClusterError(
-            f"{name}: no such sweep was submitted to this machine with storage {storage}"
-        ) from None
-    except (OSError, ValueError, TypeError):
-        raise ClusterError(
-            f"{path}: the handle of the submitted sweep cannot be read; submit it again"
-        ) from None
 
 
 def _read_handle(folder: Path) -> Handle:

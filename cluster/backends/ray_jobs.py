@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from cluster.backends.submission import Handle, Plan, State, Status, Submission
-from cluster.clusterfile import RayJobsCluster
+from cluster.backends.places import write_files
+from cluster.backends.submission import JOB, Handle, Plan, State, Status, Submission
+from cluster.clusters import RayJobsCluster
 from cluster.errors import ClusterError
 from cluster.reach import check_reachable
 
 ANSWER_SECONDS = 10.0
 STOP_SECONDS = 30.0
-_JOBFILE = "job.yaml"
 
 _STATES: Final[Mapping[str, State]] = {
     "PENDING": "pending",
@@ -47,9 +47,9 @@ class RayJobsBackend:
             name=submission.name,
             storage=submission.storage,
             target=self._cluster.address,
-            command=tuple(submission.argv(("recur",), _JOBFILE, "--address", "auto")),
-            files={_JOBFILE: submission.job_text},
-            env={**self._cluster.env, **submission.env},
+            command=tuple(submission.argv(("recur",), JOB, "--address", "auto")),
+            files=submission.files(),
+            env=self._cluster.environment(),
         )
 
     def submit(self, plan: Plan) -> Handle:
@@ -61,8 +61,7 @@ class RayJobsBackend:
         sweep = {"recur_name": plan.name, "recur_storage": plan.storage}
         with self._client(plan.name) as client, tempfile.TemporaryDirectory(prefix="recur-job-") as folder:
             _check_free(client, plan.name, sweep)
-            for path, text in plan.files.items():
-                Path(folder, path).write_text(text, encoding="utf-8")
+            write_files(Path(folder), plan.files)
             job = client.submit_job(
                 entrypoint=shlex.join(plan.command),
                 submission_id=f"{plan.name}-{secrets.token_hex(4)}",  # Ray never takes one twice

@@ -15,19 +15,25 @@ State = Literal["pending", "running", "done", "failed", "stopped"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
+JOB = "job.yaml"  # the job's among a submission's files
+
+
 @dataclass(frozen=True)
 class Submission:
     """One sweep to be run somewhere else.
 
-    ``job_text`` is the job file's YAML with data paths that hold there too; ``storage`` is a URI or an
-    absolute path; ``arguments`` go to ``recur run`` as they are.
+    Attributes:
+        job: the job file's YAML, with data paths that hold there too.
+        storage: a URI or an absolute path.
+        arguments: go to ``recur run`` as they are.
+        code: the user's modules that the job names, by their paths from the job file's folder.
     """
 
     name: str
-    job_text: str = field(repr=False)
+    job: str = field(repr=False)
     storage: str
     arguments: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    code: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -40,10 +46,21 @@ class Submission:
         sweep = ["--name", self.name, "--storage", self.storage]
         return [*program, "run", jobfile, *sweep, *self.arguments, *extra]
 
+    def files(self) -> dict[str, str]:
+        """The job file and what lies beside it, by relative path."""
+        return {JOB: self.job, **self.code}
+
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a submission will do, before it does it; ``target`` is a folder or an address."""
+    """Everything a submission will do, before it does it.
+
+    Attributes:
+        target: a folder or an address.
+        files: what is written or sent, by path from the submission's folder.
+        env: what is added to the environment of every process.
+        document: what the cluster is handed, as it is handed over; nothing where that is the command alone.
+    """
 
     backend: str
     name: str
@@ -52,9 +69,10 @@ class Plan:
     command: tuple[str, ...]
     files: Mapping[str, str] = field(repr=False)
     env: Mapping[str, str] = field(repr=False)
+    document: str = field(default="", repr=False)
 
     def describe(self) -> str:
-        """What ``--dry-run`` prints: the exact command, the files, the environment's names without values."""
+        """What ``--dry-run`` prints: command, files, the environment's names without values, the document."""
         rows = [
             ("backend", self.backend),
             ("target", self.target),
@@ -62,7 +80,8 @@ class Plan:
             ("environment", ", ".join(sorted(self.env)) or "nothing added"),
             *(("file", f"{path} ({len(text.encode())} bytes)") for path, text in self.files.items()),
         ]
-        return "\n".join(f"{title:<12} {text}" for title, text in rows)
+        table = "\n".join(f"{title:<12} {text}" for title, text in rows)
+        return f"{table}\n\n{self.document}".rstrip()
 
 
 @dataclass(frozen=True)

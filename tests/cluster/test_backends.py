@@ -17,7 +17,7 @@ import pytest
 from cluster.backends import BACKENDS, Backend, Handle, Status, Submission, backend_for
 from cluster.backends.local import find_local, submission_folder
 from cluster.backends.ray_jobs import RayJobsBackend
-from cluster.clusterfile import LocalCluster, RayJobsCluster
+from cluster.clusters import LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
 from cluster.processes import find, wait_gone
 from tests.cluster.head import Head, free_ports, living

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster.clusterfile import Cluster, LocalCluster, RayJobsCluster, load_cluster
+from cluster.clusterfile import Cluster, load_cluster
+from cluster.clusters import LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
 
 RAY = "backend: ray_jobs\n"

@@ -1,0 +1,168 @@
+"""What is known of the sweeps that were submitted, and by which cluster file.
+
+How a submission is called where it runs stands beside the sweeps, for every machine that sees the storage.
+Which cluster that is, with all that a cluster file may say, stands in the submitter's own state folder and is
+believed from nowhere else: whoever can write to a storage must not choose what others run, or whom their
+tokens are shown to.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import shutil
+import socket
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pyarrow.fs import FileType
+
+from cluster.backends import Handle, Plan, Status, backend_for
+from cluster.backends.places import SUBMISSIONS, state_folder, submission_folder
+from cluster.clusterfile import Cluster, parse_cluster
+from cluster.errors import ClusterError
+from cluster.files import replace_file
+from cluster.folder import Folder
+from cluster.storage import Storage
+
+_HANDLE = "submission.json"  # on storage
+_RECORD = "record.json"  # in the state folder: the same with the cluster
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A submission that is known.
+
+    Attributes:
+        cluster: where it was submitted to; None where this user's own records do not say.
+        by: who submitted it, and on which machine.
+        time: when, in seconds since 1970.
+    """
+
+    handle: Handle
+    cluster: Cluster | None
+    by: str
+    time: float
+
+    def status(self) -> Status | None:
+        """How its process fares; None where nobody here can ask.
+
+        Raises:
+            ClusterError: its cluster cannot be asked at the moment.
+        """
+        return backend_for(self.cluster).status(self.handle) if self.cluster else None
+
+    def log(self) -> str:
+        """What it has printed.
+
+        Raises:
+            ClusterError: its cluster cannot be asked, or nobody here knows which that is.
+        """
+        return backend_for(self._known("show its log")).logs(self.handle)
+
+    def stop(self) -> None:
+        """End it, whether it runs or waits.
+
+        Raises:
+            ClusterError: as ``log``.
+        """
+        backend_for(self._known("stop it")).stop(self.handle)
+
+    def _known(self, purpose: str) -> Cluster:
+        if self.cluster is None:
+            raise ClusterError(
+                f"{self.handle.name} was submitted to {self.handle.backend} as {self.handle.id} by {self.by}, "
+                f"and this machine does not know that cluster; to {purpose}, give its file with --cluster"
+            )
+        return self.cluster
+
+
+def submit(plan: Plan, cluster: Cluster) -> Submitted:
+    """Hand a plan to its cluster, and write down what became of it.
+
+    Raises:
+        ClusterError: the cluster refuses it, or the user's state folder cannot be written.
+    """
+    handle = backend_for(cluster).submit(plan)
+    by = f"{getpass.getuser()} on {socket.gethostname()}"
+    submitted = Submitted(handle, cluster, by, time.time())
+    record = {"handle": asdict(handle), "by": by, "time": submitted.time}
+    beside = _beside(handle.storage, handle.name)
+    # A path that is not here may well be on the cluster; it is not for us to make one of that name.
+    if cluster.shares_files or beside.storage.local is None or beside.storage.exists():
+        with suppress(ClusterError):  # a bucket may be the cluster's alone
+            beside.write_json(_HANDLE, record)
+    folder = state_folder(handle.storage) / handle.name
+    document = record | {"cluster": cluster.model_dump(mode="json", exclude_unset=True)}
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(folder / _RECORD, json.dumps(document, indent=2).encode())
+    except OSError as error:
+        raise ClusterError(
+            f"{handle.name} runs as {handle.id}, but {folder} cannot be written: {error.strerror}; "
+            "stop and ask for it with --cluster"
+        ) from None
+    return submitted
+
+
+def find_submitted(storage: str, name: str, cluster: Cluster | None = None) -> Submitted | None:
+    """The latest submission of a sweep; None where there was none.
+
+    Args:
+        cluster: believed in place of this user's own record.
+
+    Raises:
+        ClusterError: the storage cannot be read, or what stands there is damaged.
+    """
+    own, known = _own(storage, name), None
+    beside = _beside(storage, name)
+    if beside.exists(_HANDLE):
+        known = _read(beside.read_json(_HANDLE), beside.inside(_HANDLE))
+    latest = known if known and (own is None or known.time > own.time) else own
+    if latest is None:
+        return None
+    whose = cluster if cluster is not None else own.cluster if own and own.handle == latest.handle else None
+    return Submitted(latest.handle, whose, latest.by, latest.time)
+
+
+def submitted_names(storage: str) -> list[str]:
+    """The names under which something was submitted, as far as is known here."""
+    beside = Folder(Storage.open(storage), SUBMISSIONS).listed("", FileType.Directory)
+    state = state_folder(storage)
+    own = [path.parent.name for path in state.glob(f"*/{_RECORD}")]
+    return sorted({*beside, *own})
+
+
+def forget(storage: str, name: str) -> None:
+    """Take away all that is known of a sweep's submissions."""
+    _beside(storage, name).remove()
+    for folder in {submission_folder(storage, name), state_folder(storage) / name}:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _beside(storage: str, name: str) -> Folder:
+    return Folder(Storage.open(storage), f"{SUBMISSIONS}/{name}")
+
+
+def _own(storage: str, name: str) -> Submitted | None:
+    path = state_folder(storage) / name / _RECORD
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise ClusterError(f"{path} cannot be read; take it away") from None
+    found = _read(raw, str(path))
+    return Submitted(found.handle, parse_cluster(raw.get("cluster"), source=str(path)), found.by, found.time)
+
+
+def _read(raw: Any, source: str) -> Submitted:
+    try:
+        fields = {key: raw["handle"][key] for key in Handle.__dataclass_fields__}
+        if not all(isinstance(value, str) and value.isprintable() for value in (*fields.values(), raw["by"])):
+            raise ValueError
+        return Submitted(Handle(**fields), None, raw["by"], float(raw["time"]))
+    except (KeyError, TypeError, ValueError):
+        raise ClusterError(f"{source} is no record of a submission; take it away") from None
