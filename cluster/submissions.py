@@ -73,8 +73,8 @@ class Submitted:
     def _known(self, purpose: str) -> Cluster:
         if self.cluster is None:
             raise ClusterError(
-                f"{self.handle.name} was submitted to {self.handle.backend} as {self.handle.id} by {self.by}, "
-                f"and this machine does not know that cluster; to {purpose}, give its file with --cluster"
+                f"{self.handle.name} was submitted to {self.handle.backend} as {self.handle.id} by {self.by}; "
+                f"to {purpose} from here, give its cluster file with --cluster"
             )
         return self.cluster
 
@@ -110,8 +110,7 @@ def submit(plan: Plan, cluster: Cluster) -> Submitted:
 def find_submitted(storage: str, name: str, cluster: Cluster | None = None) -> Submitted | None:
     """The latest submission of a sweep; None where there was none.
 
-    Args:
-        cluster: believed in place of this user's own record.
+    A ``cluster`` that is given is believed in place of this user's own record.
 
     Raises:
         ClusterError: the storage cannot be read, or what stands there is damaged.
@@ -160,9 +159,14 @@ def _own(storage: str, name: str) -> Submitted | None:
 
 def _read(raw: Any, source: str) -> Submitted:
     try:
-        fields = {key: raw["handle"][key] for key in Handle.__dataclass_fields__}
-        if not all(isinstance(value, str) and value.isprintable() for value in (*fields.values(), raw["by"])):
-            raise ValueError
-        return Submitted(Handle(**fields), None, raw["by"], float(raw["time"]))
+        fields = {key: _word(raw["handle"][key]) for key in Handle.__dataclass_fields__}
+        return Submitted(Handle(**fields), None, _word(raw["by"]), float(raw["time"]))
     except (KeyError, TypeError, ValueError):
         raise ClusterError(f"{source} is no record of a submission; take it away") from None
+
+
+def _word(raw: Any) -> str:
+    """Text that may be shown on a terminal."""
+    if not isinstance(raw, str) or not raw.isprintable():
+        raise ValueError(raw)
+    return raw

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import sys
 from pathlib import Path
 
@@ -141,7 +140,7 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
     Raises:
         ClusterError: there is no such sweep, or it is being run.
     """
-    from cluster.backends.local import submission_folder
+    from cluster.submissions import forget
 
     folder = find_sweep(sweep, storage)
     holder = lease_holder(folder)
@@ -154,7 +153,7 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
             click.echo("Nothing was removed.", err=True)
             return
     folder.remove()
-    shutil.rmtree(submission_folder(folder.storage.uri, folder.name), ignore_errors=True)
+    forget(folder.storage.uri, folder.name)
     if as_json:
         print_json({"removed": folder.uri})
     else:

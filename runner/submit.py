@@ -46,7 +46,7 @@ def submit_command(
             )
         place.check_writable()
     backend = backend_for(cluster)
-    plan = backend.plan(Submission(name=spec.name, job_text=dump_job(spec), storage=place.uri))
+    plan = backend.plan(Submission(name=spec.name, job=dump_job(spec), storage=place.uri))
     if dry_run:
         if as_json:
             print_json({"sweep": spec.name, "backend": plan.backend, "command": list(plan.command)})
