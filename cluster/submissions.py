@@ -73,8 +73,8 @@ class Submitted:
     def _known(self, purpose: str) -> Cluster:
         if self.cluster is None:
             raise ClusterError(
-                f"{self.handle.name} was submitted to {self.handle.backend} as {self.handle.id} by {self.by}; "
-                f"to {purpose} from here, give its cluster file with --cluster"
+                f"{self.handle.name} was submitted to {self.handle.backend} as {self.handle.id} by "
+                f"{self.by}; to {purpose} from here, give its cluster file with --cluster"
             )
         return self.cluster
 

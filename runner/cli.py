@@ -39,6 +39,13 @@ def cli() -> None:
 @click.option("--fresh", is_flag=True, help="Replace the sweep of that name instead of resuming it.")
 @options.cluster
 @click.option("--dry-run", is_flag=True, help="Check everything and show what would run; write nothing.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for another process that runs the sweep to end, or to be found dead.",
+)
 @options.json
 def run(**given: Any) -> None:
     """Run the sweep of a JOB file here and wait for it.

@@ -6,6 +6,7 @@ import difflib
 import gc
 import os
 import shlex
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,17 @@ class Standing:
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.results.state == "done" and not self.extended
+
+
+def wait_until_free(folder: SweepFolder, seconds: float) -> None:
+    """Wait for whoever runs a sweep to end or to be found dead, at most so long."""
+    deadline = time.monotonic() + seconds
+    holder = lease_holder(folder)
+    if holder is not None and seconds:
+        warn(f"sweep {folder.name} is being run by {holder}; waiting {seconds:.0f} s for it")
+    while holder is not None and time.monotonic() < deadline:
+        time.sleep(1)
+        holder = lease_holder(folder)
 
 
 def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:

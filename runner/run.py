@@ -21,7 +21,16 @@ from jobs.source import Columns
 from jobs.spec import Job
 from runner.beginning import find_sources
 from runner.errors import Interrupted, WorkFailedError
-from runner.launch import Standing, check_standing, claimed, open_storage, read_job, typed, warn
+from runner.launch import (
+    Standing,
+    check_standing,
+    claimed,
+    open_storage,
+    read_job,
+    typed,
+    wait_until_free,
+    warn,
+)
 from runner.results import Results
 from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
 
@@ -40,6 +49,7 @@ def run_command(
     workers: str,
     address: str | None,
     dry_run: bool,
+    wait: float,
     as_json: bool,
 ) -> None:
     """Carry out ``recur run``.
@@ -58,6 +68,7 @@ def run_command(
     check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
     panel = open_job_panel(spec)
+    wait_until_free(place.sweep(spec.name), wait)
     _note_short_series(spec, panel)
     spec = discovered(spec, panel, place.sweep(spec.name), fresh=fresh)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)

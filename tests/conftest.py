@@ -11,8 +11,9 @@ import pytest
 from cluster.storage import Storage
 from tests.cluster.head import head
 from tests.cluster.object_store import ObjectStore, open_object_store
+from tests.cluster.slurm import _slurm, slurm
 
-__all__ = ["head", "storage"]
+__all__ = ["_slurm", "head", "slurm", "storage"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -21,6 +22,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RECUR_CACHE", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
 
 

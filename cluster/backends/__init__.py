@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from cluster.backends.local import LocalBackend
 from cluster.backends.ray_jobs import RayJobsBackend
+from cluster.backends.slurm import SlurmBackend
 from cluster.backends.submission import Handle, Plan, Status, Submission
 from cluster.clusterfile import Cluster
 
@@ -40,6 +41,7 @@ class Backend(Protocol):
 BACKENDS: Final[dict[str, Callable[[Any], Backend]]] = {
     "local": LocalBackend,
     "ray_jobs": RayJobsBackend,
+    "slurm": SlurmBackend,
 }
 
 

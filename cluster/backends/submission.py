@@ -26,14 +26,14 @@ class Submission:
         job: the job file's YAML, with data paths that hold there too.
         storage: a URI or an absolute path.
         arguments: go to ``recur run`` as they are.
-        code: the user's modules that the job names, by their paths from the job file's folder.
+        modules: the user's that the job names, by their paths from the job file's folder.
     """
 
     name: str
     job: str = field(repr=False)
     storage: str
     arguments: tuple[str, ...] = ()
-    code: Mapping[str, str] = field(default_factory=dict, repr=False)
+    modules: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -48,7 +48,7 @@ class Submission:
 
     def files(self) -> dict[str, str]:
         """The job file and what lies beside it, by relative path."""
-        return {JOB: self.job, **self.code}
+        return {JOB: self.job, **self.modules}
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ from pathlib import Path
 import pytest
 
 from cluster.backends import BACKENDS, Backend, Handle, Status, Submission, backend_for
-from cluster.backends.local import find_local, submission_folder
+from cluster.backends.places import submission_folder
 from cluster.backends.ray_jobs import RayJobsBackend
 from cluster.clusters import LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
 from cluster.processes import find, wait_gone
+from cluster.slurmcluster import SlurmCluster
 from tests.cluster.head import Head, free_ports, living
 
-HELLO = "import os, sys; print(open(sys.argv[1]).read(), os.environ['A'] + os.environ['B'], file=sys.stderr)"
+HELLO = "import os, sys; print(open(sys.argv[1]).read(), os.environ['A'], file=sys.stderr)"
 LATE = "import sys, time; time.sleep(1.5); print('boom'); sys.exit(3)"
 LASTING = "import time; print('up', flush=True); time.sleep(60)"
 
@@ -40,11 +41,15 @@ class Snippet(Submission):
 
 @pytest.fixture(params=list(BACKENDS))
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
-    env = {"A": "from the file, "}
+    env = {"A": "from the file"}
+    if request.param == "slurm":
+        request.getfixturevalue("slurm")
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", programs)
     if request.param == "local":
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        monkeypatch.setenv("PATH", programs)
         return backend_for(LocalCluster(backend="local", env=env))
+    if request.param == "slurm":
+        return backend_for(SlurmCluster(backend="slurm", cpus=1, env=env))
     head: Head = request.getfixturevalue("head")
     variable = "HEADS_TOKEN"
     monkeypatch.setenv(variable, head.token)
@@ -59,7 +64,7 @@ def submit(backend: Backend, tmp_path: Path) -> Iterator[Callable[[str, str], Ha
     handles = []
 
     def submit(name: str, code: str) -> Handle:
-        sweep = Snippet(name, "name: x", str(tmp_path), env={"B": "from the caller"}, code=code)
+        sweep = Snippet(name, "name: x", str(tmp_path), code=code)
         handles.append(backend.submit(backend.plan(sweep)))
         return handles[-1]
 
@@ -73,7 +78,7 @@ def test_a_submitted_command_gets_its_job_and_environment_and_its_log_is_kept(
 ) -> None:
     handle = submit("hello", HELLO)
     assert ended(backend, handle).state == "done"
-    assert "name: x from the file, from the caller\n" in backend.logs(handle)
+    assert "name: x from the file\n" in backend.logs(handle)
     assert json.loads(json.dumps(dataclasses.asdict(handle))) == dataclasses.asdict(handle)
 
 
@@ -102,23 +107,16 @@ def test_a_running_one_is_not_started_twice_and_can_be_stopped_and_submitted_aga
 
 
 def test_a_plan_is_pure_and_shows_no_value_of_the_environment(backend: Backend, tmp_path: Path) -> None:
-    sweep = Submission("plan", "name: x", str(tmp_path), ("--trials", "9"), {"SECRET": "hunter2"})
+    sweep = Submission("plan", "name: x", str(tmp_path), ("--trials", "9"), {"own/net.py": "hunter2"})
     plan = backend.plan(sweep)
-    run = "run {} --name plan --storage {} --trials 9"
-    if plan.backend == "local":
-        jobfile = f"{tmp_path}/.submissions/plan/job.yaml"
-        command = f"{sys.executable} -P -m runner.cli " + run.format(jobfile, tmp_path)
-        target = str(tmp_path / ".submissions" / "plan")
-    else:
-        jobfile, target = "job.yaml", plan.target
-        command = "recur " + run.format(jobfile, tmp_path) + " --address auto"
-    assert plan.describe() == (
-        f"backend      {plan.backend}\n"
-        f"target       {target}\n"
-        f"command      {command}\n"
-        "environment  A, SECRET\n"
-        f"file         {jobfile} (7 bytes)"
-    )
+    assert backend.plan(sweep) == plan
+    shown = plan.describe().splitlines()
+    assert shown[0] == f"backend      {plan.backend}"
+    assert "environment  A" in shown
+    assert "file         job.yaml (7 bytes)" in shown
+    assert "file         own/net.py (7 bytes)" in shown
+    run = f" --name plan --storage {tmp_path} --trials 9"
+    assert any("job.yaml" + run in line for line in shown)
     assert "hunter2" not in repr(plan) + repr(sweep)
     assert list(tmp_path.iterdir()) == []
 
@@ -144,7 +142,7 @@ class TestLocal:
             f"from tests.cluster.test_backends import *; TestLocal().submit(Path({str(tmp_path)!r}), LASTING)"
         )
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-        handle = find_local(str(tmp_path), "sweep")
+        handle = Handle(**json.loads((tmp_path / ".submissions/sweep/handle.json").read_text()))
         pid = int(handle.id.split()[1])
         assert self.backend.status(handle) == Status("running")
         assert os.getsid(pid) == pid
@@ -174,9 +172,7 @@ class TestLocal:
         ):
             self.backend.status(handle)
 
-    def test_what_was_never_submitted_or_cannot_be_written(self, tmp_path: Path) -> None:
-        with pytest.raises(ClusterError, match=r"^sweep: no such sweep was submitted to this machine"):
-            find_local(str(tmp_path), "sweep")
+    def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(ClusterError, match=r"the sweep cannot be started: Not a directory$"):
             self.submit(tmp_path / "file", HELLO)
