@@ -41,9 +41,7 @@ class Reference(Part):
     def _one_place(self) -> Self:
         places = [self.env, self.file, self.secret]
         if sum(place is not None for place in places) != 1 or (self.secret is None) != (self.key is None):
-            raise ValueError(
-                "is one of {env: NAME}, {file: PATH} and, on Kubernetes, {secret: NAME, key: KEY}"
-            )
+            raise ValueError("is {env: NAME}, {file: PATH} or, on Kubernetes, {secret: NAME, key: KEY}")
         return self
 
 

@@ -42,21 +42,29 @@ _HELPERS = ("ray/autoscaler/_private/monitor.py", "ray/dashboard/dashboard.py", 
 
 
 @dataclass(frozen=True)
+class Node:
+    """One living node of a Ray cluster, and what trials may take of it."""
+
+    cpus: int
+    gpus: int
+
+
+@dataclass(frozen=True)
 class Session:
     """A Ray that can be used now, and what it has to offer.
 
     Attributes:
-        cpus, gpus: of all nodes together.
-        widest: cores of the node that has most.
+        nodes: that it had when it was entered.
+        joined: whether it ran before and is others' too: its nodes come and go.
         lives: whether it can still be used.
+        now: its nodes as they are.
     """
 
     address: str
-    cpus: int
-    gpus: int
-    nodes: int
-    widest: int
+    nodes: tuple[Node, ...]
+    joined: bool
     lives: Callable[[], bool] = field(compare=False)
+    now: Callable[[], tuple[Node, ...]] = field(compare=False)
 
 
 @contextmanager
@@ -156,15 +164,16 @@ def _init(away: Path, lives: Callable[[], bool], **options: Any) -> Session:
         context = ray.init(log_to_driver=False, logging_level="ERROR", configure_logging=True, **options)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, kept)  # Ray puts one of its own in its place
-    resources, nodes = ray.cluster_resources(), [node for node in ray.nodes() if node["Alive"]]
-    return Session(
-        address=context.address_info["gcs_address"],
-        cpus=int(resources.get("CPU", 0)),
-        gpus=int(resources.get("GPU", 0)),
-        nodes=len(nodes),
-        widest=max((int(node["Resources"].get("CPU", 0)) for node in nodes), default=0),
-        lives=lives,
-    )
+    joined = "namespace" in options
+    return Session(context.address_info["gcs_address"], living_nodes(), joined, lives, living_nodes)
+
+
+def living_nodes() -> tuple[Node, ...]:
+    """The nodes of the Ray that this process is attached to."""
+    import ray
+
+    found = (node["Resources"] for node in ray.nodes() if node["Alive"])
+    return tuple(Node(int(each.get("CPU", 0)), int(each.get("GPU", 0))) for each in found)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import json
 import shutil
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pyarrow.fs import FileType
@@ -39,12 +40,14 @@ class Submitted:
         cluster: where it was submitted to; None where this user's own records do not say.
         by: who submitted it, and on which machine.
         time: when, in seconds since 1970.
+        files: its job file and modules, as far as this user's own records say.
     """
 
     handle: Handle
     cluster: Cluster | None
     by: str
     time: float
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def status(self) -> Status | None:
         """How its process fares; None where nobody here can ask.
@@ -87,7 +90,7 @@ def submit(plan: Plan, cluster: Cluster) -> Submitted:
     """
     handle = backend_for(cluster).submit(plan)
     by = f"{getpass.getuser()} on {socket.gethostname()}"
-    submitted = Submitted(handle, cluster, by, time.time())
+    submitted = Submitted(handle, cluster, by, time.time(), plan.files)
     record = {"handle": asdict(handle), "by": by, "time": submitted.time}
     beside = _beside(handle.storage, handle.name)
     # A path that is not here may well be on the cluster; it is not for us to make one of that name.
@@ -95,7 +98,10 @@ def submit(plan: Plan, cluster: Cluster) -> Submitted:
         with suppress(ClusterError):  # a bucket may be the cluster's alone
             beside.write_json(_HANDLE, record)
     folder = state_folder(handle.storage) / handle.name
-    document = record | {"cluster": cluster.model_dump(mode="json", exclude_unset=True)}
+    document = record | {
+        "cluster": cluster.model_dump(mode="json", exclude_unset=True),
+        "files": dict(plan.files),
+    }
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(folder / _RECORD, json.dumps(document, indent=2).encode())
@@ -123,7 +129,7 @@ def find_submitted(storage: str, name: str, cluster: Cluster | None = None) -> S
     if latest is None:
         return None
     whose = cluster if cluster is not None else own.cluster if own and own.handle == latest.handle else None
-    return Submitted(latest.handle, whose, latest.by, latest.time)
+    return Submitted(latest.handle, whose, latest.by, latest.time, own.files if own else {})
 
 
 def submitted_names(storage: str) -> list[str]:
@@ -154,7 +160,8 @@ def _own(storage: str, name: str) -> Submitted | None:
     except (OSError, ValueError):
         raise ClusterError(f"{path} cannot be read; take it away") from None
     found = _read(raw, str(path))
-    return Submitted(found.handle, parse_cluster(raw.get("cluster"), source=str(path)), found.by, found.time)
+    cluster = parse_cluster(raw.get("cluster"), source=str(path))
+    return Submitted(found.handle, cluster, found.by, found.time, raw.get("files", {}))
 
 
 def _read(raw: Any, source: str) -> Submitted:

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from cluster.errors import ClusterError
+from cluster.references import redacted, take_up
 from jobs.errors import JobError
 from runner import options
 from runner.data_commands import data
@@ -81,9 +82,15 @@ def submit(**given: Any) -> None:
 @click.argument("sweep")
 @options.storage
 @options.cluster
+@options.submitted_to
+@click.option("--here", is_flag=True, help="Go on here, wherever it was submitted to.")
 @options.json
 def resume(**given: Any) -> None:
-    """Go on with an unfinished SWEEP here and wait for it, as running its job again does."""
+    """Go on with an unfinished SWEEP.
+
+    One that was submitted is submitted again, to the same cluster or to that of --cluster. Any other is run
+    here and waited for, as running its job again does.
+    """
     from runner.going_on import resume_command
 
     resume_command(**given)
@@ -117,12 +124,13 @@ def retry(**given: Any) -> None:
 @cli.command()
 @click.argument("sweep")
 @options.storage
+@options.submitted_to
 @click.option("--now", is_flag=True, help="Save what runs and leave at once, instead of after its rung.")
 @options.json
 def stop(**given: Any) -> None:
     """Stop a SWEEP that runs, here or elsewhere: nothing new begins, what runs comes to its rung.
 
-    What was found is kept; `recur resume` goes on.
+    One that was submitted and waits is taken back. What was found is kept; `recur resume` goes on.
     """
     from runner.going_on import stop_command
 
@@ -164,12 +172,27 @@ def trials(**given: Any) -> None:
 @cli.command()
 @click.argument("sweep")
 @options.storage
+@options.submitted_to
 @options.json
 def status(**given: Any) -> None:
     """Show how far a SWEEP is: a name, a folder or a URI."""
     from runner.reading import status_command
 
     status_command(**given)
+
+
+@cli.command()
+@click.argument("sweep")
+@options.storage
+@options.submitted_to
+@click.option("--trial", metavar="ID", help="What this trial has printed, in place of the sweep's own log.")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing what comes until it ends.")
+@options.json
+def logs(**given: Any) -> None:
+    """Show what a submitted SWEEP has printed: a name, a folder or a URI."""
+    from runner.logs import logs_command
+
+    logs_command(**given)
 
 
 @cli.command("list")
@@ -221,7 +244,16 @@ cli.add_command(data)
 def main() -> None:
     """Run the command line and exit with its code; SIGTERM ends it as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(exit_code())
+    sys.exit(_with_secrets() or exit_code())
+
+
+def _with_secrets() -> int:
+    """Take up the secrets that have travelled by reference; 0, or the code to exit with."""
+    try:
+        take_up()
+    except ClusterError as error:
+        return _say(f"Error: {error}", 2)
+    return 0
 
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:
@@ -244,7 +276,7 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    click.echo(sentence, err=True)
+    click.echo(redacted(sentence), err=True)
     return code
 
 

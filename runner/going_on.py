@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,20 +26,35 @@ from runner.launch import (
 )
 from runner.run import carry_out, check_machine, parse_workers, show
 from runner.show import print_json
+from runner.submitted import Known, find_known
 
 if TYPE_CHECKING:
     from cluster.storage import SweepFolder
 
 
 def resume_command(
-    *, sweep: str, storage: str | None, workers: str, address: str | None, as_json: bool
+    *,
+    sweep: str,
+    storage: str | None,
+    workers: str,
+    address: str | None,
+    cluster_file: Path | None,
+    here: bool,
+    as_json: bool,
 ) -> None:
-    """Carry out ``recur resume``.
+    """Carry out ``recur resume``: where the sweep was submitted to, else here.
 
     Raises:
         JobError, ClusterError: there is no such sweep, it is being run, or what it needs is not here.
         WorkFailedError, Interrupted: as ``recur run``.
     """
+    from runner.submit import submit_again
+
+    known = find_known(sweep, storage, cluster_file)
+    elsewhere = known.submitted is not None and known.submitted.cluster is not None
+    if cluster_file is not None or (elsewhere and not here and address is None):
+        submit_again(known, cluster_file, as_json=as_json)
+        return
     folder = find_sweep(sweep, storage)
     _go_on(folder, read_spec(folder), workers, address, as_json=as_json)
 
@@ -101,16 +117,19 @@ def _go_on(
     carry_out(spec, standing, panel, place, as_json=as_json, retry=retry)
 
 
-def stop_command(*, sweep: str, storage: str | None, now: bool, as_json: bool) -> None:
+def stop_command(
+    *, sweep: str, storage: str | None, cluster_file: Path | None, now: bool, as_json: bool
+) -> None:
     """Carry out ``recur stop``.
 
     Raises:
-        ClusterError: there is no such sweep, or nobody is running it.
+        ClusterError: there is no such sweep, or nobody is running it and it waits nowhere.
     """
-    folder = find_sweep(sweep, storage)
-    holder = lease_holder(folder)
+    known = find_known(sweep, storage, cluster_file)
+    folder, holder = known.folder, lease_holder(known.folder)
     if holder is None:
-        raise ClusterError(f"sweep {folder.name} is not being run; there is nothing to stop")
+        _take_back(known, as_json=as_json)
+        return
     folder.write_json(folder.STOP, {"now": now, "time": time.time()})
     if as_json:
         print_json({"sweep": folder.name, "stopping": "now" if now else "rung", "runner": holder})
@@ -119,4 +138,21 @@ def stop_command(*, sweep: str, storage: str | None, now: bool, as_json: bool) -
     click.echo(
         f"{folder.name}: {holder} {when}\n\nNext:\n"
         f"  recur status {typed(folder)}\n  recur resume {typed(folder)}"
+    )
+
+
+def _take_back(known: Known, *, as_json: bool) -> None:
+    """End what was submitted and is not at work: it waits, or begins just now."""
+    name, submitted = known.folder.name, known.submitted
+    status = submitted.status() if submitted else None
+    if submitted is None or (status is not None and status.ended):
+        raise ClusterError(f"sweep {name} is not being run; there is nothing to stop")
+    submitted.stop()
+    handle = submitted.handle
+    if as_json:
+        print_json({"sweep": name, "stopping": "now", "runner": f"{handle.backend} {handle.id}"})
+        return
+    click.echo(
+        f"{name}: {handle.backend} {handle.id} is taken back\n\nNext:\n"
+        f"  recur status {typed(known.folder)}\n  recur resume {typed(known.folder)}"
     )

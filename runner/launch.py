@@ -75,21 +75,33 @@ def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
     Raises:
         ClusterError: there is none.
     """
+    folder = named_folder(sweep, storage)
+    if folder is None or not folder.exists():
+        raise no_such_sweep(sweep, storage)
+    return folder
+
+
+def named_folder(sweep: str, storage: str | None) -> SweepFolder | None:
+    """The folder of a sweep, whether or not it is there; None for what cannot be a sweep's name."""
     if "/" in sweep:
         folder = SweepFolder.from_uri(sweep)
-        if not folder.exists():
-            raise ClusterError(f"{sweep} is no sweep's folder: it has no spec.yaml; see: recur list")
-        return folder
-    place = open_storage(storage)
+        return folder if NAME.fullmatch(folder.name) else None
     here = Path(sweep).absolute()
+    place = open_storage(storage)
     if not place.sweep(sweep).exists() and (here / SweepFolder.SPEC).is_file():
         return SweepFolder.from_uri(str(here))
-    if not NAME.fullmatch(sweep) or not place.sweep(sweep).exists():
-        known = [folder.name for folder in place.sweeps()]
-        near = difflib.get_close_matches(sweep, known, n=1)
-        hint = f"did you mean {near[0]}" if near else f"it holds {', '.join(known[:5]) or 'none'}"
-        raise ClusterError(f"no sweep {sweep!r} in {place.uri} ({hint}); --storage names another place")
-    return place.sweep(sweep)
+    return place.sweep(sweep) if NAME.fullmatch(sweep) else None
+
+
+def no_such_sweep(sweep: str, storage: str | None) -> ClusterError:
+    """What to say where there is none."""
+    if "/" in sweep:
+        return ClusterError(f"{sweep} is no sweep's folder: it has no spec.yaml; see: recur list")
+    place = open_storage(storage)
+    known = [folder.name for folder in place.sweeps()]
+    near = difflib.get_close_matches(sweep, known, n=1)
+    hint = f"did you mean {near[0]}" if near else f"it holds {', '.join(known[:5]) or 'none'}"
+    return ClusterError(f"no sweep {sweep!r} in {place.uri} ({hint}); --storage names another place")
 
 
 def read_spec(folder: SweepFolder) -> Job:
@@ -117,6 +129,7 @@ class Standing:
     exists: bool
     results: Results
     extended: bool = False  # by the job that is to use it
+    moved: bool = False  # the folder of its function
 
     @property
     def finished(self) -> bool:
@@ -159,15 +172,19 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
         return Standing(folder, exists=True, results=Results())
     from runner.data import changed_fields
 
-    before, kept = read_spec(folder), {"storage", "model.found"}  # what was found out is no part of the job
-    changed = [name for name in changed_fields(before, job) if name not in kept]
+    before = read_spec(folder)
+    # What was found out is no part of the job, nor where it lies: it may have been submitted from elsewhere.
+    others = {"storage", "model.found", "model.folder"}
+    found = changed_fields(before, job)
+    changed = [name for name in found if name not in others]
     if any(not _extends(name, before, job) for name in changed):
         raise JobError(
             f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "
             f"{', '.join(changed)}; choose another --name, or replace that sweep with --fresh"
         )
     results = read_results(folder)
-    return Standing(folder, exists=True, results=results, extended=bool(changed) or _plans_more(job, results))
+    more = bool(changed) or _plans_more(job, results)
+    return Standing(folder, exists=True, results=results, extended=more, moved="model.folder" in found)
 
 
 def _extends(name: str, before: Job, job: Job) -> bool:
@@ -215,7 +232,7 @@ def claimed(standing: Standing, job: Job, *, fresh: bool) -> Iterator[Lease]:
             raise ClusterError(
                 f"sweep {folder.name} was begun by another process a moment ago; choose another --name"
             )
-        if fresh or not standing.exists or standing.extended:
+        if fresh or not standing.exists or standing.extended or standing.moved:
             folder.write(SweepFolder.SPEC, dump_job(job).encode())
         yield lease
 

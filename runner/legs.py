@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,7 @@ class LegConfig:
         job: the job file's text.
         sweep: the URI of the sweep's folder.
         panel: the folder of the panel on the driver's node.
+        modules: the user's that the job names, by their paths from its folder.
     """
 
     job: str
@@ -66,6 +68,7 @@ class LegConfig:
     panel: str
     backend: str
     resources: Resources
+    modules: Mapping[str, str]
 
     def of(self, leg: Leg) -> Work:
         """A leg."""
@@ -88,8 +91,9 @@ class LegConfig:
     def around(self, trial: str, order: dict[str, Any], *, gpu: float, cpu: int) -> Work:
         """An order with what every order says, with the process that is to carry it out and its room."""
         resources = self.resources
+        same = {"job": self.job, "sweep": self.sweep, "panel": self.panel, "modules": self.modules}
         config = {
-            "order": order | {"job": self.job, "sweep": self.sweep, "panel": self.panel},
+            "order": order | same,
             "process": {"backend": self.backend, "threads": resources.cpu, "gpu": gpu},
             "limits": {
                 "legs": resources.trials_per_worker,

@@ -39,6 +39,17 @@ def cluster(command: Command) -> Command:
     return workers(address(command))
 
 
+def submitted_to(command: Command) -> Command:
+    """The cluster file of a sweep that was submitted."""
+    return click.option(
+        "--cluster",
+        "cluster_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The cluster file it was submitted with, where this machine does not know that.",
+    )(command)
+
+
 def job(command: Command) -> Command:
     """A job file, and what is to be changed in it."""
     for option in (

@@ -10,8 +10,9 @@ import click
 
 from cluster.errors import ClusterError
 from cluster.lease import lease_holder
-from cluster.storage import SweepFolder
+from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
+from jobs.names import NAME
 from runner.errors import WorkFailedError
 from runner.launch import find_sweep, open_storage, read_results, read_spec, warn
 from runner.results import Results, trials_parquet
@@ -27,6 +28,7 @@ from runner.show import (
     status_json,
     value,
 )
+from runner.submitted import Known, find_known, latest_submission, standing_of
 
 
 def best_command(*, sweep: str, storage: str | None, top: int | None, as_json: bool) -> None:
@@ -99,18 +101,18 @@ def _write_table(out: Path, results: Results) -> None:
         raise JobError(f"--out {out}: cannot be written ({error.strerror})") from None
 
 
-def status_command(*, sweep: str, storage: str | None, as_json: bool) -> None:
+def status_command(*, sweep: str, storage: str | None, cluster_file: Path | None, as_json: bool) -> None:
     """Carry out ``recur status``.
 
     Raises:
-        ClusterError: there is no such sweep.
+        ClusterError: there is no such sweep, and nothing of that name was submitted.
     """
-    folder = find_sweep(sweep, storage)
-    results = read_results(folder)
+    known = find_known(sweep, storage, cluster_file)
+    results, submitted = standing_of(known)
     if as_json:
-        print_json(status_json(folder, results))
+        print_json(status_json(known.folder, results) | submitted)
     else:
-        print_status(folder, results)
+        print_status(known.folder, results, submitted.get("submitted"))
 
 
 def list_command(*, storage: str | None, as_json: bool) -> None:
@@ -118,7 +120,7 @@ def list_command(*, storage: str | None, as_json: bool) -> None:
     place = open_storage(storage)
     if storage is not None and not place.exists():
         raise ClusterError(f"storage {place.uri} does not exist")
-    found = [(folder, read_results(folder)) for folder in place.sweeps()]
+    found = [(folder, _standing(folder)) for folder in _listed(place)]
     if as_json:
         print_json([status_json(folder, results) | {"folder": folder.uri} for folder, results in found])
         return
@@ -134,6 +136,26 @@ def list_command(*, storage: str | None, as_json: bool) -> None:
         )
 
 
+def _listed(place: Storage) -> list[SweepFolder]:
+    """Every sweep, and every submission of which there is no sweep yet."""
+    from cluster.submissions import submitted_names
+
+    sweeps = {folder.name: folder for folder in place.sweeps()}
+    waiting = {name: place.sweep(name) for name in submitted_names(place.uri) if NAME.fullmatch(name)}
+    return [folder for _, folder in sorted((waiting | sweeps).items())]
+
+
+def _standing(folder: SweepFolder) -> Results:
+    """A sweep's state; of one that is damaged, a word on that."""
+    try:
+        return standing_of(Known(folder, folder.exists(), latest_submission(folder)))[0]
+    except (ClusterError, JobError) as error:
+        warn(str(error))
+        damaged = Results()
+        damaged.state = "damaged"
+        return damaged
+
+
 def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool) -> None:
     """Carry out ``recur remove``.
 
@@ -142,10 +164,13 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
     """
     from cluster.submissions import forget
 
-    folder = find_sweep(sweep, storage)
+    known = find_known(sweep, storage)
+    folder = known.folder
     holder = lease_holder(folder)
     if holder is not None:
         raise ClusterError(f"sweep {folder.name} is being run by {holder}; stop it first")
+    if standing_of(known)[0].state == "pending":
+        raise ClusterError(f"sweep {folder.name} waits to be run; stop it first")
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("remove asks before it deletes, and nobody is there to answer: give --yes")

@@ -73,7 +73,7 @@ def status_json(folder: SweepFolder, results: Results) -> dict[str, Any]:
     }
 
 
-def print_status(folder: SweepFolder, results: Results) -> None:
+def print_status(folder: SweepFolder, results: Results, submitted: dict[str, Any] | None = None) -> None:
     """One sweep's state in a few lines."""
     facts = status_json(folder, results)
     counts = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in facts["trials"].items() if n)
@@ -84,6 +84,9 @@ def print_status(folder: SweepFolder, results: Results) -> None:
     failures = results.failures()
     if failures:
         click.echo(f"{len(failures)} failed, the last: {failures[-1].id}: {failures[-1].error}")
+    if submitted:
+        said = f": {submitted['message']}" if submitted.get("message") else ""
+        click.echo(f"submitted to {submitted['backend']} as {submitted['id']} by {submitted['by']}{said}")
     click.echo(f"folder {folder.uri}")
 
 

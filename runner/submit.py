@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from cluster.backends import Submission, backend_for
+from cluster.backends import JOB, Plan, Submission, backend_for
 from cluster.clusterfile import Cluster, load_cluster
 from cluster.clusters import LocalCluster
 from cluster.errors import ClusterError
+from cluster.storage import SweepFolder
+from cluster.submissions import Submitted, submit
+from jobs.built import Built
+from jobs.errors import JobError
 from jobs.jobfile import dump_job
+from jobs.spec import Job
+from jobs.usercode import modules_of
 from runner.data import open_job_panel
-from runner.launch import check_standing, open_storage, read_job, typed
+from runner.launch import check_standing, open_storage, read_job, read_spec, typed
 from runner.show import print_json
+from runner.submitted import Known
 
 
 def submit_command(
@@ -34,39 +41,89 @@ def submit_command(
         JobError, ClusterError: something given cannot be used, or the cluster refuses it.
     """
     cluster: Cluster = load_cluster(cluster_file) if cluster_file else LocalCluster(backend="local")
-    spec = read_job(job, overrides, name=name, trials=trials)
+    spec = read_job(job, [*cluster.resources.overrides(), *overrides], name=name, trials=trials)
     place = open_storage(storage or cluster.storage, spec)
-    if isinstance(cluster, LocalCluster):  # elsewhere data and storage may be in sight of the cluster only
+    if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
         open_job_panel(spec)
+    if cluster.shares_files:
         standing = check_standing(place.sweep(spec.name), spec, fresh=False)
-        if standing.results.state == "done":
+        if standing.finished:
             raise ClusterError(
                 f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
                 "or choose another --name"
             )
         place.check_writable()
-    backend = backend_for(cluster)
-    plan = backend.plan(Submission(name=spec.name, job=dump_job(spec), storage=place.uri))
+    modules = {} if cluster.shares_files else modules_of(spec)
+    plan = _plan(cluster, spec, modules, place.uri)
     if dry_run:
-        if as_json:
-            print_json({"sweep": spec.name, "backend": plan.backend, "command": list(plan.command)})
-        else:
-            click.echo(plan.describe())
-        return
-    handle = backend.submit(plan)
+        _show(plan, as_json=as_json)
+    else:
+        _say(submit(plan, cluster), place.sweep(spec.name), as_json=as_json)
+
+
+def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> None:
+    """Have a sweep gone on with where it was submitted to, or where a cluster file says.
+
+    Raises:
+        JobError, ClusterError: as ``submit_command``; or it is finished.
+    """
+    submitted = known.submitted
+    cluster = load_cluster(cluster_file) if cluster_file else submitted.cluster if submitted else None
+    assert cluster is not None, "asked of such sweeps alone"  # noqa: S101
+    files = submitted.files if submitted else {}
+    if known.exists:
+        spec = read_spec(known.folder)
+        standing = check_standing(known.folder, spec, fresh=False)
+        if standing.finished:
+            raise ClusterError(f"sweep {known.folder.name} is finished; recur extend runs more trials in it")
+    elif JOB in files:
+        from jobs.jobfile import parse_job
+
+        spec = parse_job(files[JOB], source=JOB)
+    else:
+        raise ClusterError(f"{known.folder.name} has not begun, and its job is not here; submit it again")
+    modules = {path: text for path, text in files.items() if path.endswith(".py")}
+    if isinstance(spec.model, Built) and not cluster.shares_files and not modules:
+        raise JobError(f"model.build: {spec.model.build} is not known here; submit the job's own file again")
+    plan = _plan(cluster, spec, modules, known.folder.storage.uri)
+    _say(submit(plan, cluster), known.folder, as_json=as_json)
+
+
+def _plan(cluster: Cluster, spec: Job, modules: Mapping[str, str], storage: str) -> Plan:
+    if modules and isinstance(spec.model, Built):  # they lie beside the job file there
+        spec = spec.model_copy(update={"model": spec.model.model_copy(update={"folder": None})})
+    submission = Submission(name=spec.name, job=dump_job(spec), storage=storage, modules=modules)
+    return backend_for(cluster).plan(submission)
+
+
+def _show(plan: Plan, *, as_json: bool) -> None:
+    """The plan; what the cluster is handed goes to stdout alone, so that it can be handed over by hand."""
     if as_json:
+        document = {"document": plan.document} if plan.document else {}
         print_json(
-            {"sweep": spec.name, "backend": handle.backend, "id": handle.id, "storage": handle.storage}
+            {"sweep": plan.name, "backend": plan.backend, "command": list(plan.command)}
+            | {"files": sorted(plan.files), "environment": sorted(plan.env)}
+            | document
         )
         return
-    sweep = typed(place.sweep(spec.name))
+    click.echo(plan.describe(), err=bool(plan.document))
+    if plan.document:
+        click.echo("", err=True)
+        click.echo(plan.document, nl=False)
+
+
+def _say(submitted: Submitted, folder: SweepFolder, *, as_json: bool) -> None:
+    handle = submitted.handle
+    if as_json:
+        print_json(
+            {"sweep": handle.name, "backend": handle.backend, "id": handle.id, "storage": handle.storage}
+        )
+        return
+    sweep = typed(folder)
     click.echo(
-        f"{spec.name} submitted to {handle.backend}, {handle.target}\n\nNext:\n"
+        f"{handle.name} submitted to {handle.backend} as {handle.id}\n\nNext:\n"
         f"  recur status {sweep}\n"
+        f"  recur logs {sweep} --follow\n"
         f"  recur best {sweep}\n"
         f"  recur stop {sweep}"
     )
-    if isinstance(cluster, LocalCluster):
-        click.echo(f"  tail -f {shlex.quote(f'{handle.target}/log.txt')}")
-    else:
-        click.echo(f"  ray job logs --address {handle.target} --follow {handle.id}")

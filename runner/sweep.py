@@ -18,6 +18,7 @@ from jobs.panel import Panel
 from jobs.params import resolve, space_of
 from jobs.spec import Job
 from jobs.trainstate import TrainState
+from jobs.usercode import modules_of
 from runner.beginning import beginning, find_sources
 from runner.conductor import Conductor
 from runner.errors import Interrupted
@@ -32,7 +33,7 @@ from runner.searchers.choice import make_searcher, planned_trials
 from runner.signals import stop_on_signals
 from runner.stopping import StopRequest
 from runner.tidy import Tidy
-from runner.tuning import room, run_legs
+from runner.tuning import Room, run_legs
 from runner.upkeep import Upkeep
 from runner.writer import Journal
 
@@ -177,20 +178,20 @@ class _Sweep:
             cards = len(find_gpus()) if resources.gpu and self.place.address is None else 0
             with session(address=self.place.address, cpus=wanted, gpus=cards) as ray:
                 self.watch(conductor, "training")
-                workers = self.place.workers or room(ray, resources)
-                conductor.widest = ray.widest
-                self._tune(conductor, exam, journal, ray, workers)
+                room = Room(ray, resources, self.place.workers)
+                self._tune(conductor, exam, journal, ray, room)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
         if self.request.heard:
             return "stopped"
         return "interrupted" if conductor.stopping else "failed"
 
-    def _tune(self, conductor: Conductor, exam: Exam, journal: Journal, ray: Session, workers: int) -> None:
+    def _tune(self, conductor: Conductor, exam: Exam, journal: Journal, ray: Session, room: Room) -> None:
         limit = self.job.resources.disk_gb
         tidy = Tidy(self.folder, conductor, limit * 1e9 if limit else None, journal)
 
         def tick() -> None:
+            conductor.widest = room.widest
             journal.check()
             tidy.tidy()
             self.watch(conductor, "training")
@@ -201,8 +202,9 @@ class _Sweep:
             panel=str(self.panel.folder),
             backend=self.job.backend,
             resources=self.job.resources,
+            modules=modules_of(self.job),
         )
-        run_legs(conductor, exam, config, ray=ray, workers=workers, tick=tick)
+        run_legs(conductor, exam, config, ray=ray, room=room, tick=tick)
 
     def _to_score(self, conductor: Conductor) -> dict[str, Any] | None:
         """The order to score the best model on the test part; None while there is more to train."""

@@ -32,13 +32,13 @@ _UNPLACED = 10.0  # seconds that a leg waits for room before it gets the next ac
 
 
 class LegSource(SearchAlgorithm):
-    """Hands Tune the conductor's legs, as many at a time as there are workers."""
+    """Hands Tune the conductor's legs, as many at a time as there is room for."""
 
     def __init__(
-        self, conductor: Conductor, config: LegConfig, exam: Exam, workers: int, silence: Silence
+        self, conductor: Conductor, config: LegConfig, exam: Exam, room: Callable[[], int], silence: Silence
     ) -> None:
         self._conductor, self._config, self._exam = conductor, config, exam
-        self._workers, self._silence = workers, silence
+        self._room, self._silence = room, silence
         self._parser = _make_parser()
         self._spec: dict[str, Any] = {}
         self._count = 0
@@ -91,7 +91,7 @@ class LegSource(SearchAlgorithm):
         if self._kept is not None:
             work, self._kept = self._kept, None
             return work
-        if self._conductor.running < self._workers and (leg := self._conductor.next_leg()):
+        if self._conductor.running < self._room() and (leg := self._conductor.next_leg()):
             return self._config.of(leg)
         if self._conductor.finished and (order := self._exam.take()):
             return self._config.around(self._exam.NAME, order, gpu=order["gpu"], cpu=order["cpu"])

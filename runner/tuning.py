@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 from cluster.errors import ClusterError
 from cluster.scratch import scratch_folder
-from cluster.session import Session
+from cluster.session import Node, Session
 from jobs.spec import Resources
 from runner.conductor import Conductor
 from runner.exam import Exam
@@ -26,6 +27,9 @@ _QUIET_TUNE = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
+_FIRST_NODE = 120.0  # seconds that a cluster which was joined may take to have room for a trial
+_LOOK_SECONDS = 2.0  # between two looks at its nodes
+
 
 def run_legs(
     conductor: Conductor,
@@ -33,7 +37,7 @@ def run_legs(
     config: LegConfig,
     *,
     ray: Session,
-    workers: int,
+    room: Room,
     tick: Callable[[], None],
 ) -> None:
     """Run every leg there is, then the exam.
@@ -43,7 +47,7 @@ def run_legs(
         exam: see there.
         config: what is the same for every leg.
         ray: where.
-        workers: legs at a time.
+        room: for so many legs at a time.
         tick: is called after each event.
 
     Raises:
@@ -56,8 +60,8 @@ def run_legs(
     from runner.actor import LegRunner
     from runner.trials import LegScheduler, LegSource
 
-    silence = Silence(ray.lives)
-    source = LegSource(conductor, config, exam, workers, silence)
+    silence = Silence(ray.lives, joined=ray.joined)
+    source = LegSource(conductor, config, exam, room.now, silence)
     try:
         with scratch_folder(None) as scratch:
             tune.run(
@@ -74,23 +78,56 @@ def run_legs(
         raise ClusterError(str(gone)) from None
 
 
-def room(ray: Session, resources: Resources) -> int:
-    """How many trials fit into a cluster at a time.
+class Room:
+    """How many trials fit into a cluster at a time, as its nodes come and go."""
 
-    Raises:
-        ClusterError: not even one.
-    """
-    if resources.cpu > ray.cpus:
-        raise ClusterError(
-            f"resources.cpu: a trial asks for {resources.cpu} cores and the cluster has {ray.cpus}; "
-            "ask for fewer"
-        )
+    def __init__(self, ray: Session, resources: Resources, most: int | None) -> None:
+        """``most``: trials at a time, whatever there is room for.
+
+        Raises:
+            ClusterError: there is no room for even one, nor does any come to a cluster that was joined.
+        """
+        self._ray, self._resources, self._most = ray, resources, most
+        self._asked, self._nodes = time.monotonic(), ray.nodes
+        deadline = self._asked + (_FIRST_NODE if ray.joined else 0.0)
+        while not self._fitting():
+            if time.monotonic() > deadline:
+                raise ClusterError(_too_small(self._nodes, resources))
+            time.sleep(1.0)
+            self._nodes = ray.now()
+
+    def now(self) -> int:
+        """Trials at a time; those that run already may be more, when a node has gone."""
+        if self._ray.joined and time.monotonic() - self._asked > _LOOK_SECONDS:
+            self._asked, self._nodes = time.monotonic(), self._ray.now()
+        return self._fitting()
+
+    @property
+    def widest(self) -> int:
+        """Cores of the node that has most."""
+        return max((node.cpus for node in self._nodes), default=0)
+
+    def _fitting(self) -> int:
+        found = sum(_fitting(node, self._resources) for node in self._nodes)
+        return found if self._most is None else min(found, self._most)
+
+
+def _fitting(node: Node, resources: Resources) -> int:
+    beside = node.cpus // resources.cpu
     if not resources.gpu:
-        return ray.cpus // resources.cpu
-    if not ray.gpus:
-        raise ClusterError(
+        return beside
+    on_a_card = int(1 / resources.gpu + 1e-9)  # a trial is never spread over two
+    return min(beside, node.gpus * on_a_card)
+
+
+def _too_small(nodes: Sequence[Node], resources: Resources) -> str:
+    widest = max((node.cpus for node in nodes), default=0)
+    if resources.gpu and not any(node.gpus for node in nodes):
+        return (
             f"resources.gpu: a trial asks for {resources.gpu:g} of a GPU and the cluster has none; "
             "write gpu: 0"
         )
-    on_a_card = int(1 / resources.gpu + 1e-9)  # a trial is never spread over two
-    return min(ray.cpus // resources.cpu, ray.gpus * on_a_card)
+    return (
+        f"resources.cpu: a trial asks for {resources.cpu} cores and the cluster has {widest} on a node; "
+        "ask for fewer"
+    )

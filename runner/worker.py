@@ -43,6 +43,7 @@ from jobs.windows import make_windows
 from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
 from runner.process import GPU_SHARE
+from runner.travelling import Modules
 
 _KEPT = 0.25  # of the node's memory, that a panel may take
 
@@ -64,6 +65,7 @@ class Worker:
         self._folds: tuple[Parts, ...] | None = None  # of the latest job on the latest panel
         self._scalers: dict[Scaling, tuple[Scaler, ...]] = {}
         self._held = ExitStack()
+        self._modules = Modules(self._held)
         self._thread = ThreadPoolExecutor(1, "saves")
 
     def serve(self) -> None:
@@ -113,6 +115,16 @@ class Worker:
             self._folds = None
         return self._jobs[text], self._panels[panel]
 
+    def _params(self, order: Message) -> Params:
+        return self._found_here(Params.from_json(order["params"]), order)
+
+    def _found_here(self, params: Params, order: Message) -> Params:
+        """The user's modules are looked for where they are on this node."""
+        if params.build is None:
+            return params
+        folder = self._modules.folder(params.build.folder, order.get("modules", {}))
+        return replace(params, build=replace(params.build, folder=folder))
+
     def _prepared(
         self, job: Job, panel: Panel, params: Params
     ) -> tuple[tuple[Parts, ...], tuple[Scaler, ...]]:
@@ -130,7 +142,7 @@ class Worker:
 
         self._line.send({"say": "heartbeat"})
         job, panel, folder = self._open(order)
-        params = Params.from_json(order["params"])
+        params = self._params(order)
         folds, scalers = self._prepared(job, panel, params)
         task = Task(
             params=params,
@@ -193,7 +205,7 @@ class Worker:
 
         job, panel = self._read(order)
         values = space_of(job).sample(np.random.default_rng(0))  # of the window, if anything
-        params = resolve(job, values)
+        params = self._found_here(resolve(job, values), order)
         assert params.build is not None, "asked of such jobs alone"  # noqa: S101
         material = self._material(job, panel, params)
         hypermodel = load_hypermodel(params.build.build, params.build.folder, material)
@@ -204,7 +216,7 @@ class Worker:
         from jobs.userlearner import describe
 
         job, panel = self._read(order)
-        params = Params.from_json(order["params"])
+        params = self._params(order)
         summary, parameters = describe(params, self._material(job, panel, params))
         self._line.send({"say": "described", "summary": summary, "parameters": parameters})
 
@@ -219,7 +231,7 @@ class Worker:
         from jobs.forecast import score_test
 
         job, panel, folder = self._open(order)
-        params = Params.from_json(order["params"])
+        params = self._params(order)
         model = load_model(folder.read(order["model"]))
         parts = parts_of(job, panel)
         season = job.data.season or panel.season()

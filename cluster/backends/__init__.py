@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol
 from cluster.backends.local import LocalBackend
 from cluster.backends.ray_jobs import RayJobsBackend
 from cluster.backends.slurm import SlurmBackend
-from cluster.backends.submission import Handle, Plan, Status, Submission
+from cluster.backends.submission import JOB, Handle, Plan, Status, Submission
 from cluster.clusterfile import Cluster
 
-__all__ = ["BACKENDS", "Backend", "Handle", "Plan", "Status", "Submission", "backend_for"]
+__all__ = ["BACKENDS", "JOB", "Backend", "Handle", "Plan", "Status", "Submission", "backend_for"]
 
 
 class Backend(Protocol):

@@ -72,7 +72,7 @@ class Plan:
     document: str = field(default="", repr=False)
 
     def describe(self) -> str:
-        """What ``--dry-run`` prints: command, files, the environment's names without values, the document."""
+        """What ``--dry-run`` prints beside the document; of the environment the names alone."""
         rows = [
             ("backend", self.backend),
             ("target", self.target),
@@ -80,8 +80,7 @@ class Plan:
             ("environment", ", ".join(sorted(self.env)) or "nothing added"),
             *(("file", f"{path} ({len(text.encode())} bytes)") for path, text in self.files.items()),
         ]
-        table = "\n".join(f"{title:<12} {text}" for title, text in rows)
-        return f"{table}\n\n{self.document}".rstrip()
+        return "\n".join(f"{title:<12} {text}" for title, text in rows)
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,17 @@ from cluster.clusters import LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
 
 RAY = "backend: ray_jobs\n"
+SLURM = "backend: slurm\n"
 
 WRONG = {
     "": "a cluster file is a mapping of fields such as backend, found NoneType",
     "- local": "a cluster file is a mapping of fields such as backend, found list",
     "backend: [": "not valid YAML: expected the node content, but found '<stream end>' (line 1, column 11)",
-    "storage: s": "backend: is required and not given; it is one of local, ray_jobs",
-    "backend: yarn": "backend: no such backend 'yarn'; it is one of local, ray_jobs",
-    "backend: [local]": "backend: no such backend ['local']; it is one of local, ray_jobs",
-    "backend: local\nadress: x": "adress: unknown key; valid keys are storage, env, backend",
+    "storage: s": "backend: is required and not given; it is one of local, ray_jobs, slurm",
+    "backend: yarn": "backend: no such backend 'yarn'; it is one of local, ray_jobs, slurm",
+    "backend: [local]": "backend: no such backend ['local']; it is one of local, ray_jobs, slurm",
+    "backend: local\nadress: x": "adress: unknown key; did you mean resources?",
+    "backend: local\nqqq: x": "qqq: unknown key; valid keys are storage, env, secrets, resources, backend",
     "backend: local\nstorrage: x": "storrage: unknown key; did you mean storage?",
     RAY + "adress: x": "adress: unknown key; did you mean address?",
     RAY + "token: hunter2": "token: unknown key; did you mean token_env?",
@@ -37,10 +39,32 @@ WRONG = {
         "address: no user or password stands in an address; name the token's variable with token_env"
     ),
     RAY + "token_env: A\ntoken_file: b": "give token_env or token_file, not both",
+    RAY + "secrets: {A: hunter2}": "secrets.A: input should be a valid dictionary or instance of Reference",
+    RAY + "secrets: {A: {env: B, file: c}}": (
+        "secrets.A: is {env: NAME}, {file: PATH} or, on Kubernetes, {secret: NAME, key: KEY}"
+    ),
+    RAY + "secrets: {A: {secret: b, key: c}}": ("secrets.A: {secret, key} is for kuberay; give env or file"),
+    RAY + "secrets: {A: {enf: B}}": "secrets.A.enf: unknown key; did you mean env?",
+    RAY + "secrets: {A: {env: B}}\nenv: {A: x}": "A stands in both env and secrets; leave it out of env",
+    RAY + "secrets: {RAY_AUTH_TOKEN: {env: B}}": (
+        "secrets: a token never stands in a cluster file; name its variable with token_env"
+    ),
+    RAY + "resources: {cpus: 2}": "resources.cpus: unknown key; did you mean cpu?",
+    RAY + "resources: {cpu: 0}": "resources.cpu: input should be greater than or equal to 1",
+    SLURM + "nodes: 0": "nodes: input should be greater than or equal to 1",
+    SLURM + "partition: main; rm": "partition: 'main; rm' is no name that sbatch takes",
+    SLURM + "memory: 16 GB": "memory: '16 GB' is no amount of memory such as 16G",
+    SLURM + "time: soon": "time: 'soon' is no time limit such as 12:00:00 or 2-00:00:00",
+    SLURM + "folder: here": "folder: 'here' is no absolute path, which is the same on every node",
+    SLURM + "options: [mail]": "options: 'mail' is no option of sbatch such as --mail-type=FAIL",
+    SLURM + "options: ['--x=$(rm)']": "options: '--x=$(rm)' is no option of sbatch such as --mail-type=FAIL",
+    SLURM + 'setup: ["a\\nb"]': "setup: each of its items is one line of shell",
+    SLURM + "notice: 1": "notice: input should be greater than or equal to 10",
+    "backend: local\n# " + "x" * 2**20: "is larger than 1 MB, which no cluster file is",
 }
 
 
-@pytest.mark.parametrize("text", WRONG)
+@pytest.mark.parametrize("text", WRONG, ids=[text[:60] for text in WRONG])
 def test_a_bad_file_is_one_sentence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "cluster.yaml"
     with pytest.raises(ClusterError) as caught:

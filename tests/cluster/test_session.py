@@ -20,7 +20,7 @@ import pytest
 from cluster import probe
 from cluster.errors import ClusterError
 from cluster.processes import command, descendants, wait_gone
-from cluster.session import Session, session
+from cluster.session import Node, Session, session
 from tests.cluster.head import Head, free_ports, living
 
 KILLED = """
@@ -63,7 +63,7 @@ def test_a_session_of_our_own_starts_works_and_leaves_nothing(short: Path) -> No
             lambda: [os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "RAY_AUTH_TOKEN")]
         )
         assert ray.get(look.remote()) == ["", None]
-        assert (ours.cpus, ours.gpus, ours.nodes) == (2, 0, 1)
+        assert (ours.nodes, ours.joined) == ((Node(cpus=2, gpus=0),), False)
         assert signal.getsignal(signal.SIGTERM) == handler
         assert [path.name for path in short.iterdir()] == [
             Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent.name
@@ -119,7 +119,9 @@ def test_a_running_cluster_is_joined_and_left_running(
         with session(address="auto" if address == "auto" else head.address) as joined:
             import ray
 
-            known = Session(address=joined.address, cpus=1, gpus=0, nodes=1, widest=1, lives=joined.lives)
+            known = Session(
+                joined.address, (Node(cpus=1, gpus=0),), joined=True, lives=joined.lives, now=joined.now
+            )
             assert joined == known
             assert joined.lives()
             assert ray.get_runtime_context().namespace == "recur"

@@ -51,8 +51,10 @@ class Tune:
     resources: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
-        config = LegConfig(job="", sweep="", panel="", backend="jax", resources=self.resources)
-        self.source = LegSource(self.conductor, config, self.exam, self.workers, Silence(lambda: True))
+        config = LegConfig(job="", sweep="", panel="", backend="jax", resources=self.resources, modules={})
+        self.source = LegSource(
+            self.conductor, config, self.exam, lambda: self.workers, Silence(lambda: True)
+        )
         self.scheduler = LegScheduler(
             self.conductor, self.source, self.exam, self._tick, Silence(lambda: True)
         )

@@ -1,0 +1,67 @@
+"""Secrets by reference: taken up where they are used, shown nowhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cluster.clusterfile import parse_cluster
+from cluster.errors import ClusterError
+from cluster.references import VARIABLE, redacted, take_up
+
+
+def travelling(places: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in places:
+        monkeypatch.setenv(name, "before")
+    monkeypatch.setenv(VARIABLE, json.dumps(places))
+
+
+def test_a_cluster_file_sends_places_and_no_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINE", "hunter2hunter2")
+    secrets = {"PASSWORD": {"env": "MINE"}, "KEY": {"file": "/run/key"}}
+    cluster = parse_cluster({"backend": "local", "env": {"TZ": "UTC"}, "secrets": secrets}, source="it")
+    sent = cluster.environment()
+    assert sent["TZ"] == "UTC"
+    assert json.loads(sent[VARIABLE]) == secrets
+    assert "hunter2" not in repr(sent)
+
+
+def test_without_secrets_nothing_is_sent() -> None:
+    assert parse_cluster({"backend": "local"}, source="it").environment() == {}
+
+
+def test_secrets_are_taken_up_and_withheld_from_what_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("  from-a-file\n")
+    monkeypatch.setenv("MINE", "from-a-variable")
+    travelling({"PASSWORD": {"env": "MINE"}, "KEY": {"file": str(tmp_path / "key")}}, monkeypatch)
+    take_up()
+    assert (os.environ["PASSWORD"], os.environ["KEY"]) == ("from-a-variable", "from-a-file")
+    assert redacted("at from-a-file and from-a-variable, he said") == "at *** and ***, he said"
+
+
+def test_well_known_secrets_are_withheld_and_short_words_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "test")
+    assert redacted(f"a test of {'f' * 64}") == "a test of ***"
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"env": "NOT_SET_ANYWHERE"}, "the environment variable NOT_SET_ANYWHERE is not set here"),
+        ({"file": "/not/there"}, "/not/there holds no readable secret here"),
+        ({"file": "/dev/null"}, "/dev/null holds no readable secret here"),
+    ],
+)
+def test_one_that_is_not_where_it_should_be_is_named(
+    place: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    travelling({"KEY": place}, monkeypatch)
+    with pytest.raises(ClusterError) as caught:
+        take_up()
+    assert str(caught.value) == f"secrets.KEY: {said}"
