@@ -29,13 +29,21 @@ def take_up() -> None:
         os.environ[name] = _found(name, place)
 
 
+def knows_secrets() -> bool:
+    """Whether this process has any that could be shown."""
+    return bool(_values())
+
+
 def redacted(text: str) -> str:
     """The text without the values of secrets that this process knows."""
-    names = {*_SECRET_BY_NAME, *_travelling()}
-    values = {value for name in names if len(value := os.environ.get(name, "")) >= _SHORTEST}
-    for value in sorted(values, key=len, reverse=True):
+    for value in sorted(_values(), key=len, reverse=True):
         text = text.replace(value, _WITHHELD)
     return text
+
+
+def _values() -> set[str]:
+    names = {*_SECRET_BY_NAME, *_travelling()}
+    return {value for name in names if len(value := os.environ.get(name, "")) >= _SHORTEST}
 
 
 def _travelling() -> dict[str, dict[str, str]]:

@@ -86,9 +86,13 @@ def _called(raw: Any) -> str:
     return "nothing" if raw is None else "a list" if isinstance(raw, list) else "a single value"
 
 
-def dump_job(job: Job) -> str:
-    """The job as YAML, every default written out; ``parse_job`` gives the same job back."""
-    return yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+def dump_job(job: Job, *, defaults: bool = True) -> str:
+    """The job as YAML; ``parse_job`` gives the same job back.
+
+    With ``defaults`` all of them are written out; else what its author gave, for whoever asks which that was.
+    """
+    raw = job.model_dump(mode="json", exclude_unset=not defaults)
+    return yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _parse(text: str, source: str) -> Any:

@@ -92,7 +92,9 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
 def _plan(cluster: Cluster, spec: Job, modules: Mapping[str, str], storage: str) -> Plan:
     if modules and isinstance(spec.model, Built):  # they lie beside the job file there
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"folder": None})})
-    submission = Submission(name=spec.name, job=dump_job(spec), storage=storage, modules=modules)
+    submission = Submission(
+        name=spec.name, job=dump_job(spec, defaults=False), storage=storage, modules=modules
+    )
     return backend_for(cluster).plan(submission)
 
 

@@ -12,9 +12,9 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ import numpy as np
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
 from cluster.memory import node_bytes
-from cluster.scratch import scratch_folder
+from cluster.references import redacted, take_up
 from cluster.storage import SweepFolder
 from jobs.accelerator import announce_limit, exhausted, limit_memory
 from jobs.built import Built
@@ -44,17 +44,17 @@ from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
 from runner.process import GPU_SHARE
 from runner.travelling import Modules
+from runner.triallog import TrialLogs
 
+Log = Callable[[SweepFolder, str], AbstractContextManager[None]]
 _KEPT = 0.25  # of the node's memory, that a panel may take
 
 
 class Worker:
     """Carries out orders until its owner goes away."""
 
-    def __init__(
-        self, line: Line, log: Callable[[Path | None], None], *, gpu: bool, refusal: str | None
-    ) -> None:
-        """Take orders from ``line``; ``log`` sends what is printed to a file.
+    def __init__(self, line: Line, log: Log, *, gpu: bool, refusal: str | None) -> None:
+        """Take orders from ``line``; ``log`` sends what a trial prints to its file.
 
         With a ``refusal`` none is carried out, and that is why.
         """
@@ -93,7 +93,7 @@ class Worker:
             traceback.print_exc()
             said = f"{type(error).__name__}: {error}"
         why = {"exhausted": True} if exhausted(error, gpu=self._gpu) else {}
-        return {"say": "failed", "error": said} | why
+        return {"say": "failed", "error": redacted(said)} | why
 
     def _refuse(self, order: Message) -> None:
         del order
@@ -158,7 +158,7 @@ class Worker:
             gpu=self._gpu,
         )
         leg = LegHooks(self._line, folder, order, self._thread)
-        with self._logged(folder, order["trial"]):
+        with self._log(folder, order["trial"]):
             state = self._saved_state(folder, order)
             try:
                 train(task, leg, resume_from=state, known_epochs=order["epoch"])
@@ -175,29 +175,6 @@ class Worker:
     def _saved_state(folder: SweepFolder, order: Message) -> bytes | None:
         path = folder.state(order["trial"])
         return folder.read(path) if folder.exists(path) else None
-
-    @contextmanager
-    def _logged(self, folder: SweepFolder, trial: str) -> Iterator[None]:
-        """Sends what the trial prints to its log in the sweep's folder, appending over its legs."""
-        log = folder.log(trial)
-        if folder.storage.local is not None:
-            local = Path(folder.path(log))
-        else:
-            local = self._held.enter_context(scratch_folder(None)) / "log"
-            local.write_bytes(folder.read(log) if folder.exists(log) else b"")
-        local.parent.mkdir(parents=True, exist_ok=True)
-        self._log(local)
-        try:
-            yield
-        except Exception:
-            traceback.print_exc()
-            raise
-        finally:
-            self._log(None)
-            if not local.exists() or not local.stat().st_size:
-                local.unlink(missing_ok=True)  # a leg of the same trial that was left may have removed it
-            elif folder.storage.local is None:
-                folder.write(log, local.read_bytes())
 
     def _discover(self, order: Message) -> None:
         from jobs.discovery import discover
@@ -250,22 +227,6 @@ def _prepare_for_users_networks() -> None:
     start_sooner()
 
 
-def _log_switch() -> Callable[[Path | None], None]:
-    """Points the process's stdout and stderr at a file, or back at where they went."""
-    usual = os.dup(2)
-
-    def switch(path: Path | None) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        target = usual if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(target, 1)
-        os.dup2(target, 2)
-        if path is not None:
-            os.close(target)
-
-    return switch
-
-
 def _start_backend(share: float) -> None:
     """Import Keras and its backend, once, before the first order is waited for.
 
@@ -288,13 +249,15 @@ def main() -> None:
     line = Line(sys.stdin, out)
     refusal, share = None, float(os.environ.get(GPU_SHARE, "0"))
     try:
+        take_up()
         _start_backend(share)
     except (ClusterError, JobError) as error:
         refusal = str(error)
     # Every new network is traced anew; TensorFlow warns of that.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     line.send({"say": "ready"})
-    Worker(line, _log_switch(), gpu=share > 0, refusal=refusal).serve()
+    log = TrialLogs().of
+    Worker(line, log, gpu=share > 0, refusal=refusal).serve()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,21 @@ import pytest
 
 from tests.cluster.head import Head
 from tests.runner.command import JobWriter, Recur
+from tests.runner.scripts import write
+
+FUNCTION = """
+import os
+import keras
+from helpers import width
+
+print("using", os.environ["MINE"])
+
+
+def build(hp):
+    model = keras.Sequential([keras.layers.SimpleRNN(hp.Int("units", 2, width)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+"""
 
 
 def wait_until_done(recur: Recur, storage: Path) -> dict[str, Any]:
@@ -28,8 +43,16 @@ def test_a_detached_process_runs_the_sweep(recur: Recur, write_job: JobWriter) -
     assert f"--name small --storage {recur.storage}" in shown
     assert not recur.storage.exists()
     said = recur("submit", job).stdout
-    assert "Next:\n  recur status small\n  recur best small\n  recur stop small\n  tail -f " in said
-    assert wait_until_done(recur, recur.storage)["trials"]["done"] == 2
+    assert "Next:\n  recur status small\n  recur logs small --follow\n  recur best small\n" in said
+    followed = recur("logs", "small", "--follow").stdout
+    assert "small: done" in followed
+    assert recur.json("logs", "small")["log"] == followed
+    status = wait_until_done(recur, recur.storage)
+    assert status["trials"]["done"] == 2
+    assert status["submitted"]["backend"] == "local"
+    assert "Error: sweep small is finished already" in recur("submit", job, code=2).stderr
+    assert "Error: sweep small is finished; recur extend" in recur("resume", "small", code=2).stderr
+    assert "has no log of a trial '9'" in recur("logs", "small", "--trial", "9", code=2).stderr
 
 
 def test_ray_jobs_runs_the_sweep(
@@ -48,6 +71,48 @@ def test_ray_jobs_runs_the_sweep(
     said = recur("submit", job, "--cluster", cluster).stdout
     assert "small submitted to ray_jobs" in said
     assert wait_until_done(recur, storage)["trials"]["done"] == 2
+
+
+def test_a_function_goes_to_the_cluster_with_all_that_it_imports(
+    recur: Recur, panel_folder: Path, head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are taken away before it runs; a secret travels as the name of a variable."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+    (recur.folder / "helpers.py").write_text("import os\n\nwidth = 6 if os.environ['MINE'] else 0\n")
+    job = write(
+        recur.folder, panel_folder, FUNCTION, build="nets:build", scheduler="none, trials: 2", epochs=1
+    )
+    (recur.folder / "secret").write_text("hunter2hunter2")
+    cluster = recur.folder / "cluster.yaml"
+    cluster.write_text(
+        f"backend: ray_jobs\naddress: {head.dashboard}\nstorage: {recur.storage}\n"
+        f"secrets: {{MINE: {{file: {recur.folder}/secret}}}}\n"
+    )
+    recur.storage.mkdir()
+    shown = recur.json("submit", job, "--cluster", cluster, "--dry-run")
+    assert shown["files"] == ["helpers.py", "job.yaml", "nets.py"]
+    recur("submit", job, "--cluster", cluster)
+    for module in recur.folder.glob("*.py"):
+        module.unlink()
+    said = recur("logs", "built", "--follow").stdout
+    assert "built: done" in said
+    assert "hunter2" not in said
+    log = next((recur.storage / "built" / "logs").glob("*.log")).stem
+    assert "using ***" in recur("logs", "built", "--trial", log).stdout
+    found = [path for path in recur.storage.rglob("*") if path.is_file() and b"hunter2" in path.read_bytes()]
+    assert found == []
+
+
+def test_of_what_another_machine_submitted_storage_tells(recur: Recur, write_job: JobWriter) -> None:
+    job = write_job(recur.folder, trials=2, scheduler="none", epochs=1)
+    recur("submit", job)
+    recur("logs", "small", "--follow")
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.setenv("XDG_STATE_HOME", str(recur.folder / "other"))
+        assert recur.json("status", "small")["state"] == "done"
+        refused = recur("logs", "small", code=2).stderr
+    assert refused.startswith("Error: small was submitted to local as ")
+    assert "to show its log from here, give its cluster file with --cluster" in refused
 
 
 def test_a_bad_job_is_refused_before_it_is_submitted(recur: Recur, write_job: JobWriter) -> None:

@@ -1,0 +1,55 @@
+"""What a trial prints, with real file descriptors in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CODE = """
+import os, sys
+from cluster.storage import Storage
+from runner.triallog import TrialLogs
+logs = TrialLogs()
+folder = Storage.open(sys.argv[1]).sweep("small")
+for leg in range(2):
+    with logs.of(folder, "0001"):
+        {said}
+sys.stderr.write("after\\n")
+"""
+
+
+def run(storage: Path, said: str, **env: str) -> subprocess.CompletedProcess[str]:
+    code = CODE.replace("{said}", said)
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), **env}
+    command = [sys.executable, "-c", code, str(storage)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("secret", ["", "hunter2hunter2"])
+def test_all_that_is_printed_is_kept_and_secrets_are_not(tmp_path: Path, secret: str) -> None:
+    """By Python, by the system, by children; a secret in the middle of what is written in pieces too."""
+    said = "print('a', os.environ['RAY_AUTH_TOKEN']); os.write(1, b'pie'); os.write(2, b'ces\\n'); os.system('echo b')"
+    done = run(tmp_path, said, RAY_AUTH_TOKEN=secret)
+    assert (done.returncode, done.stderr) == (0, "after\n"), done.stderr
+    log = (tmp_path / "small" / "logs" / "0001.log").read_text()
+    lines = sorted(log.splitlines())
+    assert lines == sorted(["a ***" if secret else "a ", "pieces", "b"] * 2)
+
+
+@pytest.mark.parametrize("secret", ["", "hunter2hunter2"])
+def test_a_traceback_ends_in_the_log_and_silence_leaves_no_file(tmp_path: Path, secret: str) -> None:
+    failed = run(tmp_path, "raise ValueError(os.environ['RAY_AUTH_TOKEN'] + '!')", RAY_AUTH_TOKEN=secret)
+    assert failed.returncode == 1
+    log = (tmp_path / "small" / "logs" / "0001.log").read_text()
+    assert log.endswith("ValueError: ***!\n" if secret else "ValueError: !\n")
+    assert run(tmp_path / "silent", "pass", RAY_AUTH_TOKEN=secret).returncode == 0
+    assert not list((tmp_path / "silent").rglob("*.log"))
+
+
+def test_the_last_words_of_a_crash_are_kept(tmp_path: Path) -> None:
+    done = run(tmp_path, "import faulthandler; faulthandler.enable(); os.abort()")
+    assert done.returncode == -6
+    assert "Fatal Python error: Aborted" in (tmp_path / "small" / "logs" / "0001.log").read_text()
