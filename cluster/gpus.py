@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cluster.errors import ClusterError
 
-_ASK = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
+_ASK = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total,memory.used", "--format=csv,noheader,nounits")
 _SECONDS = 30.0
 _CONTEXT = 600 << 20  # bytes that CUDA and its libraries take of a card for each process, beside its pool
 _LEAST = 256 << 20
@@ -16,12 +16,13 @@ _LEAST = 256 << 20
 
 @dataclass(frozen=True)
 class Gpu:
-    """One card; ``memory`` in bytes."""
+    """One card; ``memory``, and what of it is ``used``, in bytes."""
 
     index: str
     uuid: str
     name: str
     memory: int
+    used: int = 0
 
     def pool(self, share: float) -> int:
         """Bytes that a process may allocate so that it takes ``share`` of the card in all."""
@@ -64,7 +65,7 @@ def _listed() -> list[str]:
 
 def _parse(line: str) -> Gpu:
     try:
-        index, uuid, name, memory = (word.strip() for word in line.split(","))
-        return Gpu(index, uuid, name, int(memory) << 20)
+        index, uuid, name, memory, used = (word.strip() for word in line.split(","))
+        return Gpu(index, uuid, name, int(memory) << 20, int(used) << 20)
     except ValueError:
         raise ClusterError(f"no GPU can be used here: nvidia-smi tells of this: {line.strip()}") from None

@@ -127,7 +127,7 @@ def _start_command(address: str, *, head: bool, cpus: int | None, ip: str | None
         *(sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"),
         *(own if head else [f"--address={address}"]),
         *([f"--node-ip-address={ip}"] if ip else []),
-        f"--num-cpus={cpus or len(os.sched_getaffinity(0))}",
+        f"--num-cpus={len(os.sched_getaffinity(0)) if cpus is None else cpus}",
         f"--object-store-memory={_OBJECT_STORE_BYTES}",
         "--dashboard-agent-listen-port=0",
     ]

@@ -6,8 +6,10 @@ and may end the process it runs in.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from cluster.errors import ClusterError
 from cluster.reach import check_reachable
@@ -33,19 +35,33 @@ def find_cluster(address: str) -> str:
     if address != "auto":
         _check_address(address)
     try:
-        asked = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-P", "-m", __name__, address],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=JOIN_SECONDS,
-            check=False,
-        )
+        asked = _probed(address, {})
     except subprocess.TimeoutExpired:
         raise ClusterError(_NO_ANSWER.format(address)) from None
     if asked.returncode != _OK:
         raise ClusterError(_SENTENCES.get(asked.returncode, _NO_ANSWER).format(address))
     return asked.stdout
+
+
+def takes_any_token(address: str) -> bool:
+    """Whether the head at ``host:port`` lets in whoever asks."""
+    stranger = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
+    try:
+        return _probed(address, stranger).returncode == _OK
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _probed(address: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-P", "-m", __name__, address],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=JOIN_SECONDS,
+        check=False,
+        env=os.environ | env,
+    )
 
 
 def _check_address(address: str) -> None:

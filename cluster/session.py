@@ -45,6 +45,7 @@ _HELPERS = ("ray/autoscaler/_private/monitor.py", "ray/dashboard/dashboard.py", 
 class Node:
     """One living node of a Ray cluster, and what trials may take of it."""
 
+    id: str
     cpus: int
     gpus: int
 
@@ -172,8 +173,8 @@ def living_nodes() -> tuple[Node, ...]:
     """The nodes of the Ray that this process is attached to."""
     import ray
 
-    found = (node["Resources"] for node in ray.nodes() if node["Alive"])
-    return tuple(Node(int(each.get("CPU", 0)), int(each.get("GPU", 0))) for each in found)
+    found = ((node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"])
+    return tuple(Node(name, int(has.get("CPU", 0)), int(has.get("GPU", 0))) for name, has in found)
 
 
 @contextmanager

@@ -238,6 +238,33 @@ def predict(**given: Any) -> None:
     predict_command(**given)
 
 
+@cli.command()
+@click.argument("job", type=click.Path(path_type=Path), required=False)
+@options.storage
+@click.option(
+    "--cluster",
+    "cluster_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where a sweep is to run.",
+)
+@click.option("--address", metavar="ADDR", help="A Ray cluster (host:port or auto).")
+@click.option(
+    "--nodes", type=click.IntRange(min=1), default=1, metavar="N", help="Nodes that there should be."
+)
+@click.option("--raw", is_flag=True, hidden=True)
+@options.json
+def doctor(**given: Any) -> None:
+    """Look for what is wrong where a sweep is to run: here, or on every node of a cluster.
+
+    It compares versions and clocks, writes to the storage and reads it back, reads the data of JOB, and looks
+    at GPUs, disks, shared memory, ports and the token. Exit code 1 where something is to be mended.
+    """
+    from runner.doctor import doctor_command
+
+    doctor_command(**given)
+
+
 cli.add_command(data)
 
 

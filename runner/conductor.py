@@ -154,15 +154,17 @@ class Conductor:
         self._write({"event": "end", "trial": trial_id, "state": "failed", "error": error})
         self._execute()
 
-    def on_lost(self, trial_id: str, error: str, *, timeout: bool = False) -> None:
+    def on_lost(self, trial_id: str, error: str, *, timeout: bool = False, node: bool = False) -> None:
         """The trial's worker is gone, or was killed because the trial hung or, by ``timeout``, took too long.
 
-        It runs again from its last saved state, a few times at most.
+        It runs again from its last saved state, a few times at most, unless it went with its whole ``node``,
+        which is no fault of the trial's.
         """
         if trial_id not in self.state.running:
             return  # it had been decided on already
         self.departing.discard(trial_id)
-        self._write({"event": "lost", "trial": trial_id, "error": error, "timeout": timeout})
+        event: Event = {"event": "lost", "trial": trial_id, "error": error, "timeout": timeout}
+        self._write(event | ({"node": True} if node else {}))
         trial = self.results.trials[trial_id]
         if max(trial.stuck, trial.late) >= _MAX_LOSSES:
             self.on_failed(trial_id, f"lost its worker {_MAX_LOSSES} times, at last by this: {error}")

@@ -16,7 +16,8 @@ leg        ``trial``, ``epoch``: training began, or went on, after that epoch
 result     ``trial``, ``epoch``, ``score``, ``best_score``, ``best_epoch``, ``metrics``, ``seconds``,
            ``ended``, ``vitals``, ``rung``: whether the scheduler decides after it
 pause      ``trial``: waits for the scheduler, or for the sweep to be resumed
-lost       ``trial``, ``error``, ``timeout`` (whether it ran too long): its worker is gone, it will run again
+lost       ``trial``, ``error``, ``timeout`` (whether it ran too long), perhaps ``node`` (whether that was its
+           node's end): its worker is gone, it will run again
 grow       ``trial``, ``error``, ``gpu`` or ``cpu``: ran out of memory, will run again with that share of a
            card, or in the room of so many cores
 exploit    ``trial``, ``donor``, ``values``: goes on from that one's weights, with these values

@@ -29,8 +29,9 @@ class Trial:
         rung: the last epoch at which the scheduler had to decide, 0 before the first.
         history: (epoch, score) of every result.
         gpu, cpu: the share of a card, and the cores, that it was given because the job's were too little.
-        losses: how often it has lost its worker; ``stuck``: since its last result; ``late``: because it took
-            too long; ``lost``: how, at last; ``forgiven``: the seconds that it had trained by then.
+        losses: how often it has lost its worker; ``stuck``: since its last result, not with
+            its whole node; ``late``: because it took too long;
+            ``lost``: how, at last; ``forgiven``: the seconds that it had trained by then.
         off_cudnn: why it runs without cuDNN's kernels on a GPU; None if it does not.
         first_vitals, vitals: of the first and of the last epoch, see ``jobs.report.EpochReport``.
     """
@@ -156,7 +157,7 @@ class Results:
                 trial.state = "paused"
             case "lost":
                 trial.state, trial.lost, trial.forgiven = "paused", event["error"], trial.seconds
-                trial.losses, trial.stuck = trial.losses + 1, trial.stuck + 1
+                trial.losses, trial.stuck = trial.losses + 1, trial.stuck + (not event.get("node", False))
                 trial.late += event["timeout"]
             case "grow":
                 trial.state, trial.gpu, trial.cpu = "paused", event.get("gpu"), event.get("cpu")

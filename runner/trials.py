@@ -109,9 +109,16 @@ class LegScheduler(TrialScheduler):
     _supports_buffered_results = False
 
     def __init__(
-        self, conductor: Conductor, source: LegSource, exam: Exam, tick: Callable[[], None], silence: Silence
+        self,
+        conductor: Conductor,
+        source: LegSource,
+        exam: Exam,
+        tick: Callable[[], None],
+        silence: Silence,
+        node_lost: Callable[[], bool],
     ) -> None:
         super().__init__()
+        self._node_lost = node_lost
         self._conductor, self._source, self._exam = conductor, source, exam
         self._tick, self._silence = tick, silence
         self._leaving: dict[str, float] = {}  # Tune trials that were asked to leave, and when
@@ -169,11 +176,12 @@ class LegScheduler(TrialScheduler):
         del tune_controller
         self._silence.check(at_once=True)  # nothing that a leg could help, if it was Ray
         self._silence.hear(trial.trial_id, ends=True)
-        gone = "its worker's node or actor went away"
+        node = self._node_lost()
+        gone = "its node went away" if node else "its worker went away"
         if trial.recur_trial == self._exam.NAME:
             self._exam.hear({"say": "died", "error": gone})
         else:
-            self._conductor.on_lost(trial.recur_trial, gone)
+            self._conductor.on_lost(trial.recur_trial, gone, node=node)
         self._tick()
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:

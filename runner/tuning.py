@@ -28,6 +28,7 @@ _QUIET_TUNE = {
 }
 
 _FIRST_NODE = 120.0  # seconds that a cluster which was joined may take to have room for a trial
+_TOGETHER = 30.0  # seconds within which all that was on a node is told to have gone
 _LOOK_SECONDS = 2.0  # between two looks at its nodes
 
 
@@ -69,7 +70,7 @@ def run_legs(
                 name="tune",
                 storage_path=str(scratch),  # nothing of what Tune writes there is kept
                 search_alg=source,
-                scheduler=LegScheduler(conductor, source, exam, tick, silence),
+                scheduler=LegScheduler(conductor, source, exam, tick, silence, room.lost_node),
                 reuse_actors=True,
                 raise_on_failed_trial=False,
                 verbose=0,
@@ -88,7 +89,7 @@ class Room:
             ClusterError: there is no room for even one, nor does any come to a cluster that was joined.
         """
         self._ray, self._resources, self._most = ray, resources, most
-        self._asked, self._nodes = time.monotonic(), ray.nodes
+        self._asked, self._nodes, self._lost = time.monotonic(), ray.nodes, float("-inf")
         deadline = self._asked + (_FIRST_NODE if ray.joined else 0.0)
         while not self._fitting():
             if time.monotonic() > deadline:
@@ -99,8 +100,16 @@ class Room:
     def now(self) -> int:
         """Trials at a time; those that run already may be more, when a node has gone."""
         if self._ray.joined and time.monotonic() - self._asked > _LOOK_SECONDS:
-            self._asked, self._nodes = time.monotonic(), self._ray.now()
+            self._asked = time.monotonic()
+            self.lost_node()
         return self._fitting()
+
+    def lost_node(self) -> bool:
+        """Whether a node has gone a moment ago: what is lost now may have been on it."""
+        before, self._nodes = {node.id for node in self._nodes}, self._ray.now()
+        if before - {node.id for node in self._nodes}:
+            self._lost = time.monotonic()
+        return time.monotonic() - self._lost < _TOGETHER
 
     @property
     def widest(self) -> int:

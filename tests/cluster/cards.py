@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-CARDS = "0, GPU-aaa, NVIDIA L4, 24576\n1, GPU-bbb, NVIDIA L4, 24576"
+CARDS = "0, GPU-aaa, NVIDIA L4, 24576, 10\n1, GPU-bbb, NVIDIA L4, 24576, 9000"
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, folder: Path, says: str, code: int = 0) -> None:

@@ -63,7 +63,7 @@ def test_a_session_of_our_own_starts_works_and_leaves_nothing(short: Path) -> No
             lambda: [os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "RAY_AUTH_TOKEN")]
         )
         assert ray.get(look.remote()) == ["", None]
-        assert (ours.nodes, ours.joined) == ((Node(cpus=2, gpus=0),), False)
+        assert (ours.nodes, ours.joined) == ((Node(ours.nodes[0].id, cpus=2, gpus=0),), False)
         assert signal.getsignal(signal.SIGTERM) == handler
         assert [path.name for path in short.iterdir()] == [
             Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent.name
@@ -119,9 +119,8 @@ def test_a_running_cluster_is_joined_and_left_running(
         with session(address="auto" if address == "auto" else head.address) as joined:
             import ray
 
-            known = Session(
-                joined.address, (Node(cpus=1, gpus=0),), joined=True, lives=joined.lives, now=joined.now
-            )
+            nodes = (Node(joined.nodes[0].id, cpus=1, gpus=0),)
+            known = Session(joined.address, nodes, joined=True, lives=joined.lives, now=joined.now)
             assert joined == known
             assert joined.lives()
             assert ray.get_runtime_context().namespace == "recur"

@@ -27,6 +27,18 @@ def test_a_trial_that_loses_its_worker_three_times_has_failed() -> None:
     assert leg.trial == "00001"
 
 
+def test_a_trial_that_goes_with_its_node_may_do_so_often() -> None:
+    pool = new_pool(job_of("none", trials=2), seed=0, workers=1)
+    for _ in range(9):
+        leg = pool.conductor.next_leg()
+        assert leg is not None
+        assert leg.trial == "00000"
+        pool.conductor.on_lost(leg.trial, "its node went away", node=True)
+
+    trial = pool.conductor.results.trials["00000"]
+    assert (trial.state, trial.losses, trial.stuck) == ("paused", 9, 0)
+
+
 @pytest.mark.parametrize("scheduler", ["none", "asha", "hyperband"])
 def test_a_sweep_whose_first_trials_all_fail_gives_up(scheduler: str) -> None:
     pool = new_pool(job_of(scheduler), seed=0, workers=2)

@@ -31,7 +31,8 @@ def run(storage: Path, said: str, **env: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize("secret", ["", "hunter2hunter2"])
 def test_all_that_is_printed_is_kept_and_secrets_are_not(tmp_path: Path, secret: str) -> None:
     """By Python, by the system, by children; a secret in the middle of what is written in pieces too."""
-    said = "print('a', os.environ['RAY_AUTH_TOKEN']); os.write(1, b'pie'); os.write(2, b'ces\\n'); os.system('echo b')"
+    word = "os.environ['RAY_AUTH_TOKEN']"
+    said = f"print('a', {word}); os.write(1, b'pie'); os.write(2, b'ces\\n'); os.system('echo b')"
     done = run(tmp_path, said, RAY_AUTH_TOKEN=secret)
     assert (done.returncode, done.stderr) == (0, "after\n"), done.stderr
     log = (tmp_path / "small" / "logs" / "0001.log").read_text()

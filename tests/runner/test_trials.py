@@ -121,7 +121,9 @@ def test_a_leg_that_does_not_leave_is_not_waited_for_long(
     assert tune.conductor.results.trials["00000"].state == "paused"
 
 
-def test_an_actor_that_is_gone_loses_the_leg_it_had_last(tune: Tune) -> None:
+@pytest.mark.parametrize(("node", "gone"), [(False, "its worker went away"), (True, "its node went away")])
+def test_an_actor_that_is_gone_loses_the_leg_it_had_last(tune: Tune, node: bool, gone: str) -> None:  # noqa: FBT001
+    tune.node_lost = node
     tune.place()
     first = tune.placed[0]
     tune.say(first, report(1, "done"))
@@ -130,6 +132,7 @@ def test_an_actor_that_is_gone_loses_the_leg_it_had_last(tune: Tune) -> None:
 
     states = [trial.state for trial in tune.conductor.results.trials.values()]
     assert states == ["done", "running", "paused"]
+    assert tune.conductor.results.trials["00002"].lost == gone
     assert tune.place()[-1] == "00002"
 
 

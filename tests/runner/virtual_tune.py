@@ -45,6 +45,7 @@ class Tune:
 
     conductor: Conductor
     workers: int = 2
+    node_lost: bool = False
     exam: Exam = field(default_factory=lambda: Exam(lambda: None))
     ticks: int = 0
     placed: list[Any] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Tune:
             self.conductor, config, self.exam, lambda: self.workers, Silence(lambda: True)
         )
         self.scheduler = LegScheduler(
-            self.conductor, self.source, self.exam, self._tick, Silence(lambda: True)
+            self.conductor, self.source, self.exam, self._tick, Silence(lambda: True), lambda: self.node_lost
         )
 
     def _tick(self) -> None:
