@@ -11,13 +11,17 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from cluster.clusters import ClusterModel, LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
+from cluster.kubecluster import KubeRayCluster
 from cluster.slurmcluster import SlurmCluster
 
-Cluster = Annotated[LocalCluster | RayJobsCluster | SlurmCluster, Field(discriminator="backend")]
+Cluster = Annotated[
+    LocalCluster | RayJobsCluster | SlurmCluster | KubeRayCluster, Field(discriminator="backend")
+]
 MODELS: dict[str, type[ClusterModel]] = {
     "local": LocalCluster,
     "ray_jobs": RayJobsCluster,
     "slurm": SlurmCluster,
+    "kuberay": KubeRayCluster,
 }
 _ADAPTER: TypeAdapter[Cluster] = TypeAdapter(Cluster)
 _LARGEST = 2**20  # bytes

@@ -24,13 +24,12 @@ from cluster.processes import command, descendants, kill, users, wait_gone
 from cluster.reach import check_reachable
 
 # A node counts as dead after four unanswered questions, one every 2 s, each with 3 s for its answer.
-_DETECTION = {
+DETECTION = {
     "RAY_health_check_initial_delay_ms": "5000",
     "RAY_health_check_period_ms": "2000",
     "RAY_health_check_timeout_ms": "3000",
     "RAY_health_check_failure_threshold": "4",
 }
-DETECTION_SECONDS = 20.0
 _OBJECT_STORE_BYTES = 128 * 2**20  # no data goes through it
 _AWAY_SECONDS = 120.0  # that a head may be out of reach before a node gives up
 _PAUSE_SECONDS = 2.0
@@ -75,7 +74,7 @@ class Keeper:
         with subprocess.Popen(  # noqa: S603 - Ray's own command line
             self._command,
             stdin=subprocess.DEVNULL,
-            env=os.environ | _DETECTION | {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"},
+            env=os.environ | DETECTION | {"RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"},
             start_new_session=True,  # its signals come from us
         ) as node:
             seen = False

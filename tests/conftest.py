@@ -11,10 +11,11 @@ import pytest
 from cluster.storage import Storage
 from tests.cluster.head import head
 from tests.cluster.hosts import hosts
+from tests.cluster.kube import kube
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.cluster.slurm import _slurm, slurm
 
-__all__ = ["_slurm", "head", "hosts", "slurm", "storage"]
+__all__ = ["_slurm", "head", "hosts", "kube", "slurm", "storage"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from cluster.backends.kuberay import KubeRayBackend
 from cluster.backends.local import LocalBackend
 from cluster.backends.ray_jobs import RayJobsBackend
 from cluster.backends.slurm import SlurmBackend
@@ -42,6 +43,7 @@ BACKENDS: Final[dict[str, Callable[[Any], Backend]]] = {
     "local": LocalBackend,
     "ray_jobs": RayJobsBackend,
     "slurm": SlurmBackend,
+    "kuberay": KubeRayBackend,
 }
 
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +43,19 @@ class Head:
 @pytest.fixture(scope="session")
 def head() -> Iterator[Head]:
     """One CPU, its Jobs API, its token."""
+    with running_head("token") as started:
+        yield started
+
+
+@contextmanager
+def running_head(mode: str) -> Iterator[Head]:
+    """The same for a block; without ``token`` it lets everybody in."""
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     started = Head(
         f"127.0.0.1:{ports['port']}", f"http://127.0.0.1:{ports['dashboard-port']}", secrets.token_hex(32)
     )
     folder = Path(tempfile.mkdtemp(prefix="rt-", dir="/tmp"))  # Ray's socket names need a short one
-    process = _start(folder, ports, started.token)
+    process = _start(folder, ports, started.token, mode)
     try:
         _wait_until_up(process, started, folder)
         yield started
@@ -74,7 +81,7 @@ def living(pids: list[int]) -> list[Process]:
     return [process for process in map(find, pids) if process]
 
 
-def _start(folder: Path, ports: dict[str, int], token: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, ports: dict[str, int], token: str, mode: str) -> subprocess.Popen[bytes]:
     options = [f"--{name}={port}" for name, port in ports.items()]
     limits = ["--num-cpus=1", "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats"]
     where = ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--temp-dir={folder}"]
@@ -95,7 +102,7 @@ def _start(folder: Path, ports: dict[str, int], token: str) -> subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "PATH": programs},
+            env=os.environ | {"RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN": token, "PATH": programs},
             start_new_session=True,
         )
 

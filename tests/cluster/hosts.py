@@ -80,8 +80,8 @@ class Hosts:
         assert self.wire.stdin is not None
         self.wire.stdin.write(command + "\n")
 
-    def node(self, host: int, cpus: int, head: int = 1) -> subprocess.Popen[bytes]:
-        """Keeps a node of the cluster on a host."""
+    def node(self, host: int, cpus: int, head: int = 1, hides: Path | None = None) -> subprocess.Popen[bytes]:
+        """Keeps a node of the cluster on a host; there an empty folder ``hides`` one that the others see."""
         role = "head" if host == head else "join"
         temp = self.folder / f"h{host}"
         where = [
@@ -90,12 +90,15 @@ class Hosts:
             f"--cpus={cpus}",
             f"--temp={temp}",
         ]
-        return self.run(host, sys.executable, "-m", "cluster.node", role, *where)
+        return self.run(host, sys.executable, "-m", "cluster.node", role, *where, hides=hides)
 
-    def run(self, host: int, *command: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+    def run(
+        self, host: int, *command: str | Path, hides: Path | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
         """A command on a host, which sees no other host's cache."""
         hidden = self.folder / "cache"
-        own = f'hostname host{host} && mount -t tmpfs none "$0" && exec "$@"'
+        another = f"mount -t tmpfs none '{hides}' && " if hides else ""
+        own = f'hostname host{host} && {another}mount -t tmpfs none "$0" && exec "$@"'
         script = ["unshare", "--uts", "sh", "-c", own, str(hidden), *map(str, command)]
         log = (self.folder / f"{host}.log").open("ab") if "stdout" not in options else None
         try:

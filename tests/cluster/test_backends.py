@@ -19,6 +19,7 @@ from cluster.backends.places import submission_folder
 from cluster.backends.ray_jobs import RayJobsBackend
 from cluster.clusters import LocalCluster, RayJobsCluster
 from cluster.errors import ClusterError
+from cluster.kubecluster import KubeRayCluster, Volume
 from cluster.processes import find, wait_gone
 from cluster.slurmcluster import SlurmCluster
 from tests.cluster.head import Head, free_ports, living
@@ -40,14 +41,17 @@ class Snippet(Submission):
 
 
 @pytest.fixture(params=list(BACKENDS))
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Backend:
     env = {"A": "from the file"}
-    if request.param == "slurm":
-        request.getfixturevalue("slurm")
+    if request.param in {"slurm", "kuberay"}:
+        request.getfixturevalue(request.param.removesuffix("ray"))
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     monkeypatch.setenv("PATH", programs)
     if request.param == "local":
         return backend_for(LocalCluster(backend="local", env=env))
+    if request.param == "kuberay":
+        volume = Volume(mount=str(tmp_path), claim="here")
+        return backend_for(KubeRayCluster(backend="kuberay", image="recur", env=env, volumes=(volume,)))
     if request.param == "slurm":
         return backend_for(SlurmCluster(backend="slurm", cpus=1, env=env))
     head: Head = request.getfixturevalue("head")

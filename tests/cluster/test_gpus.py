@@ -17,8 +17,8 @@ def test_every_card_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     pretend(monkeypatch, tmp_path, CARDS)
 
     assert find_gpus() == [
-        Gpu("0", "GPU-aaa", "NVIDIA L4", 24 * GIB),
-        Gpu("1", "GPU-bbb", "NVIDIA L4", 24 * GIB),
+        Gpu("0", "GPU-aaa", "NVIDIA L4", 24 * GIB, used=10 << 20),
+        Gpu("1", "GPU-bbb", "NVIDIA L4", 24 * GIB, used=9000 << 20),
     ]
 
 

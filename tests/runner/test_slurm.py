@@ -105,6 +105,17 @@ def test_one_that_waits_is_seen_taken_back_and_submitted_again(
     assert list(recur.storage.rglob("*")) in ([], [recur.storage / ".submissions"])
 
 
+def test_the_doctor_goes_where_a_sweep_would_and_leaves_nothing(
+    recur: Recur, write_job: JobWriter, cluster: Path, slurm: Slurm
+) -> None:
+    recur.storage.mkdir()
+    said = recur.json("doctor", write_job(recur.folder), "--cluster", cluster)
+    assert (said["healthy"], said["problems"]) == (True, [])
+    assert len(said["nodes"]) == 2
+    assert [path for path in recur.storage.rglob("*") if path.name != ".submissions"] == []
+    assert slurm("squeue", "--noheader", "--states=RUNNING,PENDING") == ""
+
+
 def test_what_is_wrong_with_a_script_is_said(recur: Recur, write_job: JobWriter, cluster: Path) -> None:
     cluster.write_text(cluster.read_text() + "partition: nowhere\n")
     refused = recur("submit", write_job(recur.folder), "--cluster", cluster, code=2)

@@ -1,0 +1,95 @@
+"""``kubectl`` and the operator behind it: keeps what is applied in ``$KUBE`` and runs its entrypoint here.
+
+Exit codes and messages are kubectl's.  What it is given it runs for real: with the files of the ConfigMap and
+the variables of the head, though in no pod.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KUBE = Path(os.environ["KUBE"])
+
+
+def apply(documents: list[dict[str, Any]]) -> None:
+    config, job = documents
+    name = job["metadata"]["name"]
+    folder = KUBE / name
+    head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
+    items = head["volumes"][0]["configMap"]["items"]
+    for item in items:
+        path = folder / "files" / item["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(config["data"][item["key"]])
+    (folder / "job.json").write_text(json.dumps(job))
+    env = {each["name"]: each["value"] for each in head["containers"][0]["env"] if "value" in each}
+    entrypoint = job["spec"]["entrypoint"].replace("/etc/recur/job", str(folder / "files"))
+    script = 'sh -c "$1" >"$2/log" 2>&1; echo $? >"$2/exit.new"; mv "$2/exit.new" "$2/exit"'
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"trap : TERM; {script}", "sh", f"exec {entrypoint}", str(folder)],
+        env=os.environ | env,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    (folder / "pid").write_text(str(process.pid))
+    print(f"configmap/{name} created\nrayjob.ray.io/{name} created")
+
+
+def status(folder: Path) -> dict[str, Any]:
+    if (folder / "suspended").exists():
+        return {"jobDeploymentStatus": "Suspended"}
+    if not (folder / "exit").exists():
+        return {"jobDeploymentStatus": "Running", "jobStatus": "RUNNING"}
+    code = int((folder / "exit").read_text())
+    if code == 0:
+        return {"jobDeploymentStatus": "Complete", "jobStatus": "SUCCEEDED"}
+    message = f"Job entrypoint command failed with exit code {code}, last available logs: …"
+    return {"jobDeploymentStatus": "Failed", "jobStatus": "FAILED", "message": message}
+
+
+def suspend(folder: Path) -> None:
+    os.killpg(int((folder / "pid").read_text()), signal.SIGTERM)
+    while not (folder / "exit").exists():
+        time.sleep(0.05)
+    (folder / "suspended").touch()
+
+
+def main(words: list[str]) -> int:
+    words = [word for word in words if not word.startswith(("--namespace", "--ignore", "--output"))]
+    if "--context=elsewhere" in words:
+        print('error: context "elsewhere" does not exist', file=sys.stderr)
+        return 1
+    if words[0] == "apply":
+        apply(list(yaml.safe_load_all(sys.stdin)))
+        return 0
+    folder = KUBE / words[1 if words[0] == "logs" else 2].removeprefix("job/")
+    if words[0] == "get" and not folder.exists():
+        return 0
+    if not folder.exists():
+        print(f'Error from server (NotFound): jobs.batch "{folder.name}" not found', file=sys.stderr)
+        return 1
+    match words[0]:
+        case "get":
+            print(json.dumps(json.loads((folder / "job.json").read_text()) | {"status": status(folder)}))
+        case "logs":
+            print((folder / "log").read_text() if (folder / "log").exists() else "", end="")
+        case "patch":
+            suspend(folder)
+        case "delete":
+            subprocess.run(["/bin/rm", "-r", str(folder)], check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
