@@ -71,7 +71,7 @@ def run_sweep(
     """
     folder = lease.folder
     with Upkeep(folder, lease.check):
-        sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
+        sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder, lease.check))
         return sweep.run(lease, retry=retry)
 
 
@@ -106,8 +106,10 @@ class _Sweep:
             self.request.tell(conductor)
             state = self._train_and_publish(conductor, journal)
         finally:
-            journal.close()
-            self.request.close()
+            try:
+                journal.close()
+            finally:
+                self.request.close()
         if state == "interrupted":
             raise Interrupted
         return conductor.results
@@ -192,7 +194,7 @@ class _Sweep:
 
         def tick() -> None:
             journal.check()
-            tidy.tidy()
+            tidy.look()
             self.watch(conductor, "training")
 
         config = LegConfig(
