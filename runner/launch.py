@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cluster.errors import ClusterError
+from cluster.folder import SMALL
 from cluster.lease import OWN_FILES, Lease, holding, lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
@@ -81,9 +82,10 @@ def find_sweep(sweep: str, storage: str | None) -> SweepFolder:
         return folder
     place = open_storage(storage)
     here = Path(sweep).absolute()
-    if not place.sweep(sweep).exists() and (here / SweepFolder.SPEC).is_file():
+    found = NAME.fullmatch(sweep) and place.sweep(sweep).exists()
+    if not found and (here / SweepFolder.SPEC).is_file():
         return SweepFolder.from_uri(str(here))
-    if not NAME.fullmatch(sweep) or not place.sweep(sweep).exists():
+    if not found:
         known = [folder.name for folder in place.sweeps()]
         near = difflib.get_close_matches(sweep, known, n=1)
         hint = f"did you mean {near[0]}" if near else f"it holds {', '.join(known[:5]) or 'none'}"
@@ -95,7 +97,7 @@ def read_spec(folder: SweepFolder) -> Job:
     """The job that a sweep was made from."""
     from jobs.jobfile import parse_job
 
-    text = folder.read(folder.SPEC).decode("utf-8", errors="replace")
+    text = folder.read(folder.SPEC, SMALL).decode("utf-8", errors="replace")
     return parse_job(text, source=folder.inside(folder.SPEC))
 
 

@@ -216,3 +216,14 @@ def test_a_sweep_without_trials_has_an_empty_table() -> None:
     assert table.num_rows == 0
     assert table.column_names[0] == "id"
     assert table.column_names[-1] == "error"
+
+
+@pytest.mark.parametrize("name", ["../../etc", "..", "/etc", "a/b", "", ".hidden", "x\\y", "x\0", 7, None, ["00000"]])
+def test_a_trial_whose_name_could_be_another_place_is_refused(name: Any) -> None:
+    with pytest.raises(ClusterError) as error:
+        Results([start(), trial(0) | {"trial": name}])
+
+    assert str(error.value) == (
+        f"the journal names a trial {str(name)!r}, as Recur names none; it is not read: restore it from a "
+        "copy, or begin again with --fresh"
+    )
