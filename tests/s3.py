@@ -56,7 +56,11 @@ def _put_bucket(port: int) -> None:
 
 @dataclass
 class Faults:
-    """What the way does to each request, by its number: ``ok``, ``500``, ``403``, ``slow`` or ``drop``."""
+    """What the way does to each request, by its number.
+
+    ``ok``, ``500``, ``403``, ``slow``, ``drop`` (half of the answer comes), ``late`` (it comes 0.3 s later),
+    ``cut`` (none comes), ``hang`` (none comes for as long as that is said of the request).
+    """
 
     plan: Callable[[int], str] = lambda _: "ok"
     done: list[str] = field(default_factory=list)
@@ -84,14 +88,25 @@ def faulty_way(port: int, faults: Faults) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
+        def _refuse(self, fault: str) -> None:
+            if fault in {"cut", "hang"}:
+                self.close_connection = True
+                return
+            self.send_response(int(fault))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def _pass_on(self) -> None:
             body = _body(self)
             fault = faults.plan(len(faults.done))
+            number = len(faults.done)
             faults.done.append(fault)
-            if fault in {"500", "403"}:
-                self.send_response(int(fault))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+            if fault == "late":
+                time.sleep(0.3)
+            elif fault in {"cut", "hang", "500", "403"}:
+                while faults.plan(number) == "hang":
+                    time.sleep(0.05)
+                self._refuse(fault)
                 return
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
+from runner import journal as journal_module
 from runner.compaction import merge, merge_latest, needed
 from runner.conductor import Conductor
 from runner.journal import Event, decode, encode, read_journal
@@ -255,6 +257,6 @@ def test_a_merged_segment_that_swells_or_ends_too_early_is_damaged(
             read_journal(folder)
 
         assert str(error.value) == (
-            f"{folder.uri}/journal/000001-000002.jsonl.gz: is damaged ({said}); restore the file from a copy, "
-            "or begin again with --fresh"
+            f"{folder.uri}/journal/000001-000002.jsonl.gz: is damaged ({said}); restore the file from a "
+            "copy, or begin again with --fresh"
         )
