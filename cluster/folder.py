@@ -71,7 +71,16 @@ class Folder:
 
     def exists(self, relative: str) -> bool:
         """Whether a file is there."""
-        return bool(self._info(relative).type == pafs.FileType.File)
+        if self.storage.local is not None:
+            return bool(self._info(relative).type == pafs.FileType.File)
+        path = self.path(relative)
+
+        def look() -> bool:  # where there is none, Arrow would ask a second time, for a folder
+            with suppress(FileNotFoundError), self.storage.filesystem.open_input_file(path):
+                return True
+            return False
+
+        return self._attempt(look, f"{self.inside(relative)}: cannot be looked at")
 
     def size(self, relative: str) -> int:
         """A file's bytes; 0 where it is not there."""
