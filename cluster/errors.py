@@ -1,4 +1,4 @@
-"""The one error of this package: its text is the sentence a user reads."""
+"""The errors of this package: their text is the sentence a user reads."""
 
 from __future__ import annotations
 
@@ -8,3 +8,7 @@ class ClusterError(Exception):
 
     The message names the place, says what was found and what to do.
     """
+
+
+class StorageAwayError(ClusterError):
+    """A storage did not answer for as long as it was waited for; what is on it is there when it is back."""

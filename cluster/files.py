@@ -6,20 +6,25 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow as pa
 from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
+from cluster.patience import Patience, reason
+
+_ATTEMPT_SECONDS = 7.0  # without a byte, after which a request has failed
 
 
-def open_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+def open_filesystem(uri: str, patience: Patience = Patience()) -> tuple[pafs.FileSystem, str]:  # noqa: B008 - frozen
     """The file system and the path on it that a path or URI means.
 
     Raises:
-        ClusterError: the URI's scheme or its host cannot be used.
+        ClusterError: the URI's scheme or its host cannot be used, or does not answer where it is asked.
     """
     if "://" not in uri:
         return pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
@@ -30,13 +35,34 @@ def open_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
             f"{uri.partition('://')[0]}://…@{where}: no key or password stands in a URI, which is written "
             "down and shown; put it into the environment (AWS_ACCESS_KEY_ID and the like)"
         )
-    try:
-        filesystem, path = pafs.FileSystem.from_uri(uri)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ClusterError(
-            f"{uri}: cannot be opened ({str(error).splitlines()[0]}); give a folder or another URI"
-        ) from None
+    what = f"{uri}: cannot be opened"
+    try:  # a bucket whose region is not given is asked for it
+        filesystem, path = patience.attempt(lambda: pafs.FileSystem.from_uri(uri), what)
+    except pa.ArrowInvalid as error:
+        raise ClusterError(f"{what} ({str(error).splitlines()[0]}); give a folder or another URI") from None
     return filesystem, path
+
+
+def trying_once(filesystem: pafs.FileSystem) -> pafs.FileSystem:
+    """The same file system, where a request fails soon and is not repeated: patience is its user's.
+
+    By themselves Arrow's clients repeat a request for half a minute (S3) or a quarter of an hour (Google's).
+    A small file goes up in one request.
+    """
+    options: dict[str, Any] = {}
+    if filesystem.type_name == "s3":
+        options = {
+            "connect_timeout": _ATTEMPT_SECONDS / 2,
+            "request_timeout": _ATTEMPT_SECONDS,
+            "retry_strategy": pafs.AwsStandardS3RetryStrategy(max_attempts=1),
+            "allow_delayed_open": True,
+        }
+    elif filesystem.type_name == "gcs":
+        options = {"retry_time_limit": timedelta(seconds=_ATTEMPT_SECONDS / 2)}
+    if not options:
+        return filesystem
+    rebuild, (given,) = filesystem.__reduce__()  # all of its URI's options
+    return rebuild(given | options)
 
 
 @contextmanager
@@ -45,8 +71,7 @@ def refusing(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-        raise ClusterError(f"{what} ({reason})") from None
+        raise ClusterError(f"{what} ({reason(error)})") from None
 
 
 def replace_file(target: Path, data: bytes) -> None:

@@ -1,28 +1,50 @@
-"""A folder on storage, its files read and written whole."""
+"""A folder on storage, its files read and written whole, waited for while the storage does not answer."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
-from cluster.files import refusing, replace_file
+from cluster.files import replace_file
+from cluster.patience import Patience
 
 if TYPE_CHECKING:
     from cluster.storage import Storage
 
+SMALL = 16 << 20  # bytes; no document that is read whole, spec or JSON, comes near
+LARGEST = 4 << 30  # bytes; no model, state or part of a journal comes near
+_AT_ONCE = 8  # uploads beside each other
+
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder directly in a storage, whether or not it is there; ``relative`` paths are inside it."""
+    """A folder directly in a storage, whether or not it is there; ``relative`` paths are inside it.
+
+    Raises:
+        ClusterError: every method, where the storage refuses, does not answer for as long as the storage's
+            ``patience`` lasts, or a path would leave the folder.
+    """
 
     storage: Storage
     name: str
+
+    def patient(self, patience: Patience) -> Self:
+        """The same folder, its storage waited for otherwise."""
+        return replace(self, storage=replace(self.storage, patience=patience))
+
+    def impatient(self) -> Self:
+        """The same folder, everything tried once: for whoever comes back to it by himself."""
+        return self.patient(replace(self.storage.patience, seconds=0.0))
 
     @property
     def uri(self) -> str:
@@ -34,41 +56,71 @@ class Folder:
         return self.storage.inside(f"{self.name}/{relative}")
 
     def path(self, relative: str) -> str:
-        """The full path on the file system of a path inside the folder."""
+        """The full path on the file system of a path inside the folder.
+
+        Raises:
+            ClusterError: it would lie outside, or is none that any storage takes.
+        """
+        for path in (self.name, relative):
+            if not _stays_inside(path):
+                raise ClusterError(
+                    f"{self.storage.uri}: {path!r} is no path inside a sweep's folder and is not followed; "
+                    "whoever wrote it there meant harm, or the file that names it is damaged"
+                )
         return f"{self.storage.root}/{self.name}/{relative}".rstrip("/")
 
     def exists(self, relative: str) -> bool:
         """Whether a file is there."""
-        return bool(self._info(relative).type == pafs.FileType.File)
+        if self.storage.local is not None:
+            return bool(self._info(relative).type == pafs.FileType.File)
+        path = self.path(relative)
+
+        def look() -> bool:  # where there is none, Arrow would ask a second time, for a folder
+            with suppress(FileNotFoundError), self.storage.filesystem.open_input_file(path):
+                return True
+            return False
+
+        return self._attempt(look, f"{self.inside(relative)}: cannot be looked at")
 
     def size(self, relative: str) -> int:
         """A file's bytes; 0 where it is not there."""
         return int(self._info(relative).size or 0)
 
-    def read(self, relative: str) -> bytes:
+    def read(self, relative: str, limit: int = LARGEST) -> bytes:
         """A whole file.
 
         Raises:
-            ClusterError: it is not there or cannot be read.
+            ClusterError: it is not there, cannot be read, or has more than ``limit`` bytes.
         """
-        with (
-            refusing(f"{self.inside(relative)}: cannot be read"),
-            self.storage.filesystem.open_input_stream(self.path(relative), compression=None) as stream,
-        ):
-            return bytes(stream.read())
+        return self._read(relative, 0, limit)
 
-    def read_from(self, relative: str, start: int) -> bytes:
+    def read_from(self, relative: str, start: int, limit: int = LARGEST) -> bytes:
         """A file without its first ``start`` bytes; nothing where it has no more.
 
         Raises:
-            ClusterError: it is not there or cannot be read.
+            ClusterError: as ``read``.
         """
-        with (
-            refusing(f"{self.inside(relative)}: cannot be read"),
-            self.storage.filesystem.open_input_file(self.path(relative)) as file,
-        ):
-            file.seek(min(start, file.size()))
-            return bytes(file.read())
+        return self._read(relative, start, limit)
+
+    def _read(self, relative: str, start: int, limit: int) -> bytes:
+        path = self.path(relative)
+
+        def read() -> bytes | None:
+            with self.storage.filesystem.open_input_file(path) as file:
+                size = file.size()
+                if size - start > limit:
+                    return None
+                file.seek(min(start, size))
+                return bytes(file.read())
+
+        data = self._attempt(read, f"{self.inside(relative)}: cannot be read")
+        if data is None:
+            shown = f"{limit >> 30} GiB" if limit >= 1 << 30 else f"{limit >> 20} MiB"
+            raise ClusterError(
+                f"{self.inside(relative)} is larger than {shown} and is not read: no file of Recur's of that "
+                "name is; restore it from a copy"
+            )
+        return data
 
     def write(self, relative: str, data: bytes) -> None:
         """Put a whole file in the place of what was there, all of it or nothing.
@@ -77,26 +129,39 @@ class Folder:
             ClusterError: the storage does not take it.
         """
         target = self.path(relative)
-        with refusing(f"{self.inside(relative)}: cannot be written"):
+
+        def write() -> None:
             if self.storage.local is not None:
                 replace_file(Path(target), data)
-            else:  # an object store shows an object only when all of it is there
-                with self.storage.filesystem.open_output_stream(target, compression=None) as stream:
-                    stream.write(data)
+                return
+            # An object store shows an object only when all of it is there.
+            with self.storage.filesystem.open_output_stream(target, compression=None) as stream:
+                stream.write(data)
+
+        self._change(write, f"{self.inside(relative)}: cannot be written")
+
+    def write_several(self, files: Mapping[str, bytes]) -> None:
+        """Put whole files, several at a time; in no order.
+
+        Raises:
+            ClusterError: as ``write``, of one of them; others may be there.
+        """
+        with ThreadPoolExecutor(_AT_ONCE, "upload") as pool:
+            list(pool.map(self.write, files, files.values()))
 
     def write_json(self, relative: str, content: Any) -> None:
         """Put a JSON document."""
-        self.write(relative, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+        self.write(relative, as_json(content))
 
     def read_json(self, relative: str) -> Any:
         """Read a JSON document.
 
         Raises:
-            ClusterError: it is not there or is not JSON.
+            ClusterError: it is not there, is not JSON or far too large.
         """
         try:
-            return json.loads(self.read(relative))
-        except ValueError as error:
+            return json.loads(self.read(relative, SMALL))
+        except (ValueError, RecursionError) as error:
             raise ClusterError(f"{self.inside(relative)}: not valid JSON ({error})") from None
 
     def files(self, relative: str) -> list[str]:
@@ -104,30 +169,69 @@ class Folder:
 
         Hidden ones are left out: a write that was killed leaves one behind, which is nobody's.
         """
-        return self.listed(relative, pafs.FileType.File)
-
-    def listed(self, relative: str, kind: pafs.FileType) -> list[str]:
-        """Names of what is directly in a folder and of a kind, sorted, hidden ones left out."""
-        selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
-        with refusing(f"{self.inside(relative)}: cannot be listed"):
-            found = self.storage.filesystem.get_file_info(selector)
-        names = (f.base_name for f in found if f.type == kind)
+        base = self.path(relative)
+        selector = pafs.FileSelector(base, allow_not_found=True)
+        found = self._attempt(
+            lambda: self.storage.filesystem.get_file_info(selector),
+            f"{self.inside(relative)}: cannot be listed",
+        )
+        names = (f.base_name for f in found if f.type == pafs.FileType.File)
         return sorted(name for name in names if not name.startswith("."))
+
+    def tree(self, relative: str) -> dict[str, int]:
+        """Bytes of every file in a folder and in those in it, by its path in that; in one listing."""
+        base = self.path(relative)
+        selector = pafs.FileSelector(base, allow_not_found=True, recursive=True)
+        found = self._attempt(
+            lambda: self.storage.filesystem.get_file_info(selector),
+            f"{self.inside(relative)}: cannot be listed",
+        )
+        files = {f.path.removeprefix(f"{base}/"): f.size for f in found if f.type == pafs.FileType.File}
+        return {path: size for path, size in files.items() if _stays_inside(path)}
 
     def delete(self, relative: str) -> None:
         """Take a file or a folder away; nothing happens where it is not there."""
-        info = self._info(relative)
-        # Google's store has no folders: Arrow deletes what is in one, and may find no folder then.
-        with refusing(f"{self.inside(relative)}: cannot be deleted"), suppress(FileNotFoundError):
-            if info.type == pafs.FileType.File:
-                self.storage.filesystem.delete_file(info.path)
-            elif info.type == pafs.FileType.Directory:
-                self.storage.filesystem.delete_dir(info.path)
+        path, filesystem = self.path(relative), self.storage.filesystem
+
+        def delete() -> None:
+            info = filesystem.get_file_info(path)
+            with suppress(
+                FileNotFoundError
+            ):  # Arrow deletes what is in a folder, and may find no folder then
+                if info.type == pafs.FileType.File:
+                    filesystem.delete_file(path)
+                elif info.type == pafs.FileType.Directory:
+                    filesystem.delete_dir(path)
+
+        self._change(delete, f"{self.inside(relative)}: cannot be deleted")
 
     def remove(self) -> None:
         """Take the folder away with all that is in it; nothing happens where there is none."""
         self.delete("")
 
     def _info(self, relative: str) -> pafs.FileInfo:
-        with refusing(f"{self.inside(relative)}: cannot be looked at"):
-            return self.storage.filesystem.get_file_info(self.path(relative))
+        path = self.path(relative)
+        return self._attempt(
+            lambda: self.storage.filesystem.get_file_info(path),
+            f"{self.inside(relative)}: cannot be looked at",
+        )
+
+    def _attempt(self, operation: Callable[[], Result], what: str) -> Result:
+        return self.storage.patience.attempt(operation, what, local=self.storage.local is not None)
+
+    def _change(self, operation: Callable[[], Result], what: str) -> Result:
+        return self.storage.patience.change(operation, what, local=self.storage.local is not None)
+
+
+def as_json(content: Any) -> bytes:
+    """A JSON document as it is put on storage."""
+    return (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _stays_inside(path: str) -> bool:
+    return not (
+        path.startswith("/")
+        or "\\" in path
+        or any(ord(letter) < 32 or ord(letter) == 127 for letter in path)
+        or {".", ".."}.intersection(path.split("/"))
+    )

@@ -5,17 +5,17 @@ Whole files only: a reader sees a file as it was or as it is, never half of it.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyarrow import fs as pafs
 
-from cluster.errors import ClusterError
-from cluster.files import open_filesystem, refusing
+from cluster.errors import ClusterError, StorageAwayError
+from cluster.files import open_filesystem, trying_once
 from cluster.folder import Folder
+from cluster.patience import Patience
 from cluster.segments import Segment, missing, segments_of
 
 _MODEL = re.compile(r"model-(\d{6,})\.keras")
@@ -23,22 +23,23 @@ _MODEL = re.compile(r"model-(\d{6,})\.keras")
 
 @dataclass(frozen=True)
 class Storage:
-    """A place that holds sweeps, each in the folder of its name."""
+    """A place that holds sweeps, each in the folder of its name; waited for with ``patience``."""
 
     filesystem: pafs.FileSystem
     root: str
     uri: str
+    patience: Patience = field(default=Patience(), compare=False)
 
     @classmethod
-    def open(cls, uri: str) -> Storage:
+    def open(cls, uri: str, patience: Patience = Patience()) -> Storage:  # noqa: B008 - frozen
         """Open a path or URI; nothing is created yet.
 
         Raises:
             ClusterError: it cannot be opened.
         """
-        filesystem, root = open_filesystem(uri)
+        filesystem, root = open_filesystem(uri, patience)
         shown = uri.rstrip("/") if "://" in uri else root
-        return cls(filesystem, root.rstrip("/"), shown)
+        return cls(trying_once(filesystem), root.rstrip("/"), shown, patience)
 
     @property
     def local(self) -> Path | None:
@@ -58,13 +59,25 @@ class Storage:
 
     def sweeps(self) -> list[SweepFolder]:
         """Every sweep, by name: a folder is one when it has a spec."""
-        folders = (self.sweep(name) for name in Folder(self, "").listed("", pafs.FileType.Directory))
-        return [folder for folder in folders if folder.exists()]
+        names = (self.sweep(name) for name in self._folders() if not name.startswith("."))
+        return sorted((folder for folder in names if folder.exists()), key=lambda folder: folder.name)
+
+    def _folders(self) -> set[str]:
+        # Of the folders in a folder Arrow tells nothing on Google's store, where only files have names.
+        flat = self.filesystem.type_name == "gcs"
+        selector = pafs.FileSelector(self.root, allow_not_found=True, recursive=flat)
+        what = f"storage {self.uri} cannot be listed"
+        found = self.patience.attempt(lambda: self.filesystem.get_file_info(selector), what)
+        if flat:
+            paths = [f.path.removeprefix(f"{self.root}/").partition("/") for f in found]
+            return {name for name, slash, _ in paths if slash}
+        return {f.base_name for f in found if f.type == pafs.FileType.Directory}
 
     def exists(self) -> bool:
         """Whether there is a folder."""
-        with refusing(f"storage {self.uri} cannot be looked at"):
-            return bool(self.filesystem.get_file_info(self.root).type == pafs.FileType.Directory)
+        what = f"storage {self.uri} cannot be looked at"
+        found = self.patience.attempt(lambda: self.filesystem.get_file_info(self.root), what)
+        return bool(found.type == pafs.FileType.Directory)
 
     def check_writable(self) -> None:
         """See that a file can be written and taken away again; leaves no folder that was not there.
@@ -74,16 +87,19 @@ class Storage:
         """
         probe = f"{self.root}/.recur-probe-{secrets.token_hex(4)}"
         missing = self._missing_folders()
-        try:
+
+        def write() -> None:
             self.filesystem.create_dir(self.root, recursive=True)
             with self.filesystem.open_output_stream(probe) as stream:
                 stream.write(b"recur")
             self.filesystem.delete_file(probe)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-            raise ClusterError(
-                f"storage {self.uri} cannot be written ({reason}); choose another with --storage"
-            ) from None
+
+        try:
+            self.patience.change(write, f"storage {self.uri} cannot be written", local=self.local is not None)
+        except StorageAwayError:
+            raise
+        except ClusterError as error:
+            raise ClusterError(f"{error}; choose another with --storage") from None
         finally:
             for folder in missing:
                 if folder.is_dir() and not any(folder.iterdir()):
@@ -107,11 +123,11 @@ class SweepFolder(Folder):
     LOGS = "logs"
 
     @classmethod
-    def from_uri(cls, uri: str) -> SweepFolder:
+    def from_uri(cls, uri: str, patience: Patience = Patience()) -> SweepFolder:  # noqa: B008 - frozen
         """The sweep whose folder ``uri`` is."""
         path, mark, options = uri.partition("?") if "://" in uri else (uri, "", "")
         parent, slash, name = path.rstrip("/").rpartition("/")
-        return Storage.open((parent or slash or ".") + mark + options).sweep(name)
+        return Storage.open((parent or slash or ".") + mark + options, patience).sweep(name)
 
     def state(self, trial: str) -> str:
         """What a trial goes on from."""
@@ -122,9 +138,10 @@ class SweepFolder(Folder):
         return f"checkpoints/{trial}/model-{epoch:06d}.keras"
 
     def models(self) -> list[tuple[str, int]]:
-        """The trial and the epoch of every model on storage."""
-        trials = self.listed("checkpoints", pafs.FileType.Directory)
-        return [found for trial in trials for found in self.models_of(trial)]
+        """The trial and the epoch of every model on storage, in one listing."""
+        split = (path.partition("/") for path in self.tree("checkpoints"))
+        matches = ((trial, _MODEL.fullmatch(name)) for trial, _, name in split)
+        return sorted((trial, int(match[1])) for trial, match in matches if match)
 
     def models_of(self, trial: str) -> list[tuple[str, int]]:
         """The same for one trial."""
@@ -133,15 +150,11 @@ class SweepFolder(Folder):
 
     def checkpoint_sizes(self) -> dict[str, int]:
         """Bytes of each trial's checkpoint, in one listing."""
-        root = self.path("checkpoints")
-        selector = pafs.FileSelector(root, allow_not_found=True, recursive=True)
-        with refusing(f"{self.inside('checkpoints')}: cannot be listed"):
-            found = self.storage.filesystem.get_file_info(selector)
         sizes: dict[str, int] = {}
-        for each in found:
-            if each.type == pafs.FileType.File:
-                trial = each.path.removeprefix(root + "/").split("/")[0]
-                sizes[trial] = sizes.get(trial, 0) + each.size
+        for path, size in self.tree("checkpoints").items():
+            trial, slash, _ = path.partition("/")
+            if slash:
+                sizes[trial] = sizes.get(trial, 0) + size
         return sizes
 
     def checkpoint(self, trial: str) -> str:

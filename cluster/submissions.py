@@ -18,8 +18,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from pyarrow.fs import FileType
-
 from cluster.backends import Handle, Plan, Status, backend_for
 from cluster.backends.places import SUBMISSIONS, state_folder, submission_folder
 from cluster.clusterfile import Cluster, parse_cluster
@@ -134,7 +132,8 @@ def find_submitted(storage: str, name: str, cluster: Cluster | None = None) -> S
 
 def submitted_names(storage: str) -> list[str]:
     """The names under which something was submitted, as far as is known here."""
-    beside = Folder(Storage.open(storage), SUBMISSIONS).listed("", FileType.Directory)
+    paths = Folder(Storage.open(storage), SUBMISSIONS).tree("")
+    beside = (path.partition("/")[0] for path in paths if path.endswith(f"/{_HANDLE}"))
     state = state_folder(storage)
     own = [path.parent.name for path in state.glob(f"*/{_RECORD}")]
     return sorted({*beside, *own})

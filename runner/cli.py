@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, StorageAwayError
 from cluster.references import redacted, take_up
 from jobs.errors import JobError
 from runner import options
@@ -291,10 +291,10 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         hint = f" See: {context.command_path} --help" if context else ""
         return _say(f"Error: {error.format_message()}{hint}", 2)
+    except (WorkFailedError, StorageAwayError) as error:
+        return _say(f"Failed: {error}", 1)
     except (JobError, ClusterError) as error:
         return _say(f"Error: {error}", 2)
-    except WorkFailedError as error:
-        return _say(f"Failed: {error}", 1)
     except Interrupted as stop:
         return _say(f"Stopped. {stop}", 130)
     except (KeyboardInterrupt, click.Abort):

@@ -45,6 +45,10 @@ class Line:
             self._sink.write(json.dumps(message) + "\n")
             self._sink.flush()
 
+    def waits(self) -> None:
+        """Say that the leg lives and waits for its storage; any thread may."""
+        self.send({"say": "heartbeat", "waits": True})
+
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Give signs of life during what takes long and cannot."""

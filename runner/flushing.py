@@ -5,22 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from tenacity import (
-    Retrying,
-    retry_if_exception,
-    sleep,
-    sleep_using_event,
-    stop_after_delay,
-    stop_when_event_set,
-    wait_exponential,
-)
-
 from cluster.errors import ClusterError
 from cluster.lease import LeaseLostError
+from cluster.patience import SWEEP_SECONDS, retrying
 
 _GROUP_SECONDS = 0.5
-_PATIENCE = 300.0  # seconds that a storage may be away; what is written meanwhile waits in memory
-_LONGEST_WAIT = 15.0  # seconds between two tries
+_PATIENCE = SWEEP_SECONDS  # that a storage may be away; what is written meanwhile waits in memory
 
 
 class Flusher:
@@ -43,7 +33,7 @@ class Flusher:
         Raises:
             ClusterError: it stays away, or the sweep is no longer this process's.
         """
-        self._patient()(self._attempt)
+        retrying(_PATIENCE, _passes)(self._attempt)
 
     def close(self) -> None:
         """End the thread and save what is left, without patience where that was in vain already.
@@ -62,20 +52,10 @@ class Flusher:
         with self._one_at_a_time:
             self._save()
 
-    def _patient(self, closing: threading.Event | None = None) -> Retrying:
-        stop = stop_after_delay(_PATIENCE)
-        return Retrying(
-            retry=retry_if_exception(_passes),
-            stop=stop | stop_when_event_set(closing) if closing else stop,
-            wait=wait_exponential(multiplier=_GROUP_SECONDS, max=_LONGEST_WAIT),
-            sleep=sleep_using_event(closing) if closing else sleep,
-            reraise=True,
-        )
-
     def _run(self) -> None:
         try:
             while not self._closing.wait(_GROUP_SECONDS):
-                self._patient(self._closing)(self._attempt)
+                retrying(_PATIENCE, _passes, closing=self._closing)(self._attempt)
         except Exception as error:  # noqa: BLE001 - whatever it is, the sweep is told
             if not (self._closing.is_set() and _passes(error)):  # closing tries again
                 self.failure = error

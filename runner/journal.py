@@ -29,7 +29,7 @@ finish     ``state``, ``time``: the process ended the sweep's run
 
 A record is handed to the operating system before anything acts on it, so it survives the death of any
 process; it is fsynced (on an object store: uploaded, a segment at a time) within a second, so that losing
-the machine costs at most that second.  While an object store is away records wait in memory, for five
+the machine costs at most that second.  While an object store is away records wait in memory, for ten
 minutes at most.  Every process writes segments of its own; a torn last line of one is
 ignored.
 
@@ -41,7 +41,6 @@ from the journal and may be deleted.
 
 from __future__ import annotations
 
-import gzip
 import json
 import zlib
 from collections.abc import Iterator
@@ -58,6 +57,7 @@ from cluster.storage import SweepFolder
 VERSION = 2
 Event = dict[str, Any]
 HEAD = 9  # bytes of a line before its object
+_LARGEST = 1 << 30  # bytes of a segment, a hundred times those of 10,000 trials
 _AT_ONCE = 16  # segments read from an object store, which answers late rather than slowly
 
 
@@ -123,16 +123,26 @@ def read_segment(folder: SweepFolder, segment: Segment) -> list[bytes]:
         ClusterError: it cannot be read, or is damaged.
     """
     path = folder.journal(segment.name)
-    data = folder.read(path)
+    data = folder.read(path, _LARGEST)
     if segment.merged:
         try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError, zlib.error) as error:
+            data = _decompressed(data)
+        except (ValueError, zlib.error) as error:
             raise ClusterError(
                 f"{folder.inside(path)}: is damaged ({error}); restore the file from a copy, or begin again "
                 "with --fresh"
             ) from None
     return whole_lines(data, folder.inside(path))
+
+
+def _decompressed(data: bytes) -> bytes:
+    """What a gzip file holds; not all of it where that is more than any journal: a small one may swell."""
+    stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    found = stream.decompress(data, _LARGEST)
+    if not stream.eof:
+        more = stream.unconsumed_tail
+        raise ValueError(f"it holds more than {_LARGEST >> 30} GiB" if more else "it ends too early")
+    return found
 
 
 def read_journal(folder: SweepFolder) -> list[Event]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cluster.errors import ClusterError
+from cluster.folder import SMALL
 from cluster.lease import OWN_FILES, Lease, holding, lease_holder
 from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
@@ -88,7 +89,7 @@ def named_folder(sweep: str, storage: str | None) -> SweepFolder | None:
         return folder if NAME.fullmatch(folder.name) else None
     here = Path(sweep).absolute()
     place = open_storage(storage)
-    if not place.sweep(sweep).exists() and (here / SweepFolder.SPEC).is_file():
+    if not (NAME.fullmatch(sweep) and place.sweep(sweep).exists()) and (here / SweepFolder.SPEC).is_file():
         return SweepFolder.from_uri(str(here))
     return place.sweep(sweep) if NAME.fullmatch(sweep) else None
 
@@ -108,7 +109,7 @@ def read_spec(folder: SweepFolder) -> Job:
     """The job that a sweep was made from."""
     from jobs.jobfile import parse_job
 
-    text = folder.read(folder.SPEC).decode("utf-8", errors="replace")
+    text = folder.read(folder.SPEC, SMALL).decode("utf-8", errors="replace")
     return parse_job(text, source=folder.inside(folder.SPEC))
 
 

@@ -71,8 +71,10 @@ class Owner:
             self._waits = False
         message = self._worker.receive(HEARTBEAT)
         if message is not None:
-            self._heard = time.monotonic()
+            before, self._heard = self._heard, time.monotonic()
             self._began = self._began or self._heard
+            if message.get("waits"):  # for a storage that is away, which is no training
+                self._began = min(self._began + self._heard - before, self._heard)
         said = [message or {"say": "heartbeat"}]
         while self._note(said[-1]) and len(said) < _MOST and (message := self._worker.receive(0)):
             said.append(message)

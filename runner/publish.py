@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import ClusterError
+from cluster.folder import as_json
 from cluster.storage import SweepFolder
 from runner.results import Results, Trial
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:  # what reads the best is to start at once
 
 MANIFEST = "manifest.json"
 _PACKAGES = ("recur-tune", "keras", "tensorflow", "jax", "ray", "numpy")
-_LARGEST = 4 << 30  # bytes; nothing that a sweep publishes comes near
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Scores = dict[str, dict[str, float]] | None
 
@@ -62,21 +64,17 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
 
     trial = found.trial
     params = resolve(job, trial.values)
-    folder.delete(folder.best(MANIFEST))
     file, other = model_files(job)
-    folder.delete(folder.best(other))
-    folder.write(folder.best(file), folder.read(folder.model(trial.id, found.epoch)))
-    folder.write_json(folder.best("hyperparameters.json"), hyperparameters(job, trial.values))
     how = Scaling.of(params.window)
     scaler = scaler_of(panel, parts_of(job, panel), how)
-    folder.write_json(folder.best("signature.json"), signature_of(job.data, panel, params.window, scaler))
-    folder.write_json(folder.best("metrics.json"), metrics(job, found, scores))
-    files = ["hyperparameters.json", "metrics.json", file, "signature.json"]
+    files = {
+        "hyperparameters.json": as_json(hyperparameters(job, trial.values)),
+        "metrics.json": as_json(metrics(job, found, scores)),
+        file: folder.read(folder.model(trial.id, found.epoch)),
+        "signature.json": as_json(signature_of(job.data, panel, params.window, scaler)),
+    }
     if how.by_series:
-        folder.write(folder.best("scaler.parquet"), scaler_bytes(panel, scaler))
-        files.append("scaler.parquet")
-    else:
-        folder.delete(folder.best("scaler.parquet"))
+        files["scaler.parquet"] = scaler_bytes(panel, scaler)
     manifest = {
         "sweep": folder.name,
         "trial_id": trial.id,
@@ -85,8 +83,11 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
         "seed": job.search.seed,
         "data_fingerprint": panel.fingerprint(),
         "versions": versions(),
-        "files": {name: _identity(folder.read(folder.best(name))) for name in files},
+        "files": {name: _identity(data) for name, data in files.items()},
     }
+    for outdated in (MANIFEST, *{other, "scaler.parquet"}.difference(files)):
+        folder.delete(folder.best(outdated))
+    folder.write_several({folder.best(name): data for name, data in files.items()})
     folder.write_json(folder.best(MANIFEST), manifest)
 
 
@@ -105,22 +106,19 @@ def read_best(folder: SweepFolder, file: str) -> bytes:
     Raises:
         ClusterError: nothing is published, or the file is not the one that was.
     """
-    manifest = read_manifest(folder)
-    expected = manifest["files"].get(file)
+    expected = read_manifest(folder)["files"].get(file)
     if expected is None:
         raise ClusterError(
             f"{folder.inside(folder.best(MANIFEST))} lists no {file}; run the sweep again with --fresh"
         )
-    if folder.size(folder.best(file)) > _LARGEST:
-        raise ClusterError(
-            f"{folder.inside(folder.best(file))} is larger than {_LARGEST >> 30} GiB and is not read"
-        )
+    said = f"{folder.inside(folder.best(file))} is not the file that was published"
+    hint = "restore it, or run the sweep again with --fresh"
+    size = folder.size(folder.best(file))
+    if size > expected["size"]:  # and is not read, however large
+        raise ClusterError(f"{said} (it has {size} bytes, the manifest's {expected['size']}); {hint}")
     data = folder.read(folder.best(file))
     if _identity(data) != expected:
-        raise ClusterError(
-            f"{folder.inside(folder.best(file))} is not the file that was published (its SHA-256 differs "
-            "from the manifest's); restore it, or run the sweep again with --fresh"
-        )
+        raise ClusterError(f"{said} (its SHA-256 differs from the manifest's); {hint}")
     return data
 
 
@@ -128,13 +126,32 @@ def read_manifest(folder: SweepFolder) -> dict[str, Any]:
     """The manifest of the published best.
 
     Raises:
-        ClusterError: nothing is published.
+        ClusterError: nothing is published, or it is no manifest.
     """
     if not folder.exists(folder.best(MANIFEST)):
         raise ClusterError(
             f"sweep {folder.name} has published no best model yet; see: recur status {folder.name}"
         )
-    return dict(folder.read_json(folder.best(MANIFEST)))
+    manifest = folder.read_json(folder.best(MANIFEST))
+    if not _is_manifest(manifest):
+        raise ClusterError(
+            f"{folder.inside(folder.best(MANIFEST))} is no manifest as Recur writes it; restore it, or run "
+            "the sweep again with --fresh"
+        )
+    return dict(manifest)
+
+
+def _is_manifest(content: Any) -> bool:
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        return False
+    return {"trial_id", "epoch"} <= content.keys() and all(
+        isinstance(each, dict)
+        and each.keys() == {"size", "sha256"}
+        and type(each["size"]) is int
+        and isinstance(each["sha256"], str)
+        and _SHA256.fullmatch(each["sha256"])
+        for each in content["files"].values()
+    )
 
 
 def metrics(job: Job, found: Found, scores: Scores) -> dict[str, Any]:

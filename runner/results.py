@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cluster.errors import ClusterError
 from jobs.fidelity import PASSES, Fidelity
+from jobs.names import NAME
 from runner.diagnosis import diagnose
 from runner.journal import Event
 
@@ -107,6 +109,19 @@ class Trial:
         }
 
 
+def check_id(trial: Any) -> None:
+    """See that a trial's id is one that may be a folder's name: files are read and deleted by it.
+
+    Raises:
+        ClusterError: it is not.
+    """
+    if not isinstance(trial, str) or not NAME.fullmatch(trial):
+        raise ClusterError(
+            f"the journal names a trial {str(trial)[:80]!r}, as Recur names none; it is not read: restore it "
+            "from a copy, or begin again with --fresh"
+        )
+
+
 class Results:
     """The state that a journal's events add up to; the live sweep and every reader use this same one."""
 
@@ -146,6 +161,7 @@ class Results:
                 self._move(self.trials[event["trial"]], kind, event)
 
     def _add(self, trial: str, number: int, values: Values, off_cudnn: str | None) -> None:
+        check_id(trial)
         self.trials[trial] = Trial(trial, number, values, fidelity=self.fidelity, off_cudnn=off_cudnn)
 
     def _move(self, trial: Trial, kind: str, event: Event) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cluster.storage import SweepFolder
-from runner.publish import MANIFEST, model_files, read_best
+from runner.publish import MANIFEST, model_files, read_best, read_manifest
 from runner.results import Results, Trial
 
 if TYPE_CHECKING:  # what reads a journal is to start at once
@@ -55,7 +55,7 @@ def _published(folder: SweepFolder, trial: Trial) -> bool:
     manifest = folder.best(MANIFEST)
     if not folder.exists(manifest):
         return False
-    published = folder.read_json(manifest)
+    published = read_manifest(folder)
     return bool((published["trial_id"], published["epoch"]) == (trial.id, trial.passes(trial.epoch)))
 
 

@@ -38,12 +38,17 @@ class LocalSink:
 
 
 class UploadSink:
-    """Collects lines and uploads each group as a segment of its own."""
+    """Collects lines and uploads each group as a segment of its own.
+
+    A group that was not taken stays as it is: a request that failed here may still arrive there, after those
+    that came later, and puts then what is there already.
+    """
 
     def __init__(self, folder: SweepFolder, number: int) -> None:
         """Begin with the segment of that ``number``."""
-        self._folder, self._number = folder, number
+        self._folder, self._number = folder.impatient(), number
         self._lines: list[bytes] = []
+        self._group = b""  # that is being uploaded
         self._lock = threading.Lock()
 
     def write(self, line: bytes) -> None:
@@ -58,13 +63,15 @@ class UploadSink:
             ClusterError: it is not taken; the next time tries again.
         """
         with self._lock:
-            group = list(self._lines)
-        if not group:
-            return
-        self._folder.write(self._folder.segment(self._number), b"".join(group))
-        with self._lock:
-            del self._lines[: len(group)]
-        self._number += 1
+            count = len(self._lines)
+        while self._group or count:
+            if not self._group:
+                with self._lock:
+                    self._group = b"".join(self._lines[:count])
+                    del self._lines[:count]
+                count = 0
+            self._folder.write(self._folder.segment(self._number), self._group)
+            self._group, self._number = b"", self._number + 1
 
     def close(self) -> None:
         """Nothing stays open between uploads."""

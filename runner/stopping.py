@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -20,9 +21,12 @@ class StopRequest:
         heard: whether there was one.
     """
 
-    def __init__(self, folder: SweepFolder) -> None:
-        """For the process that holds the sweep; what was asked of one before it is forgotten."""
-        self._folder = folder
+    def __init__(self, folder: SweepFolder, check: Callable[[], None] = lambda: None) -> None:
+        """For the process that holds the sweep; what was asked of one before it is forgotten.
+
+        ``check`` raises a ClusterError when it holds the sweep no longer.
+        """
+        self._folder, self._check = folder.impatient(), check
         self._looked = 0.0
         self._conductor: Conductor | None = None
         self.heard = False
@@ -45,13 +49,18 @@ class StopRequest:
                 self._pass_on(self._conductor)
 
     def _pass_on(self, conductor: Conductor) -> None:
-        asked: dict[str, Any] = self._folder.read_json(self._folder.STOP)
+        asked: Any = self._folder.read_json(self._folder.STOP)
         self.heard = True
-        if asked.get("now"):
+        if isinstance(asked, dict) and asked.get("now"):
             conductor.stop()
         else:
             conductor.drain()
 
     def close(self) -> None:
-        """Take the request away."""
-        self._folder.delete(self._folder.STOP)
+        """Take the request away, unless it is another's now; without a word where the storage is away.
+
+        Whoever runs the sweep next forgets it.
+        """
+        with suppress(ClusterError):
+            self._check()
+            self._folder.delete(self._folder.STOP)

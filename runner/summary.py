@@ -21,7 +21,7 @@ from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 from jobs.fidelity import Fidelity
 from runner.journal import START, Place, read_after
-from runner.results import ENDED, Results, Trial
+from runner.results import ENDED, Results, Trial, check_id
 
 History = list[tuple[int, float | None]]
 _VERSION = 1  # of what events add up to; the names of all that is kept are a part of it, too
@@ -135,6 +135,7 @@ def _from_json(document: dict[str, Any]) -> Summary:
     for content in document["trials"]:
         content["history"] = _unpacked(*content["history"])
         same = content["fidelity"] == document["fidelity"]  # as good as always
+        check_id(content["id"])
         content["fidelity"] = fidelity if same else Fidelity(**content["fidelity"])
         results.trials[content["id"]] = Trial(**content)
     return Summary(results, Place(**document["place"]), document["records"])

@@ -72,7 +72,7 @@ def run_sweep(
     """
     folder = lease.folder
     with Upkeep(folder, lease.check):
-        sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder))
+        sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder, lease.check))
         return sweep.run(lease, retry=retry)
 
 
@@ -107,8 +107,10 @@ class _Sweep:
             self.request.tell(conductor)
             state = self._train_and_publish(conductor, journal)
         finally:
-            journal.close()
-            self.request.close()
+            try:
+                journal.close()
+            finally:
+                self.request.close()
         if state == "interrupted":
             raise Interrupted
         return conductor.results
@@ -193,7 +195,7 @@ class _Sweep:
         def tick() -> None:
             conductor.widest = room.widest
             journal.check()
-            tidy.tidy()
+            tidy.look()
             self.watch(conductor, "training")
 
         config = LegConfig(

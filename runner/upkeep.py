@@ -30,7 +30,7 @@ class Upkeep:
 
     def __init__(self, folder: SweepFolder, check: Callable[[], None] = lambda: None) -> None:
         """``check`` is called before anything is written; it raises if the lease is lost."""
-        self._folder, self._encoder, self._check = folder, Encoder(), check
+        self._folder, self._encoder, self._check = folder.impatient(), Encoder(), check
         self._summary: Summary | None = None
         self._kept = Summary()  # no results: how far the latest on storage goes
         self._closing = threading.Event()

@@ -23,6 +23,7 @@ import numpy as np
 from cluster.errors import ClusterError
 from cluster.gpus import find_gpus
 from cluster.memory import node_bytes
+from cluster.patience import WORKER_SECONDS, Patience
 from cluster.references import redacted, take_up
 from cluster.storage import SweepFolder
 from jobs.accelerator import announce_limit, exhausted, limit_memory
@@ -67,6 +68,7 @@ class Worker:
         self._held = ExitStack()
         self._modules = Modules(self._held)
         self._thread = ThreadPoolExecutor(1, "saves")
+        self._patience = Patience(WORKER_SECONDS, waiting=line.waits)
 
     def serve(self) -> None:
         """Carry out one order after another, for ever."""
@@ -100,7 +102,7 @@ class Worker:
         raise ClusterError(str(self._refusal))
 
     def _open(self, order: Message) -> tuple[Job, Panel, SweepFolder]:
-        return *self._read(order), SweepFolder.from_uri(order["sweep"])
+        return *self._read(order), SweepFolder.from_uri(order["sweep"], self._patience)
 
     def _read(self, order: Message) -> tuple[Job, Panel]:
         text, panel = order["job"], order["panel"]

@@ -56,7 +56,11 @@ def _put_bucket(port: int) -> None:
 
 @dataclass
 class Faults:
-    """What the way does to each request, by its number: ``ok``, ``500``, ``403``, ``slow`` or ``drop``."""
+    """What the way does to each request, by its number.
+
+    ``ok``, ``500``, ``403``, ``slow``, ``drop`` (half of the answer comes), ``late`` (it comes 0.3 s later),
+    ``cut`` (none comes), ``hang`` (none comes for as long as that is said of the request).
+    """
 
     plan: Callable[[int], str] = lambda _: "ok"
     done: list[str] = field(default_factory=list)
@@ -74,47 +78,63 @@ def _body(request: BaseHTTPRequestHandler) -> bytes | Iterator[bytes]:
     return iter(pieces)
 
 
+class _Proxy(BaseHTTPRequestHandler):
+    """Passes on to the server at ``port`` what ``faults`` leaves of it."""
+
+    port: int
+    faults: Faults
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+    def _refuse(self, fault: str) -> None:
+        if fault in {"cut", "hang"}:
+            self.close_connection = True
+            return
+        self.send_response(int(fault))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _pass_on(self) -> None:
+        body = _body(self)
+        fault = self.faults.plan(len(self.faults.done))
+        number = len(self.faults.done)
+        self.faults.done.append(fault)
+        if fault == "late":
+            time.sleep(0.3)
+        elif fault in {"cut", "hang", "500", "403"}:
+            while self.faults.plan(number) == "hang":
+                time.sleep(0.05)
+            self._refuse(fault)
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        connection.request(self.command, self.path, body, headers, encode_chunked=True)
+        answer = connection.getresponse()
+        content = answer.read()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in {"transfer-encoding", "connection", "date", "server"}:
+                self.send_header(name, value)
+        self.end_headers()
+        if fault == "drop":
+            self.wfile.write(content[: len(content) // 2])
+            self.close_connection = True
+            return
+        for begin in range(0, len(content), 4096):
+            self.wfile.write(content[begin : begin + 4096])
+            if fault == "slow":
+                time.sleep(0.01)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass_on  # noqa: N815 - http.server's names
+
+
 @contextmanager
 def faulty_way(port: int, faults: Faults) -> Iterator[int]:
     """A proxy before the server at ``port``; its own port."""
-
-    class Proxy(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-        def _pass_on(self) -> None:
-            body = _body(self)
-            fault = faults.plan(len(faults.done))
-            faults.done.append(fault)
-            if fault in {"500", "403"}:
-                self.send_response(int(fault))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
-            connection.request(self.command, self.path, body, headers, encode_chunked=True)
-            answer = connection.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in {"transfer-encoding", "connection", "date", "server"}:
-                    self.send_header(name, value)
-            self.end_headers()
-            if fault == "drop":
-                self.wfile.write(content[: len(content) // 2])
-                self.close_connection = True
-                return
-            for begin in range(0, len(content), 4096):
-                self.wfile.write(content[begin : begin + 4096])
-                if fault == "slow":
-                    time.sleep(0.01)
-
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass_on  # noqa: N815 - http.server's names
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    proxy = type("Proxy", (_Proxy,), {"port": port, "faults": faults})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), proxy)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -34,12 +34,13 @@ class ObjectStore(pafs.FileSystemHandler):  # type: ignore[misc]  # pyarrow's cl
         return [self._info(self.normalize_path(path)) for path in paths]
 
     def get_file_info_selector(self, selector: pafs.FileSelector) -> list[pafs.FileInfo]:
-        assert not selector.recursive, "nobody asks for it"
         prefix = self.normalize_path(selector.base_dir) + "/"
         with self._lock:
             inside = [key.removeprefix(prefix) for key in self.objects if key.startswith(prefix)]
         if not inside and not selector.allow_not_found:
             raise FileNotFoundError(selector.base_dir)
+        if selector.recursive:
+            return [self._info(prefix + name) for name in sorted(inside)]
         return [self._info(prefix + name) for name in sorted({key.partition("/")[0] for key in inside})]
 
     def create_dir(self, path: str, recursive: bool) -> None:  # noqa: FBT001 - pyarrow's signature

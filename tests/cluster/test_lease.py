@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Any
 
 import pytest
 
+from cluster import lease as lease_module
 from cluster.errors import ClusterError
 from cluster.lease import Lease, LeaseLostError, lease_holder
 from cluster.storage import Storage, SweepFolder
+from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
 
 OWNER = "journal/owner.json"
 HOLDER = """
@@ -225,3 +228,78 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
         Lease(folder).take()
 
     assert str(error.value) == f"{folder.inside('journal/owner.lock')}: cannot be written (File exists)"
+
+
+@pytest.fixture
+def _short_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "_WATCH_SECONDS", 2.0)
+    monkeypatch.setattr(lease_module, "_LOOK_SECONDS", 0.2)
+
+
+@pytest.mark.usefixtures("_short_watch")
+def test_a_holder_that_was_cut_off_and_shows_itself_again_keeps_its_sweep(folder: SweepFolder) -> None:
+    Lease(folder).take()
+    change(folder, host="elsewhere", time=time.time() - 120)
+    back = threading.Timer(0.7, change, (folder,), {"time": time.time()})
+    back.start()
+
+    with pytest.raises(ClusterError, match=rf"^sweep a is being run by process {os.getpid()} on elsewhere; "):
+        Lease(folder).take()
+
+    back.join()
+    assert folder.read_json(OWNER)["host"] == "elsewhere"
+
+
+@pytest.mark.usefixtures("_short_watch")
+@pytest.mark.parametrize(("age", "least", "most"), [(120, 2.0, 5.0), (1000, 0.0, 1.0)])
+def test_a_holder_that_stays_silent_is_replaced(
+    folder: SweepFolder, age: float, least: float, most: float
+) -> None:
+    Lease(folder).take()
+    change(folder, host="elsewhere", time=time.time() - age)
+    begun = time.monotonic()
+
+    Lease(folder).take()
+
+    assert least <= time.monotonic() - begun < most
+    assert folder.read_json(OWNER)["host"] == socket.gethostname()
+
+
+def test_after_a_long_silence_nothing_is_changed_unless_the_sweep_is_still_held(folder: SweepFolder) -> None:
+    lease = Lease(folder)
+    lease.take()
+    lease.folder.write("first", b"")
+    change(folder, host="elsewhere")
+    lease.folder.write("second", b"")  # it was heard a moment ago
+    silent_for(lease, 31)
+
+    for use in (lambda: lease.folder.write("third", b""), lambda: lease.folder.delete("first")):
+        with pytest.raises(LeaseLostError):
+            use()
+
+    assert folder.files("") == ["first", "second"]
+
+
+def test_a_storage_that_refuses_to_say_who_runs_a_sweep_does_not_say_that_nobody_does() -> None:
+    with pytest.MonkeyPatch.context() as patch, s3_server() as server:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        Lease(Storage.open(uri(server, "held")).sweep("a")).take()
+        with faulty_way(server, Faults(lambda _: "403")) as port:
+            folder = Storage.open(uri(port, "held")).sweep("a")
+            for use in (lambda: lease_holder(folder), Lease(folder).take):
+                with pytest.raises(ClusterError, match="ACCESS_DENIED"):
+                    use()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"host": "x", "pid": "1", "started": 1, "time": 0}'])
+def test_what_is_no_sign_of_life_is_named(folder: SweepFolder, content: str) -> None:
+    folder.write(OWNER, content.encode())
+
+    with pytest.raises(ClusterError) as error:
+        Lease(folder).take()
+
+    assert str(error.value) == (
+        f"{folder.inside(OWNER)} does not say who runs the sweep, as Recur writes it there; delete it if "
+        "nobody does"
+    )

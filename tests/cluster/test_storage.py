@@ -1,13 +1,16 @@
-"""The same contract holds on a local path and on an object store."""
+"""The same contract holds on a local path, on an object store, and on real servers of S3 and of Google's."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,10 @@ from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
 from cluster.storage import Storage, SweepFolder
+from tests import gcs, s3
+from tests.cluster.object_store import ObjectStore, open_object_store
 
+NUMBERS = count()
 REWRITES = 200
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}"
 SIZE = 100_000  # bytes, more than any single write that a kernel keeps whole
@@ -42,6 +48,33 @@ print("writing", flush=True)
 while True:
     folder.write("file", bytes(int(sys.argv[2])))
 """
+
+
+@pytest.fixture(scope="module")
+def s3_port() -> Iterator[int]:
+    with pytest.MonkeyPatch.context() as patch, s3.s3_server() as port:
+        for name, value in s3.KEYS.items():
+            patch.setenv(name, value)
+        yield port
+
+
+@pytest.fixture(scope="module")
+def gcs_port() -> Iterator[int]:
+    with gcs.gcs_server() as port:
+        yield port
+
+
+@pytest.fixture(params=["local", "objects", "s3", "gs"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    """A place for sweeps of each kind, empty."""
+    match request.param:
+        case "local":
+            return Storage.open(str(tmp_path / "sweeps"))
+        case "objects":
+            return open_object_store(ObjectStore())
+        case "s3":
+            return Storage.open(s3.uri(request.getfixturevalue("s3_port"), f"place-{next(NUMBERS)}"))
+    return Storage.open(gcs.uri(request.getfixturevalue("gcs_port"), f"place-{next(NUMBERS)}"))
 
 
 @pytest.fixture
@@ -78,7 +111,9 @@ def test_json_comes_back_and_nothing_else_is_taken_for_it(folder: SweepFolder) -
     folder.write("y.json", b"{")
 
     assert folder.read_json("x.json") == document
-    with pytest.raises(ClusterError, match=rf"^{folder.uri}/y\.json: not valid JSON \(Expecting .*\)$"):
+    with pytest.raises(
+        ClusterError, match=rf"^{re.escape(folder.inside('y.json'))}: not valid JSON \(Expecting .*\)$"
+    ):
         folder.read_json("y.json")
     with pytest.raises(ValueError, match="not JSON compliant"):
         folder.write_json("z.json", float("nan"))
@@ -86,7 +121,9 @@ def test_json_comes_back_and_nothing_else_is_taken_for_it(folder: SweepFolder) -
 
 
 def test_a_file_that_is_not_there_is_named(folder: SweepFolder) -> None:
-    with pytest.raises(ClusterError, match=rf"^{folder.uri}/spec\.yaml: cannot be read \(.+\)$"):
+    with pytest.raises(
+        ClusterError, match=rf"^{re.escape(folder.inside('spec.yaml'))}: cannot be read \(.+\)$"
+    ):
         folder.read(folder.SPEC)
 
 
@@ -280,3 +317,68 @@ def test_a_compressed_file_is_read_and_written_as_it_is(storage: Storage) -> Non
 
     assert (folder.read("file.gz"), folder.read_from("file.gz", 0)) == (data, data)
     assert folder.size("file.gz") == len(data)
+
+
+@pytest.mark.parametrize(
+    "path", ["../b/spec.yaml", "..", "x/../../b", "/etc/passwd", "x\\..\\y", "x\0y", "x\ny", "./x", "x/."]
+)
+def test_no_path_leads_out_of_the_folder(storage: Storage, path: str) -> None:
+    folder, other = storage.sweep("a"), put_sweep(storage, "b")
+    uses = [folder.read, folder.exists, folder.delete, folder.files, folder.tree]
+    for use in [*uses, lambda path: folder.write(path, b""), lambda path: storage.sweep(path).remove()]:
+        with pytest.raises(ClusterError) as error:
+            use(path)
+
+        assert str(error.value).startswith(f"{storage.uri}: {path!r} is no path inside a sweep's folder and ")
+    assert other.read(other.SPEC) == b"name: x\n"
+
+
+def test_a_file_that_is_larger_than_it_may_be_is_not_read(folder: SweepFolder) -> None:
+    folder.write("x", bytes((1 << 20) + 1))
+
+    with pytest.raises(ClusterError) as error:
+        folder.read("x", limit=1 << 20)
+
+    assert str(error.value) == (
+        f"{folder.inside('x')} is larger than 1 MiB and is not read: no file of Recur's of that name is; "
+        "restore it from a copy"
+    )
+    assert len(folder.read("x", limit=(1 << 20) + 1)) == (1 << 20) + 1
+    assert folder.read_from("x", 1 << 20, limit=1) == b"\0"
+
+
+def test_a_document_has_no_more_than_16_mib(tmp_path: Path) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    folder.write("x.json", b" " * (16 << 20) + b"1")
+    folder.write("y.json", b" " * ((16 << 20) - 1) + b"1")
+
+    with pytest.raises(ClusterError, match=r"x\.json is larger than 16 MiB and is not read: "):
+        folder.read_json("x.json")
+
+    assert folder.read_json("y.json") == 1
+
+
+def test_a_document_that_is_nested_too_deeply_is_not_valid(folder: SweepFolder) -> None:
+    folder.write("x.json", b"[" * 100_000)
+
+    with pytest.raises(ClusterError, match=r"x\.json.*: not valid JSON \("):
+        folder.read_json("x.json")
+
+
+def test_several_files_are_put_at_once(folder: SweepFolder) -> None:
+    files = {f"best/{number}": bytes([number]) * 1000 for number in range(20)}
+
+    folder.write_several(files)
+
+    assert folder.tree("best") == {name.removeprefix("best/"): 1000 for name in files}
+    assert all(folder.read(name) == data for name, data in files.items())
+
+
+def test_a_tree_holds_every_file_below_by_its_path(folder: SweepFolder) -> None:
+    for name in ("checkpoints/00001/state.npz", "checkpoints/00001/model-000002.keras", "checkpoints/x", "y"):
+        folder.write(name, b"xyz")
+
+    assert folder.tree("checkpoints") == {"00001/state.npz": 3, "00001/model-000002.keras": 3, "x": 3}
+    assert folder.tree("missing") == {}
+    assert folder.checkpoint_sizes() == {"00001": 6}
+    assert folder.models() == [("00001", 2)]

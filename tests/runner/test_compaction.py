@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
+from runner import journal as journal_module
 from runner.compaction import merge, merge_latest, needed
 from runner.conductor import Conductor
 from runner.journal import Event, decode, encode, read_journal
@@ -242,3 +244,19 @@ def test_nothing_is_merged_over_a_hole(folder: SweepFolder) -> None:
         merge_latest(folder, before=6, least=2)
 
     assert folder.files(folder.JOURNAL) == [f"00000{number}.jsonl" for number in (1, 2, 4, 5)]
+
+
+def test_a_merged_segment_that_swells_or_ends_too_early_is_damaged(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_LARGEST", 1 << 20)
+    data = gzip.compress(bytes(1 << 20) + b"1")
+    for content, said in ((data, "it holds more than 0 GiB"), (data[:-12], "it ends too early")):
+        folder.write("journal/000001-000002.jsonl.gz", content)
+        with pytest.raises(ClusterError) as error:
+            read_journal(folder)
+
+        assert str(error.value) == (
+            f"{folder.uri}/journal/000001-000002.jsonl.gz: is damaged ({said}); restore the file from a "
+            "copy, or begin again with --fresh"
+        )

@@ -1,13 +1,15 @@
-"""A whole sweep with its data on a server program that speaks the protocol of Google Cloud Storage."""
+"""Sweeps with their data, or stored, on a server program that speaks the protocol of Google Cloud Storage."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.files import open_filesystem
+from cluster.storage import Storage
 from jobs.sample import sample_panel
 from runner.cli import exit_code
 from tests.gcs import gcs_server, uri
@@ -33,3 +35,25 @@ def test_a_sweep_with_data_on_gs(
         predict = ["predict", "small", "--storage", storage, "--data", uri(port, "data"), "--out", str(out)]
         assert exit_code([*predict, "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["rows"] == 4 * 3
+
+
+def test_a_sweep_stored_on_gs(
+    tmp_path: Path, write_job: JobWriter, capsys: pytest.CaptureFixture[str], panel_folder: Path
+) -> None:
+    with gcs_server() as port:
+        storage = uri(port, "sweeps")
+
+        def said(*arguments: str) -> Any:
+            assert exit_code([*arguments, "--storage", storage, "--json"]) == 0
+            return json.loads(capsys.readouterr().out)
+
+        found = said("run", str(write_job(tmp_path, trials=3, epochs=3)))
+        assert found["checkpoint"].startswith("gs://anonymous@bucket/sweeps/small/best/model.keras?")
+        assert said("best", "small")["trial_id"] == found["trial_id"]
+        assert said("status", "small")["state"] == "done"
+        assert [each["sweep"] for each in said("list")] == ["small"]
+        assert set(Storage.open(storage).sweep("small").checkpoint_sizes()) == {found["trial_id"]}
+        out = str(tmp_path / "f.parquet")
+        assert said("predict", "small", "--data", str(panel_folder), "--out", out)["rows"] == 4
+        said("remove", "small", "--yes")
+        assert said("list") == []

@@ -158,6 +158,23 @@ def test_a_leg_that_takes_too_long_is_killed_however_much_it_says(monkeypatch: p
     ]
 
 
+def test_a_wait_for_a_storage_that_is_away_is_no_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    owner = owned(Limits(), heartbeat=10.0, timeout=60.0)
+    say(owner, 0, {"say": "heartbeat"})
+    clock.now += 50
+    say(owner, 0, {"say": "heartbeat"})
+    for _ in range(20):
+        clock.now += 9
+        say(owner, 0, {"say": "heartbeat", "waits": True})
+    clock.now += 9
+    say(owner, 0, {"say": "heartbeat"})
+    clock.now += 2
+    Virtual.started[0].says.append({"say": "heartbeat"})
+
+    assert [message["say"] for message in owner.listen()] == ["heartbeat", "died"]
+
+
 class Clock:
     """The time, as the owner reads it."""
 

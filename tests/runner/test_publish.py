@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from cluster.errors import ClusterError
-from cluster.storage import SweepFolder
+from cluster.errors import ClusterError, StorageAwayError
+from cluster.storage import Storage, SweepFolder
 from jobs.panel import Panel
 from jobs.spec import Job
 from runner.publish import Found, best_model, publish_best, read_best, read_manifest
 from runner.results import Results
 from runner.show import best_json
+from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import make_job
 from tests.runner.events import start, trained, trial
 
@@ -166,15 +168,85 @@ def test_a_file_that_is_gone_is_named(folder: SweepFolder) -> None:
         read_best(folder, "model.keras")
 
 
-def test_what_a_crash_left_half_written_is_never_read(folder: SweepFolder) -> None:
-    """The second model is missing, so publishing fails after the first one's manifest was taken away."""
+def test_what_cannot_be_replaced_stays_as_it_was(folder: SweepFolder) -> None:
     publish(folder, 0)
     with pytest.raises(ClusterError, match=r"checkpoints/00001/model-000001\.keras: cannot be read"):
         publish_best(folder, job(), panel(), Found(results().trials["00001"], 1, 0.2), SCORES)
 
+    assert read_manifest(folder)["trial_id"] == "00000"
+    assert read_best(folder, "model.keras") == b"model of 00000"
+
+
+def check_nothing_published(folder: SweepFolder) -> None:
     for file in FILES:
         with pytest.raises(ClusterError, match=r"^sweep a has published no best model yet;"):
             read_best(folder, file)
+
+
+def test_what_a_crash_left_half_written_is_never_read(tmp_path: Path) -> None:
+    """One of the files is not taken, after the old manifest was taken away."""
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    publish(folder, 0)
+    folder.delete("best/metrics.json")
+    folder.write("best/metrics.json/in-the-way", b"")
+
+    with pytest.raises(ClusterError, match=r"best/metrics\.json: cannot be written \(Is a directory\)"):
+        publish(folder, 1)
+
+    check_nothing_published(folder)
+
+
+def test_what_a_storage_that_went_away_left_half_written_is_never_read() -> None:
+    store = ObjectStore()
+    folder = open_object_store(store).sweep("a").impatient()
+    publish(folder, 0)
+    found = results().trials["00001"]
+    folder.write(folder.model(found.id, 1), b"model")
+
+    store.down = "no route to host"
+    with pytest.raises(StorageAwayError):
+        publish_best(folder, job(), panel(), Found(found, 1, 0.2), SCORES)
+
+    check_nothing_published(folder)
+    store.down = None
+    publish_best(folder, job(), panel(), Found(found, 1, 0.2), SCORES)
+    assert read_best(folder, "model.keras") == b"model"
+
+
+HOSTILE_MANIFESTS = [
+    b"[]",
+    b'{"trial_id": "00000", "epoch": 2}',
+    b'{"trial_id": "00000", "epoch": 2, "files": ["model.keras"]}',
+    b'{"trial_id": "00000", "epoch": 2, "files": {"model.keras": {"size": "7", "sha256": "00"}}}',
+    b'{"trial_id": "00000", "epoch": 2, "files": {"model.keras": {"size": 7}}}',
+]
+
+
+@pytest.mark.parametrize("content", HOSTILE_MANIFESTS)
+def test_what_is_no_manifest_is_refused(folder: SweepFolder, content: bytes) -> None:
+    publish(folder)
+    folder.write("best/manifest.json", content)
+
+    with pytest.raises(ClusterError) as error:
+        read_best(folder, "model.keras")
+
+    assert str(error.value) == (
+        f"{folder.uri}/best/manifest.json is no manifest as Recur writes it; restore it, or run the sweep "
+        "again with --fresh"
+    )
+
+
+def test_a_file_that_has_grown_is_not_read(folder: SweepFolder) -> None:
+    publish(folder)
+    folder.write("best/model.keras", bytes(1000))
+
+    with pytest.raises(ClusterError) as error:
+        read_best(folder, "model.keras")
+
+    assert str(error.value) == (
+        f"{folder.uri}/best/model.keras is not the file that was published (it has 1000 bytes, the "
+        "manifest's 14); restore it, or run the sweep again with --fresh"
+    )
 
 
 def test_the_best_model_is_the_best_that_is_on_storage(folder: SweepFolder) -> None:

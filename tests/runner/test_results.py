@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cluster.errors import ClusterError
 from runner.journal import Event
 from runner.results import STATES, Results, trials_parquet
 from tests.runner.events import end, finish, leg, pause, start, trained, trial
@@ -216,3 +217,16 @@ def test_a_sweep_without_trials_has_an_empty_table() -> None:
     assert table.num_rows == 0
     assert table.column_names[0] == "id"
     assert table.column_names[-1] == "error"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc", "..", "/etc", "a/b", "", ".hidden", "x\\y", "x\0", 7, None, ["00000"]]
+)
+def test_a_trial_whose_name_could_be_another_place_is_refused(name: Any) -> None:
+    with pytest.raises(ClusterError) as error:
+        Results([start(), trial(0) | {"trial": name}])
+
+    assert str(error.value) == (
+        f"the journal names a trial {str(name)!r}, as Recur names none; it is not read: restore it from a "
+        "copy, or begin again with --fresh"
+    )
