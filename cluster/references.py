@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cluster.errors import ClusterError
@@ -42,16 +43,30 @@ def redacted(text: str) -> str:
 
 
 def _values() -> set[str]:
-    names = {*_SECRET_BY_NAME, *_travelling()}
+    with suppress(ClusterError):  # whoever takes them up says so
+        return _known({*_SECRET_BY_NAME, *_travelling()})
+    return _known(_SECRET_BY_NAME)
+
+
+def _known(names: Iterable[str]) -> set[str]:
     return {value for name in names if len(value := os.environ.get(name, "")) >= _SHORTEST}
 
 
 def _travelling() -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = json.loads(os.environ.get(VARIABLE) or "{}")
-    return found
+    try:
+        found = json.loads(os.environ.get(VARIABLE) or "{}")
+        return {
+            str(name): {str(kind): str(place) for kind, place in each.items()} for name, each in found.items()
+        }
+    except (ValueError, AttributeError):
+        raise ClusterError(
+            f"{VARIABLE} holds no references to secrets; unset it, or submit the sweep again"
+        ) from None
 
 
 def _found(name: str, place: Mapping[str, str]) -> str:
+    if place.keys() not in ({"env"}, {"file"}):
+        raise ClusterError(f"secrets.{name}: is found neither in a variable nor in a file")
     if "env" in place:
         value = os.environ.get(place["env"], "")
         if not value:

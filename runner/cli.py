@@ -252,7 +252,7 @@ def predict(**given: Any) -> None:
 @click.option(
     "--nodes", type=click.IntRange(min=1), default=1, metavar="N", help="Nodes that there should be."
 )
-@click.option("--raw", is_flag=True, hidden=True)
+@click.option("--raw", is_flag=True, hidden=True, help="Print what each node said, for who asked from afar.")
 @options.json
 def doctor(**given: Any) -> None:
     """Look for what is wrong where a sweep is to run: here, or on every node of a cluster.

@@ -145,12 +145,13 @@ def _is_manifest(content: Any) -> bool:
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
         return False
     return {"trial_id", "epoch"} <= content.keys() and all(
-        isinstance(each, dict)
+        "/" not in name  # all of them lie beside it
+        and isinstance(each, dict)
         and each.keys() == {"size", "sha256"}
         and type(each["size"]) is int
         and isinstance(each["sha256"], str)
         and _SHA256.fullmatch(each["sha256"])
-        for each in content["files"].values()
+        for name, each in content["files"].items()
     )
 
 

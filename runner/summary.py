@@ -46,8 +46,14 @@ class Summary:
             if read is None:
                 return False
             events, self.place = read
-            for event in events:
-                self.results.apply(event)
+            for number, event in enumerate(events, 1):
+                try:
+                    self.results.apply(event)
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    raise ClusterError(
+                        f"{folder.inside(folder.JOURNAL)}: record {self.records + number} is no event as Recur writes "
+                        "them; restore the journal from a copy, or begin again with --fresh"
+                    ) from None
             self.records += len(events)
         return True
 
