@@ -51,8 +51,8 @@ class Summary:
                     self.results.apply(event)
                 except (KeyError, TypeError, ValueError, AttributeError):
                     raise ClusterError(
-                        f"{folder.inside(folder.JOURNAL)}: record {self.records + number} is no event as Recur writes "
-                        "them; restore the journal from a copy, or begin again with --fresh"
+                        f"{folder.inside(folder.JOURNAL)}: record {self.records + number} is no event of "
+                        "Recur's; restore the journal from a copy, or begin again with --fresh"
                     ) from None
             self.records += len(events)
         return True

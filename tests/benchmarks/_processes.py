@@ -23,11 +23,15 @@ PATIENCE = 30.0  # seconds that a command's daemons are given to end after it
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took; ``cpu_seconds`` is sampled, and None where there is no /proc."""
+    """What a command took; the last two are sampled, and None and 0 where there is no /proc.
+
+    ``peak`` is of its first process's resident memory, in bytes.
+    """
 
     returncode: int
     seconds: float
     cpu_seconds: float | None
+    peak: int = 0
 
 
 def adopt_orphans() -> None:
@@ -54,17 +58,25 @@ def timed(
     machine to itself.
     """
     ticks: dict[tuple[int, str], int] = {}
+    peak = 0
     start = time.perf_counter()
     process = subprocess.Popen(command, env=env, stdout=stdout, stderr=stderr)
     while process.returncode is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(every)
         ticks.update(_ticks_of_descendants())
+        peak = max(peak, _resident(process.pid))
         look()
     seconds = time.perf_counter() - start
     _outlast_daemons(ticks)
     cpu = sum(ticks.values()) / os.sysconf("SC_CLK_TCK") if ticks else None
-    return Usage(process.returncode, seconds, cpu)
+    return Usage(process.returncode, seconds, cpu, peak)
+
+
+def _resident(pid: int) -> int:
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        return int((PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
 
 
 def _outlast_daemons(ticks: dict[tuple[int, str], int]) -> None:

@@ -9,8 +9,9 @@ a class trainable that returns a random number, ASHA, ``reuse_actors=True``.
 
 ``ms/trial`` counts from the first trial's end to the last one's, ``first`` and ``last`` the same for the
 first and last tenth; ``seconds`` is the whole process with imports and the start and end of Ray; ``ratio`` is
-of ``ms/trial`` to that of the first size.  All are medians over the runs.  On a disk that others use too, its
-flushes are most of the time: the checkpoint of a trial takes two.  Nothing is asserted about time.
+of ``ms/trial`` to that of the first size; ``MB`` is the driver's peak, and ``KB/trial`` what it has grown by.
+All are medians over the runs.  On a disk that others use too, its flushes are most of the time: the
+checkpoint of a trial takes two.  Nothing is asserted about time.
 """
 
 from __future__ import annotations
@@ -121,6 +122,7 @@ class Result:
     seconds: float
     cpu_seconds: float | None
     times: list[float]
+    peak: int = 0
 
     def pace(self, begin: float = 0.0, end: float = 1.0) -> float:
         """Milliseconds a trial over a stretch of the run, given in parts of its trials."""
@@ -147,7 +149,7 @@ def measure(system: System, load: Load, count: int) -> Result:
         times = system.times(folder)
         if len(times) != count:
             raise SystemExit(f"{system.title} came to {len(times)} of {count}")
-        return Result(system.title, load, usage.seconds, usage.cpu_seconds, times)
+        return Result(system.title, load, usage.seconds, usage.cpu_seconds, times, usage.peak)
 
 
 FIGURES: dict[str, Callable[[Result], float]] = {
@@ -155,6 +157,7 @@ FIGURES: dict[str, Callable[[Result], float]] = {
     "first": lambda result: result.pace(end=0.1),
     "last": lambda result: result.pace(begin=0.9),
     "seconds": lambda result: result.seconds,
+    "MB": lambda result: result.peak / 1e6,
     "CPU s": lambda result: math.nan if result.cpu_seconds is None else result.cpu_seconds,
 }
 
@@ -162,14 +165,17 @@ FIGURES: dict[str, Callable[[Result], float]] = {
 def table(results: list[Result]) -> str:
     """A line for each system and size: medians over its runs, and the ratio to the system's first size."""
     title = f"{results[0].load.epochs} epoch(s) a trial, {os.cpu_count()} cores, {platform.machine()}"
-    heads = [*FIGURES, "ratio"]
+    heads = [*FIGURES, "ratio", "KB/trial"]
     lines = [title, f"{'system':<16}{'trials':>8}" + "".join(f"{head:>10}" for head in heads)]
-    base: dict[str, float] = {}
+    base: dict[str, tuple[float, float, int]] = {}
     for name, size in dict.fromkeys((result.title, result.load.trials) for result in results):
         runs = [result for result in results if (result.title, result.load.trials) == (name, size)]
         medians = [statistics.median(map(figure, runs)) for figure in FIGURES.values()]
-        ratio = medians[0] / base.setdefault(name, medians[0])
-        lines.append(f"{name:<16}{size:>8}" + "".join(f"{value:>10.2f}" for value in [*medians, ratio]))
+        memory = statistics.median(result.peak for result in runs)
+        pace, less, fewer = base.setdefault(name, (medians[0], memory, size))
+        more = (memory - less) / 1e3 / (size - fewer) if size > fewer else math.nan
+        values = [*medians, medians[0] / pace, more]
+        lines.append(f"{name:<16}{size:>8}" + "".join(f"{value:>10.2f}" for value in values))
     return "\n".join(lines)
 
 

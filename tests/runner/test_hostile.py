@@ -163,12 +163,12 @@ CASES: dict[str, tuple[Callable[[Target], object], tuple[str, ...], str]] = {
     "an event that lacks what it is of": (
         lambda t: t.append(event="trial", trial="00009"),
         ("trials", "status", "best"),
-        "is no event as Recur writes them",
+        "is no event of Recur's",
     ),
     "an event of another kind of values": (
         lambda t: t.append(event="result", trial="00000", epoch=[], score={}),
         ("trials",),
-        "is no event as Recur writes them",
+        "is no event of Recur's",
     ),
     "an owner that is nobody": (
         lambda t: t.spoil("journal/owner.json", '{"host": 3}'),
