@@ -1,10 +1,10 @@
 """Does one driver keep up with many actors that report often?
 
-Run as ``python -m tests.benchmarks.controller [--actors 40] [--every 0.2] [--epochs 25] [--trials 200]``.
+Run as ``python -m tests.benchmarks.controller [--actors 40] [--every 0.2] [--epochs 150] [--trials 280]``.
 
 All is real but for the training: an epoch sleeps.  ``share`` is of the results that so many actors could have
-reported, had nothing but their sleep taken time, those that came, from when all of them had reported to when
-the last trial began.  The actors are processes of this machine, and share its cores with the driver.
+reported, had nothing but their sleep taken time, those that came, from when all of them were at work to when the
+last trial began.  The actors are processes of this machine, and share its cores with the driver.
 """
 
 from __future__ import annotations
@@ -27,9 +27,15 @@ def share(folder: Path, load: Load, every: float) -> tuple[float, float]:
     first: dict[str, float] = {}
     for trial, at in results:
         first.setdefault(trial, at)
-    begins = sorted(first.values())
-    begin = begins[load.workers - 1]  # every actor has had a word
-    end = begins[-1]  # from now on some have nothing to do
+    ends = {event["trial"]: event["time"] for event in events if event["event"] == "end"}
+    changes = sorted([(at, 1) for at in first.values()] + [(ends[trial], -1) for trial in first])
+    running, begin = 0, 0.0
+    for at, change in changes:
+        running += change
+        if running >= load.workers - 1:  # all actors are up; one may be between two trials
+            begin = at
+            break
+    end = max(first.values())  # from now on some have nothing to do
     came = sum(begin < at <= end for _, at in results)
     return came / ((end - begin) / every * load.workers), end - begin
 
@@ -40,8 +46,8 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--actors", type=int, default=40)
     parser.add_argument("--every", type=float, default=0.2, help="seconds an epoch takes: %(default)s")
-    parser.add_argument("--epochs", type=int, default=25, help="that a trial has: %(default)s")
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=150, help="that a trial has: %(default)s")
+    parser.add_argument("--trials", type=int, default=280)
     parser.add_argument("--repeat", type=int, default=1)
     given = parser.parse_args()
     adopt_orphans()

@@ -60,6 +60,8 @@ def run(given: argparse.Namespace, folder: Path, hosts: Hosts) -> None:
     options = [
         "--set",
         "train.early_stopping=null",
+        "--set",
+        "model.units={int: {min: 4, max: 12}}",  # a space of more than 60
         "--storage",
         folder / "sweeps",
         "--address",
@@ -85,8 +87,8 @@ def run(given: argparse.Namespace, folder: Path, hosts: Hosts) -> None:
         f"exit code {code}, {ended - begun:.0f} s; {len(told)} of {whole} results, "
         f"{sum(n > 1 for n in told.values())} told twice; {count(folder, 'lost')} legs lost, "
         f"{count(folder, 'end')} trials ended\n"
-        f"both hosts counted as dead after {noticed:.0f} s, the one that was cut off joined again {back:.0f} s "
-        f"after it was healed; longest time without a result {gap:.1f} s"
+        f"both hosts counted as dead after {noticed:.0f} s, the one that was cut off joined again {back:.0f} "
+        f"s after it was healed; longest time without a result {gap:.1f} s"
     )
 
 
