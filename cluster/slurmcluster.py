@@ -23,7 +23,7 @@ class SlurmCluster(ClusterModel):
         cpus, gpus, memory: of each node; without ``cpus`` whole nodes.
         time: limit of one run; the sweep is saved and queued again before it ends.
         python: the interpreter that has Recur, on every node; by default the one that submits.
-        setup: lines of shell that every node runs first, such as ``module load``.
+        setup: lines of shell that are run first, such as ``module load``; what they set goes to every node.
         folder: a shared folder for the script, the job and its log; by default beside the sweeps.
         notice: seconds before a limit or a pre-emption at which Slurm tells the sweep to save.
         requeue: whether a run that was cut off is queued again.

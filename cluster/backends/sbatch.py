@@ -33,7 +33,6 @@ def script(
         f"# Sweep {name}, by Recur: a Ray of its own over the nodes, and the sweep beside its head.",
         *(f"#SBATCH {option}" for option in _options(cluster, name, folder)),
         "",
-        "umask 077",
         f"cd {shlex.quote(folder)} || exit 1",
         *(f"export {key}={shlex.quote(value)}" for key, value in sorted(env.items())),
         *cluster.setup,

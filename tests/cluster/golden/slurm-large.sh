@@ -1,0 +1,29 @@
+#!/bin/bash
+# Sweep etth1-24h, by Recur: a Ray of its own over the nodes, and the sweep beside its head.
+#SBATCH --job-name=recur-etth1-24h
+#SBATCH --nodes=4
+#SBATCH --ntasks-per-node=1
+#SBATCH --cpus-per-task=16
+#SBATCH --gres=gpu:a100:2
+#SBATCH --mem=64G
+#SBATCH --time=2-00:00:00
+#SBATCH --partition=gpu
+#SBATCH --account=forecasting
+#SBATCH --qos=long
+#SBATCH --constraint=ib
+#SBATCH --reservation=nights
+#SBATCH --signal=B:TERM@300
+#SBATCH --no-requeue
+#SBATCH --open-mode=append
+#SBATCH --output="/shared/of us/100%%/etth1-24h"/log.txt
+#SBATCH --mail-type=FAIL
+
+cd '/shared/of us/100%/etth1-24h' || exit 1
+export QUOTED='it'"'"'s $HOME `x`'
+export RECUR_SECRETS='{"AWS_SECRET_ACCESS_KEY": {"file": "/run/secrets/bucket"}}'
+export TZ=UTC
+module load python
+export NAME="a b"
+
+# Ray's token is made when the job runs, in a file that only its user can read.
+exec /opt/recur/bin/python -P -m cluster.allocation '/shared/of us/100%/etth1-24h' 4 once -- /opt/recur/bin/python -P -m runner.cli run '/shared/of us/100%/etth1-24h/job.yaml' --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120
