@@ -38,6 +38,7 @@ def script(
         *cluster.setup,
         "",
         "# Ray's token is made when the job runs, in a file that only its user can read.",
+        "# {address} becomes the head's.",
         f"exec {shlex.join([*run, *command])}",
         "",
     ]
@@ -70,7 +71,7 @@ def _options(cluster: SlurmCluster, name: str, folder: str) -> Iterator[str]:
     yield f"--signal=B:TERM@{cluster.notice}"
     yield "--requeue" if cluster.requeue else "--no-requeue"
     yield "--open-mode=append"
-    yield f"--output={_in_script(folder)}/log.txt"
+    yield f"--output={_in_script(folder + '/log.txt')}"
     yield from cluster.options
 
 

@@ -3,8 +3,8 @@
 Run as ``python -m tests.benchmarks.controller [--actors 40] [--every 0.2] [--epochs 150] [--trials 280]``.
 
 All is real but for the training: an epoch sleeps.  ``share`` is of the results that so many actors could have
-reported, had nothing but their sleep taken time, those that came, from when all of them were at work to when the
-last trial began.  The actors are processes of this machine, and share its cores with the driver.
+reported, had nothing but their sleep taken time, those that came, from when all of them were at work to when
+the last trial began.  The actors are processes of this machine, and share its cores with the driver.
 """
 
 from __future__ import annotations

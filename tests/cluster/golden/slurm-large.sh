@@ -15,7 +15,7 @@
 #SBATCH --signal=B:TERM@300
 #SBATCH --no-requeue
 #SBATCH --open-mode=append
-#SBATCH --output="/shared/of us/100%%/etth1-24h"/log.txt
+#SBATCH --output="/shared/of us/100%%/etth1-24h/log.txt"
 #SBATCH --mail-type=FAIL
 
 cd '/shared/of us/100%/etth1-24h' || exit 1
@@ -26,4 +26,5 @@ module load python
 export NAME="a b"
 
 # Ray's token is made when the job runs, in a file that only its user can read.
+# {address} becomes the head's.
 exec /opt/recur/bin/python -P -m cluster.allocation '/shared/of us/100%/etth1-24h' 4 once -- /opt/recur/bin/python -P -m runner.cli run '/shared/of us/100%/etth1-24h/job.yaml' --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120
