@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from cluster.errors import ClusterError
-from cluster.processes import command, descendants, kill, users, wait_gone
+from cluster.processes import Process, command, descendants, kill, users, wait_gone
 from cluster.reach import check_reachable
 
 # A node counts as dead after four unanswered questions, one every 2 s, each with 3 s for its answer.
@@ -35,6 +35,7 @@ _AWAY_SECONDS = 120.0  # that a head may be out of reach before a node gives up
 _PAUSE_SECONDS = 2.0
 _STOP_SECONDS = 10.0
 _RAYLET = "raylet/raylet"
+_RAYS = ("/ray/core/src/ray/", "/ray/dashboard/", "/ray/_private/", "/ray/autoscaler/")
 
 
 class Keeper:
@@ -61,7 +62,8 @@ class Keeper:
                     break  # what the cluster knew is lost; the sweep goes on from storage alone
                 self._pause(_PAUSE_SECONDS)
         finally:
-            kill(users(self._temp, but=os.getpid()))
+            # Orphans of a raylet that has died; not who has joined, and is somebody's own process.
+            kill(each for each in users(self._temp, but=os.getpid()) if _is_rays(each))
             shutil.rmtree(self._temp, ignore_errors=True)
         return 0 if self._ending else 1
 
@@ -113,6 +115,16 @@ class Keeper:
         deadline = time.monotonic() + seconds
         while not self._ending and time.monotonic() < deadline:
             time.sleep(0.05)
+
+
+def _is_rays(process: Process) -> bool:
+    """Whether it is one of Ray's own, or was started by one."""
+    words = command(process.pid)
+    if words.startswith("ray::") or any(part in words for part in _RAYS):
+        return True
+    with suppress(OSError):
+        return b"RAY_RAYLET_PID=" in Path(f"/proc/{process.pid}/environ").read_bytes()
+    return False
 
 
 def _start_command(address: str, *, head: bool, cpus: int | None, ip: str | None, temp: Path) -> list[str]:
