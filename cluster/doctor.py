@@ -17,6 +17,7 @@ from cluster.session import session
 from cluster.storage import Storage
 
 _ANSWER_SECONDS = 90.0  # that a node may take to look at itself
+_JOIN_SECONDS = 90.0  # that the nodes which there should be may take to join
 _CLOCKS_APART = 5.0  # seconds; a lease counts by them
 _LEAST_DISK, _LEAST_SHARED = 2 * 10**9, 200 * 10**6  # bytes
 
@@ -57,7 +58,7 @@ def examine_cluster(address: str, storage: str, data: str | None, nodes: int) ->
     with _probe(storage) as probe, session(address=address) as joined:
         import ray
 
-        deadline = time.monotonic() + _ANSWER_SECONDS
+        deadline = time.monotonic() + _JOIN_SECONDS
         while len(joined.now()) < nodes and time.monotonic() < deadline:
             time.sleep(0.5)
         alive = [node for node in ray.nodes() if node["Alive"]]

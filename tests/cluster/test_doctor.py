@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import doctor
 from cluster.checkup import Asked, Facts, examine
 from cluster.doctor import Examined, examine_cluster, examine_here, problems
 from cluster.errors import ClusterError
@@ -140,6 +141,15 @@ def test_a_cluster_with_a_token_is_well_and_one_without_is_not(
         monkeypatch.delenv("RAY_AUTH_TOKEN")
         (sentence,) = problems(examine_cluster(open_to_all.address, str(tmp_path), None, 1), 0.0)
     assert sentence.startswith("cluster: Ray takes commands from anybody: start it with RAY_AUTH_MODE=token")
+
+
+def test_a_node_that_should_be_there_is_missed(
+    head: Head, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+    monkeypatch.setattr(doctor, "_JOIN_SECONDS", 1.0)
+    found = examine_cluster(head.address, str(tmp_path), None, 3)
+    assert problems(found, 0.0) == ["?: only 1 of 3 nodes have joined; see the cluster's log"]
 
 
 def test_storage_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

@@ -97,13 +97,13 @@ def test_the_head_dies_and_the_sweep_goes_on_elsewhere_from_storage_alone(
 def test_the_doctor_finds_what_differs_between_hosts(
     hosts: Hosts, recur: Recur, write_job: JobWriter
 ) -> None:
-    """One host has another folder where the storage is, and one that should be there is not."""
+    """One host has another folder where the storage is."""
     job = write_job(recur.folder)
     recur.storage.mkdir()
     hosts.node(1, cpus=1)
     hosts.node(2, cpus=1, hides=recur.storage)
     wait_for(lambda: hosts.alive(1) == 2, hosts)
-    command = [sys.executable, "-m", "runner.cli", "doctor", job, "--storage", recur.storage, "--nodes", "3"]
+    command = [sys.executable, "-m", "runner.cli", "doctor", job, "--storage", recur.storage, "--nodes", "2"]
     asked = hosts.run(1, *command, "--address", hosts.address(1), "--json", stdout=subprocess.PIPE)
     said, _ = asked.communicate(timeout=240)
     assert asked.returncode == 1, hosts.said()
@@ -112,7 +112,6 @@ def test_the_doctor_finds_what_differs_between_hosts(
         "host1 10.77.0.1",
         "host2 10.77.0.2",
     ]
-    missing, other = found["problems"]
-    assert missing == "?: only 2 of 3 nodes have joined; see the cluster's log"
+    (other,) = found["problems"]
     assert other.startswith(f"host2 10.77.0.2: storage {recur.storage} is not the same here: what another ")
     assert list(recur.storage.iterdir()) == []

@@ -49,7 +49,7 @@ def wait_for_more(sweep: Path, count: int) -> int:
 def test_a_job_that_is_pre_empted_three_times_finishes_and_repeats_nothing(
     recur: Recur, write_job: JobWriter, cluster: Path, slurm: Slurm
 ) -> None:
-    job = write_job(recur.folder, trials=4, epochs=400)
+    job = write_job(recur.folder, trials=4, epochs=200)
     said = recur("submit", job, "--cluster", cluster, *LONG).stdout
     number = re.search(r"as (\d+)", said)
     assert number is not None
@@ -62,7 +62,7 @@ def test_a_job_that_is_pre_empted_three_times_finishes_and_repeats_nothing(
         waits_no_more(slurm, number[1])
     assert wait_for(recur, "done", seconds=240) == "done"
     assert set(results(sweep).values()) == {1}
-    assert len(results(sweep)) == 4 * 400
+    assert len(results(sweep)) == 4 * 200
     starts = [event for event in journal(sweep) if event["event"] == "start"]
     assert len(starts) == 4
     assert "small: done" in recur("logs", "small", "--follow").stdout  # to the job's own end
@@ -73,7 +73,7 @@ def test_a_job_that_slurm_kills_goes_on_where_it_was(
     recur: Recur, write_job: JobWriter, cluster: Path, slurm: Slurm
 ) -> None:
     """As when a node has died: Slurm queues it again, and nobody could say goodbye."""
-    job = write_job(recur.folder, trials=2, epochs=300)
+    job = write_job(recur.folder, trials=2, epochs=150)
     said = recur.json("submit", job, "--cluster", cluster, *LONG)
     wait_for(recur, "running")
     wait_for_more(recur.storage / "small", 20)
