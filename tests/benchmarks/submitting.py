@@ -2,8 +2,8 @@
 
 Run as ``python -m tests.benchmarks.submitting [--repeat 3]``.
 
-The cluster is a real head on this machine with a token; the job's data are read for the first time.  The first
-step counts as done when the first epoch's result is in the journal, less what the epoch took.
+The cluster is a real head on this machine with a token; the job's data are read for the first time.  The
+first step counts as done when the first epoch's result is in the journal, less what the epoch took.
 """
 
 from __future__ import annotations
