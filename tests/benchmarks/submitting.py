@@ -69,9 +69,8 @@ def main() -> None:
             found.append(once(Path(folder), head, number))
             time.sleep(20)  # it has ended
     told, first = (statistics.median(column) for column in zip(*found, strict=True))
-    print(
-        f"recur submit gives back after {told:.1f} s, the first step after {first:.1f} s (of {len(found)} runs)"
-    )
+    runs = f"{len(found)} runs"
+    print(f"recur submit gives back after {told:.1f} s, the first step comes after {first:.1f} s ({runs})")
 
 
 if __name__ == "__main__":
