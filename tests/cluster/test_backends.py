@@ -120,7 +120,7 @@ def test_a_plan_is_pure_and_shows_no_value_of_the_environment(backend: Backend, 
     assert "file         job.yaml (7 bytes)" in shown
     assert "file         own/net.py (7 bytes)" in shown
     run = f" --name plan --storage {tmp_path} --trials 9"
-    assert any("job.yaml" + run in line for line in shown)
+    assert any("job.yaml" + run in line for line in [*shown, *plan.document.splitlines()])
     assert "hunter2" not in repr(plan) + repr(sweep)
     assert list(tmp_path.iterdir()) == []
 

@@ -257,7 +257,7 @@ def test_a_training_process_that_hangs_is_killed_and_its_trial_goes_on(
 
 def test_trials_that_take_too_long_are_tried_three_times(recur: Recur, write_job: JobWriter) -> None:
     job = write_job(recur.folder, trials=1, scheduler="none", epochs=100_000)
-    overrides = ("train.early_stopping=null", "search.trial_timeout=1", "model.units=12")
+    overrides = ("train.early_stopping=null", "search.trial_timeout=4", "model.units=12")
 
     done = recur("run", job, *(word for each in overrides for word in ("--set", each)), code=1)
 
