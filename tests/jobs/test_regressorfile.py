@@ -67,7 +67,7 @@ def fitted(model: Any) -> tuple[Any, Any]:
     return model.fit(x, y if several else y[:, 0]), x
 
 
-@pytest.mark.parametrize("model", USUAL, ids=repr)
+@pytest.mark.parametrize("model", USUAL, ids=lambda model: repr(model).partition(" at 0x")[0])
 def test_the_usual_regressors_come_back_as_they_were(model: Any) -> None:
     model, x = fitted(model)
 
