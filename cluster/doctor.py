@@ -61,7 +61,8 @@ def examine_cluster(address: str, storage: str, data: str | None, nodes: int) ->
         deadline = time.monotonic() + _JOIN_SECONDS
         while len(joined.now()) < nodes and time.monotonic() < deadline:
             time.sleep(0.5)
-        alive = [node for node in ray.nodes() if node["Alive"]]
+        found_alive = (node for node in ray.nodes() if node["Alive"])  # in no order
+        alive = sorted(found_alive, key=lambda node: (node["NodeManagerAddress"], node["NodeID"]))
         peers = tuple(f"{node['NodeManagerAddress']}:{node['NodeManagerPort']}" for node in alive)
         asked = Asked(storage, probe.name, data, (joined.address, *peers))
         found = [_settled(each, probe, key) for each, key in _asked_of(alive, asked)]
