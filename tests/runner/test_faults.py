@@ -241,7 +241,7 @@ def test_a_training_process_that_hangs_is_killed_and_its_trial_goes_on(
     recur: Recur, write_job: JobWriter
 ) -> None:
     job = _long_job(write_job, recur.folder)
-    process = _start(recur, "run", job, "--set", "search.heartbeat=3")
+    process = _start(recur, "run", job, "--set", "search.heartbeat=10")
     sweep = recur.storage / "small"
     _wait_for_results(sweep, 3, process)
 
@@ -250,9 +250,9 @@ def test_a_training_process_that_hangs_is_killed_and_its_trial_goes_on(
     assert process.wait(120) == 0, _said(sweep)
     _told_once(sweep)
     (lost,) = content(sweep, "lost")
-    assert (lost["error"], lost["timeout"]) == ("hung for 3 s", False)
+    assert (lost["error"], lost["timeout"]) == ("hung for 10 s", False)
     trial = next(each for each in recur.json("trials", "small") if each["id"] == lost["trial"])
-    assert "lost its worker 1 time: hung for 3 s" in trial["diagnosis"]
+    assert "lost its worker 1 time: hung for 10 s" in trial["diagnosis"]
 
 
 def test_trials_that_take_too_long_are_tried_three_times(recur: Recur, write_job: JobWriter) -> None:
