@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from cluster.errors import ClusterError, StorageAwayError
-from cluster.references import redacted, take_up
+from cluster.references import take_up, withheld_output
 from jobs.errors import JobError
 from runner import options
 from runner.data_commands import data
@@ -47,6 +47,7 @@ def cli() -> None:
     metavar="SECONDS",
     help="How long to wait for another process that runs the sweep to end, or to be found dead.",
 )
+@click.option("--submitted", hidden=True, metavar="SHA256", help="The job file's, as it was submitted.")
 @options.json
 def run(**given: Any) -> None:
     """Run the sweep of a JOB file here and wait for it.
@@ -284,7 +285,12 @@ def _with_secrets() -> int:
 
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line (None: the process's own) and say with which code to exit."""
+    """Run one command line (None: the process's own) and say with which code to exit; show no secret."""
+    with withheld_output():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         stopped = cli.main(arguments, standalone_mode=False)
     except click.ClickException as error:
@@ -303,7 +309,7 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    click.echo(redacted(sentence), err=True)
+    click.echo(sentence, err=True)
     return code
 
 

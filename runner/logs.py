@@ -38,7 +38,7 @@ def logs_command(
     known = find_known(sweep, storage, cluster_file)
     read, ended = _of_trial(known, trial) if trial else _of_sweep(known)
     if as_json:
-        print_json({"sweep": known.folder.name, "trial": trial, "log": redacted(read())})
+        print_json({"sweep": known.folder.name, "trial": trial, "log": read()})
         return
     shown = _show(read(), 0)
     if follow:
@@ -97,7 +97,7 @@ def _follow(read: Callable[[], str], ended: Callable[[], bool], shown: int) -> N
 
 def _show(text: str, shown: int) -> int:
     """Print what is new; all of it, where it has begun anew."""
-    text = redacted(text)
+    text = redacted(text)  # as a whole: a piece may begin in the middle of a secret
     start = shown if shown <= len(text) else 0
     click.echo(text[start:], nl=False)
     sys.stdout.flush()
