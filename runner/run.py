@@ -31,6 +31,7 @@ from runner.launch import (
     wait_until_free,
     warn,
 )
+from runner.owncode import record_code
 from runner.results import Results
 from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
 
@@ -50,9 +51,10 @@ def run_command(
     address: str | None,
     dry_run: bool,
     wait: float,
+    submitted: str | None,
     as_json: bool,
 ) -> None:
-    """Carry out ``recur run``.
+    """Carry out ``recur run``; ``submitted`` is the SHA-256 of the job file, from ``recur submit``.
 
     Raises:
         JobError, ClusterError: something given cannot be used.
@@ -63,7 +65,7 @@ def run_command(
     from runner.discovery import discovered
     from runner.sweep import Place
 
-    spec = read_job(job, overrides, name=name, trials=trials)
+    spec = read_job(job, overrides, name=name, trials=trials, digest=submitted)
     count = parse_workers(workers)
     check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
@@ -80,6 +82,8 @@ def run_command(
         place.check_writable()
         print_dry_run(spec, panel, standing.folder, as_json=as_json)
         return
+    if submitted is None:  # else whoever submitted it has
+        record_code(standing.folder, spec)
     if standing.finished:
         warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
         show(standing.folder, spec, standing.results, as_json=as_json)

@@ -14,12 +14,12 @@ from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 from cluster.submissions import Submitted, submit
 from jobs.built import Built
-from jobs.errors import JobError
 from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
 from runner.data import open_job_panel
 from runner.launch import check_standing, open_storage, read_job, read_spec, typed
+from runner.owncode import record_code, with_own_code
 from runner.show import print_json
 from runner.submitted import Known
 
@@ -58,6 +58,7 @@ def submit_command(
     if dry_run:
         _show(plan, as_json=as_json)
     else:
+        record_code(place.sweep(spec.name), spec)
         _say(submit(plan, cluster), place.sweep(spec.name), as_json=as_json)
 
 
@@ -65,7 +66,7 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
     """Have a sweep gone on with where it was submitted to, or where a cluster file says.
 
     Raises:
-        JobError, ClusterError: as ``submit_command``; or it is finished.
+        JobError, ClusterError: as ``submit_command``; or it is finished, or its code is not this user's.
     """
     submitted = known.submitted
     cluster = load_cluster(cluster_file) if cluster_file else submitted.cluster if submitted else None
@@ -82,9 +83,9 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
         spec = parse_job(files[JOB], source=JOB)
     else:
         raise ClusterError(f"{known.folder.name} has not begun, and its job is not here; submit it again")
-    modules = {path: text for path, text in files.items() if path.endswith(".py")}
-    if isinstance(spec.model, Built) and not cluster.shares_files and not modules:
-        raise JobError(f"model.build: {spec.model.build} is not known here; submit the job's own file again")
+    spec = with_own_code(known.folder, spec)
+    sent = {path: text for path, text in files.items() if path.endswith(".py")}
+    modules = {} if cluster.shares_files else sent or modules_of(spec)
     plan = _plan(cluster, spec, modules, known.folder.storage.uri)
     _say(submit(plan, cluster), known.folder, as_json=as_json)
 
