@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def run(**given: Any) -> None:
     """
     from runner.run import run_command
 
-    run_command(**given)
+    run_command(**given, held=click.get_current_context().obj)
 
 
 @cli.command()
@@ -286,13 +287,14 @@ def _with_secrets() -> int:
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (None: the process's own) and say with which code to exit; show no secret."""
-    with withheld_output():
-        return _run(arguments)
+    with withheld_output(), ExitStack() as held:
+        return _run(arguments, held)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, held: ExitStack) -> int:
+    """The same; ``held`` is what a command wants to be closed after its last word."""
     try:
-        stopped = cli.main(arguments, standalone_mode=False)
+        stopped = cli.main(arguments, standalone_mode=False, obj=held)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" See: {context.command_path} --help" if context else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,12 @@ def run_command(
     dry_run: bool,
     wait: float,
     submitted: str | None,
+    held: ExitStack,
     as_json: bool,
 ) -> None:
-    """Carry out ``recur run``; ``submitted`` is the SHA-256 of the job file, from ``recur submit``.
+    """Carry out ``recur run``.
+
+    ``submitted`` is the job file's SHA-256, from ``recur submit``; ``held`` is closed after the last word.
 
     Raises:
         JobError, ClusterError: something given cannot be used.
@@ -69,6 +73,11 @@ def run_command(
     count = parse_workers(workers)
     check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
+    if submitted is not None:
+        from cluster.submissions import submission_on
+        from runner.outcopy import copied_output
+
+        held.enter_context(copied_output(submission_on(place, spec.name)))
     panel = open_job_panel(spec)
     wait_until_free(place.sweep(spec.name), wait)
     _note_short_series(spec, panel)
