@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
 from runner.data import open_job_panel
-from runner.launch import check_standing, open_storage, read_job, read_spec, typed
+from runner.launch import Standing, check_standing, open_storage, read_job, read_spec, typed
 from runner.owncode import record_code, with_own_code
 from runner.show import print_json
 from runner.submitted import Known
@@ -45,13 +46,13 @@ def submit_command(
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
         open_job_panel(spec)
+    standing = _standing(cluster, place.sweep(spec.name), spec)
+    if standing is not None and standing.finished:
+        raise ClusterError(
+            f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
+            "or choose another --name"
+        )
     if cluster.shares_files:
-        standing = check_standing(place.sweep(spec.name), spec, fresh=False)
-        if standing.finished:
-            raise ClusterError(
-                f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
-                "or choose another --name"
-            )
         place.check_writable()
     modules = {} if cluster.shares_files else modules_of(spec)
     plan = _plan(cluster, spec, modules, place.uri)
@@ -60,6 +61,17 @@ def submit_command(
     else:
         record_code(place.sweep(spec.name), spec)
         _say(submit(plan, cluster), place.sweep(spec.name), as_json=as_json)
+
+
+def _standing(cluster: Cluster, folder: SweepFolder, spec: Job) -> Standing | None:
+    """What is there already; None where that cannot be seen from here, as it may be the cluster's alone."""
+    if cluster.shares_files:
+        return check_standing(folder, spec, fresh=False)
+    if folder.storage.local is not None and not folder.storage.exists():
+        return None
+    with suppress(ClusterError):  # whoever runs it, its backend knows as what
+        return check_standing(folder.impatient(), spec, fresh=False)
+    return None
 
 
 def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> None:
