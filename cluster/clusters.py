@@ -88,8 +88,8 @@ class ClusterModel(Part):
         for name, value in env.items():
             if names_a_secret(name) or holds_a_password(value):
                 raise ValueError(
-                    f"the value of {name} would stand in scripts and manifests for all to read; name the place "
-                    f"where it is found instead: secrets: {{{name}: {{file: PATH}}}}"
+                    f"the value of {name} would stand in scripts and manifests for all to read; name the "
+                    f"place where it is found instead: secrets: {{{name}: {{file: PATH}}}}"
                 )
         return env
 

@@ -16,7 +16,7 @@ from tests.runner.command import JobWriter, Recur
 
 pytestmark = pytest.mark.slow
 
-SECRET = "hunter2-of-the-process-list"
+WORD = "hunter2-of-the-process-list"
 
 
 @dataclass
@@ -32,9 +32,8 @@ class Seen:
                 if entry.name.isdecimal():
                     words = (entry / "cmdline").read_bytes().decode(errors="replace")
                     self.commands.add(words.replace("\0", " "))
-        for path in folder.rglob(".token-*"):
-            with suppress(OSError):
-                self.tokens.add(path.read_text())
+        with suppress(OSError):
+            self.tokens |= {path.read_text() for path in folder.glob(".submissions/*/.token-*")}
 
 
 @contextmanager
@@ -59,7 +58,7 @@ def watching(folder: Path) -> Iterator[Seen]:
 def cluster(request: pytest.FixtureRequest, recur: Recur, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cluster file of each backend, with a secret and, where the cluster has one already, its token."""
     recur.storage.mkdir()
-    (recur.folder / "secret").write_text(SECRET)
+    (recur.folder / "secret").write_text(WORD)
     extra = ""
     if request.param == "ray_jobs":
         head: Head = request.getfixturevalue("head")
@@ -92,5 +91,5 @@ def test_no_process_shows_a_token_or_a_secret(
     if "head" in request.fixturenames:
         tokens.add(request.getfixturevalue("head").token)
     assert "slurm" not in cluster.read_text() or seen.tokens
-    shown = [command for command in seen.commands if any(secret in command for secret in {SECRET, *tokens})]
+    shown = [command for command in seen.commands if any(secret in command for secret in {WORD, *tokens})]
     assert shown == []
