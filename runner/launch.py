@@ -243,7 +243,7 @@ def claimed(standing: Standing, job: Job, *, fresh: bool) -> Iterator[Lease]:
                 f"sweep {folder.name} was begun by another process a moment ago; choose another --name"
             )
         if fresh or not standing.exists or standing.extended or standing.moved:
-            folder.write(SweepFolder.SPEC, dump_job(job).encode())
+            folder.begin(dump_job(job).encode())
         yield lease
 
 
