@@ -73,8 +73,9 @@ class _Tee:
         self._stream, self._told = stream, told
 
     def write(self, text: str) -> int:
+        written = int(self._stream.write(text))  # which refuses what is no text: click tries that
         self._told(text)
-        return int(self._stream.write(text))
+        return written
 
     def writelines(self, lines: Iterable[str]) -> None:
         self.write("".join(lines))
