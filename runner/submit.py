@@ -85,17 +85,16 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
     assert cluster is not None, "asked of such sweeps alone"  # noqa: S101
     files = submitted.files if submitted else {}
     if known.exists:
-        spec = read_spec(known.folder)
+        spec = with_own_code(known.folder, read_spec(known.folder))
         standing = check_standing(known.folder, spec, fresh=False)
         if standing.finished:
             raise ClusterError(f"sweep {known.folder.name} is finished; recur extend runs more trials in it")
     elif JOB in files:
         from jobs.jobfile import parse_job
 
-        spec = parse_job(files[JOB], source=JOB)
+        spec = with_own_code(known.folder, parse_job(files[JOB], source=JOB))
     else:
         raise ClusterError(f"{known.folder.name} has not begun, and its job is not here; submit it again")
-    spec = with_own_code(known.folder, spec)
     sent = {path: text for path, text in files.items() if path.endswith(".py")}
     modules = {} if cluster.shares_files else sent or modules_of(spec)
     plan = _plan(cluster, spec, modules, known.folder.storage.uri)

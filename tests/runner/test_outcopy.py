@@ -31,11 +31,16 @@ def test_what_is_printed_is_on_storage_without_its_secrets(
 ) -> None:
     """By whoever, to whichever stream, the words of a crash at last; and shown as ever."""
     monkeypatch.setenv("RAY_AUTH_TOKEN", "hunter2hunter2")
-    with pytest.raises(ZeroDivisionError), withheld_output(), copied_output(beside):
-        click.echo("a hunter2hunter2")
-        sys.stderr.write("b hunter2")
-        sys.stderr.write("hunter2\n")
-        raise ZeroDivisionError
+
+    def crash() -> None:
+        with withheld_output(), copied_output(beside):
+            click.echo("a hunter2hunter2")
+            sys.stderr.write("b hunter2")
+            sys.stderr.write("hunter2\n")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        crash()
     head, *lines = kept(beside)
     assert head.startswith("--- 20")
     assert lines[:2] == ["a ***", "b ***"]
