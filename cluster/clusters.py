@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cluster.errors import ClusterError
-from cluster.references import VARIABLE
+from cluster.references import VARIABLE, holds_a_password, names_a_secret, withhold
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -81,6 +81,17 @@ class ClusterModel(Part):
             if name == "RAY_AUTH_TOKEN":
                 raise ValueError("a token never stands in a cluster file; name its variable with token_env")
         return named
+
+    @field_validator("env")
+    @classmethod
+    def _holds_no_secret(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if names_a_secret(name) or holds_a_password(value):
+                raise ValueError(
+                    f"the value of {name} would stand in scripts and manifests for all to read; name the "
+                    f"place where it is found instead: secrets: {{{name}: {{file: PATH}}}}"
+                )
+        return env
 
     @model_validator(mode="after")
     def _secrets_are_found(self) -> Self:
@@ -158,12 +169,15 @@ class RayJobsCluster(ClusterModel):
             ClusterError: when the place that the file names holds none.
         """
         if self.token_file:
-            return _read_token(Path(self.token_file).expanduser())
+            found = _read_token(Path(self.token_file).expanduser())
+            withhold(found)
+            return found
         found = os.environ.get(self.token_env or "RAY_AUTH_TOKEN", "").strip()
         if self.token_env and not found:
             raise ClusterError(
                 f"token_env: the environment variable {self.token_env} is not set; put the token there"
             )
+        withhold(found)
         return found or None
 
 

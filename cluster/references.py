@@ -1,4 +1,4 @@
-"""Secrets by reference: which variable each goes into and where it is found, never what it is.
+"""Secrets: by reference, each a variable and where its value is found; and kept out of what is shown.
 
 The references travel with a sweep, in one variable of its environment; each process of it takes the secrets
 up where it runs.
@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, cast
 
 from cluster.errors import ClusterError
 
@@ -18,6 +21,12 @@ VARIABLE = "RECUR_SECRETS"
 _SECRET_BY_NAME = ("RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _SHORTEST = 6  # what is shorter stands in too many other words
 _WITHHELD = "***"
+_LIKE_A_SECRET = re.compile(
+    r"SECRET|TOKEN(?!IZ)|PASSWORD|PASSWD|PASSPHRASE|PRIVATE|CREDENTIAL|_KEY$", re.IGNORECASE
+)
+_PUBLIC = re.compile(r"GOOGLE_APPLICATION_CREDENTIALS|.*_(ID|FILE|PATH|DIR)", re.IGNORECASE)
+_WITH_PASSWORD = re.compile(r"[A-Za-z][\w+.-]*://[^/\s:@]*:[^/\s@]+@")
+_read_here: set[str] = set()  # secrets that came from elsewhere than the environment
 
 
 def take_up() -> None:
@@ -35,6 +44,51 @@ def knows_secrets() -> bool:
     return bool(_values())
 
 
+def names_a_secret(variable: str) -> bool:
+    """Whether a variable of that name holds a secret itself, not where one is or whose it is."""
+    return bool(_LIKE_A_SECRET.search(variable)) and not _PUBLIC.fullmatch(variable)
+
+
+def holds_a_password(text: str) -> bool:
+    """Whether there is a URI with a password in it."""
+    return bool(_WITH_PASSWORD.search(text))
+
+
+def withhold(secret: str) -> None:
+    """Know a secret that stands in no variable of the environment."""
+    _read_here.add(secret)
+
+
+@contextmanager
+def withheld_output() -> Iterator[None]:
+    """In the block nothing that is printed shows a secret, whoever prints it."""
+    usual = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast("Any", _Withholding(stream)) for stream in usual)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = usual
+
+
+class _Withholding:
+    """A text stream that no secret gets through."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(redacted(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        self.write("".join(lines))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # the way round
+            raise AttributeError(name)
+        return getattr(self._stream, name)
+
+
 def redacted(text: str) -> str:
     """The text without the values of secrets that this process knows."""
     for value in sorted(_values(), key=len, reverse=True):
@@ -43,13 +97,18 @@ def redacted(text: str) -> str:
 
 
 def _values() -> set[str]:
+    names = set(_SECRET_BY_NAME)
     with suppress(ClusterError):  # whoever takes them up says so
-        return _known({*_SECRET_BY_NAME, *_travelling()})
-    return _known(_SECRET_BY_NAME)
+        names |= _travelling().keys()
+    found = {os.environ.get(name, "") for name in names} | _read_here | {_token_in_file()}
+    return {value for value in found if len(value) >= _SHORTEST}
 
 
-def _known(names: Iterable[str]) -> set[str]:
-    return {value for name in names if len(value := os.environ.get(name, "")) >= _SHORTEST}
+def _token_in_file() -> str:
+    """Ray's token, where it is in a file as in the jobs of Slurm."""
+    with suppress(OSError, UnicodeDecodeError):
+        return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or os.devnull).read_text(encoding="utf-8").strip()
+    return ""
 
 
 def _travelling() -> dict[str, dict[str, str]]:

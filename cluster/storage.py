@@ -18,6 +18,7 @@ from cluster.folder import Folder
 from cluster.patience import Patience
 from cluster.segments import Segment, missing, segments_of
 
+_NAMES = ".names"
 _MODEL = re.compile(r"model-(\d{6,})\.keras")
 
 
@@ -62,15 +63,20 @@ class Storage:
         names = (self.sweep(name) for name in self._folders() if not name.startswith("."))
         return sorted((folder for folder in names if folder.exists()), key=lambda folder: folder.name)
 
+    def names(self) -> Folder | None:
+        """A file for each sweep, by its name, where the sweeps' folders cannot be listed without their files.
+
+        Of the folders in a folder Arrow tells nothing on Google's store, where only files have names.
+        """
+        return Folder(self, _NAMES) if self.filesystem.type_name == "gcs" else None
+
     def _folders(self) -> set[str]:
-        # Of the folders in a folder Arrow tells nothing on Google's store, where only files have names.
-        flat = self.filesystem.type_name == "gcs"
-        selector = pafs.FileSelector(self.root, allow_not_found=True, recursive=flat)
+        names = self.names()
+        if names is not None:
+            return set(names.files(""))
+        selector = pafs.FileSelector(self.root, allow_not_found=True)
         what = f"storage {self.uri} cannot be listed"
         found = self.patience.attempt(lambda: self.filesystem.get_file_info(selector), what)
-        if flat:
-            paths = [f.path.removeprefix(f"{self.root}/").partition("/") for f in found]
-            return {name for name, slash, _ in paths if slash}
         return {f.base_name for f in found if f.type == pafs.FileType.Directory}
 
     def exists(self) -> bool:
@@ -205,7 +211,21 @@ class SweepFolder(Folder):
         """Whether a file is there; by default, whether this is a sweep."""
         return super().exists(relative)
 
+    def begin(self, spec: bytes) -> None:
+        """Make it a sweep, or its job another.
+
+        Raises:
+            ClusterError: the storage does not take it.
+        """
+        names = self.storage.names()
+        if names is not None:
+            names.write(self.name, b"\n")  # before: a name without a sweep is passed over
+        self.write(self.SPEC, spec)
+
     def remove(self) -> None:
         """Take the whole sweep away; its spec goes first, so that half of it is never taken for a sweep."""
         self.delete(self.SPEC)
         super().remove()
+        names = self.storage.names()
+        if names is not None:
+            names.delete(self.name)

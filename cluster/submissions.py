@@ -26,6 +26,7 @@ from cluster.files import replace_file
 from cluster.folder import Folder
 from cluster.storage import Storage
 
+DRIVER_LOG = "driver.log"  # on storage: what it has printed
 _HANDLE = "submission.json"  # on storage
 _RECORD = "record.json"  # in the state folder: the same with the cluster
 
@@ -139,6 +140,11 @@ def submitted_names(storage: str) -> list[str]:
     return sorted({*beside, *own})
 
 
+def submission_on(storage: Storage, name: str) -> Folder:
+    """What a storage holds of a sweep's submissions."""
+    return Folder(storage, f"{SUBMISSIONS}/{name}")
+
+
 def forget(storage: str, name: str) -> None:
     """Take away all that is known of a sweep's submissions."""
     _beside(storage, name).remove()
@@ -147,7 +153,7 @@ def forget(storage: str, name: str) -> None:
 
 
 def _beside(storage: str, name: str) -> Folder:
-    return Folder(Storage.open(storage), f"{SUBMISSIONS}/{name}")
+    return submission_on(Storage.open(storage), name)
 
 
 def _own(storage: str, name: str) -> Submitted | None:

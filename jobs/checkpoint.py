@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def load_model(data: bytes) -> Any:
         path.write_bytes(data)
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
-        except (ValueError, TypeError, OSError, KeyError) as error:
+        except (ValueError, TypeError, OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise JobError(f"model.keras cannot be loaded: {str(error).splitlines()[0][:200]}") from None
 
 

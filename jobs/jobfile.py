@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,8 +47,10 @@ _Loader.add_implicit_resolver(
 )
 
 
-def load_job(path: Path, overrides: Iterable[str] = ()) -> Job:
+def load_job(path: Path, overrides: Iterable[str] = (), *, digest: str | None = None) -> Job:
     """Read a job file; ``overrides`` are ``a.b=value`` as given to ``--set``.
+
+    With ``digest`` its SHA-256 has to be that: it waited where others may write.
 
     Relative ``data.path`` is taken from the job file's folder, so that job and data move together.
 
@@ -55,10 +58,13 @@ def load_job(path: Path, overrides: Iterable[str] = ()) -> Job:
         JobError: in one sentence with the file and the field.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise JobError(f"{path}: the job file cannot be read: {reason}") from None
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise JobError(f"{path}: it is not the job file that was submitted; submit yours again")
     return parse_job(text, source=str(path), folder=path.resolve().parent, overrides=overrides)
 
 

@@ -6,10 +6,10 @@ stopping's count) and the best epoch's weights, so that a trial goes on exactly 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
-import zipfile
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,6 +19,8 @@ from jobs.errors import JobError
 from jobs.report import EpochReport
 
 Arrays = list[np.ndarray[Any, Any]]
+
+_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
@@ -68,22 +70,28 @@ class TrainState:
         return replace(self, progress=replace(progress, reference=math.inf, waited=0), now=donor.now)
 
     def to_bytes(self) -> bytes:
-        """An uncompressed ``.npz``."""
+        """An uncompressed ``.npz``, and the SHA-256 of that."""
         arrays = {f"now_{index}": array for index, array in enumerate(self.now)}
         arrays |= {f"best_{index}": array for index, array in enumerate(self.best)}
         told = {"progress": asdict(self.progress), "reports": [asdict(report) for report in self.reports]}
         header = np.frombuffer(json.dumps(told).encode(), np.uint8)
         buffer = io.BytesIO()
         np.savez(buffer, header=header, **arrays)  # type: ignore[arg-type]  # numpy's stub wants allow_pickle first
-        return buffer.getvalue()
+        data = buffer.getvalue()
+        return data + hashlib.sha256(data).digest()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TrainState:
         """The inverse of ``to_bytes``.
 
         Raises:
-            JobError: the bytes are no training state.
+            JobError: the bytes are no training state, or not all that were saved.
         """
+        data, digest = data[:-_DIGEST], data[-_DIGEST:]
+        if hashlib.sha256(data).digest() != digest:
+            raise JobError(
+                "a trial's saved state cannot be read (its SHA-256 differs); the trial starts over"
+            )
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as stored:
                 header = json.loads(stored["header"].tobytes())
@@ -93,5 +101,5 @@ class TrainState:
                 now, best = ([stored[f"{kind}{i}"] for i in range(n)] for kind, n in counts.items())
             progress = Progress(**header["progress"])
             return cls(progress, now, best, tuple(EpochReport(**report) for report in header["reports"]))
-        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # noqa: BLE001 - what was made to look like one raises anything
             raise JobError(f"a trial's saved state cannot be read ({error}); the trial starts over") from None

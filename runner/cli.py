@@ -8,13 +8,14 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cluster.errors import ClusterError, StorageAwayError
-from cluster.references import redacted, take_up
+from cluster.references import take_up, withheld_output
 from jobs.errors import JobError
 from runner import options
 from runner.data_commands import data
@@ -47,6 +48,7 @@ def cli() -> None:
     metavar="SECONDS",
     help="How long to wait for another process that runs the sweep to end, or to be found dead.",
 )
+@click.option("--submitted", hidden=True, metavar="SHA256", help="The job file's, as it was submitted.")
 @options.json
 def run(**given: Any) -> None:
     """Run the sweep of a JOB file here and wait for it.
@@ -56,7 +58,7 @@ def run(**given: Any) -> None:
     """
     from runner.run import run_command
 
-    run_command(**given)
+    run_command(**given, held=click.get_current_context().obj)
 
 
 @cli.command()
@@ -284,9 +286,15 @@ def _with_secrets() -> int:
 
 
 def exit_code(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line (None: the process's own) and say with which code to exit."""
+    """Run one command line (None: the process's own) and say with which code to exit; show no secret."""
+    with withheld_output(), ExitStack() as held:
+        return _run(arguments, held)
+
+
+def _run(arguments: Sequence[str] | None, held: ExitStack) -> int:
+    """The same; ``held`` is what a command wants to be closed after its last word."""
     try:
-        stopped = cli.main(arguments, standalone_mode=False)
+        stopped = cli.main(arguments, standalone_mode=False, obj=held)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         hint = f" See: {context.command_path} --help" if context else ""
@@ -303,7 +311,7 @@ def exit_code(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    click.echo(redacted(sentence), err=True)
+    click.echo(sentence, err=True)
     return code
 
 

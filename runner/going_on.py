@@ -24,6 +24,7 @@ from runner.launch import (
     typed,
     warn,
 )
+from runner.owncode import with_own_code
 from runner.run import carry_out, check_machine, parse_workers, show
 from runner.show import print_json
 from runner.submitted import Known, find_known
@@ -45,7 +46,8 @@ def resume_command(
     """Carry out ``recur resume``: where the sweep was submitted to, else here.
 
     Raises:
-        JobError, ClusterError: there is no such sweep, it is being run, or what it needs is not here.
+        JobError, ClusterError: there is no such sweep, it is being run, what it needs is not here, or its
+            code is not this user's.
         WorkFailedError, Interrupted: as ``recur run``.
     """
     from runner.submit import submit_again
@@ -56,7 +58,7 @@ def resume_command(
         submit_again(known, cluster_file, as_json=as_json)
         return
     folder = find_sweep(sweep, storage)
-    _go_on(folder, read_spec(folder), workers, address, as_json=as_json)
+    _go_on(folder, with_own_code(folder, read_spec(folder)), workers, address, as_json=as_json)
 
 
 def retry_command(
@@ -68,7 +70,7 @@ def retry_command(
         JobError, ClusterError, WorkFailedError, Interrupted: as ``resume_command``.
     """
     folder = find_sweep(sweep, storage)
-    _go_on(folder, read_spec(folder), workers, address, as_json=as_json, retry=True)
+    _go_on(folder, with_own_code(folder, read_spec(folder)), workers, address, as_json=as_json, retry=True)
 
 
 def extend_command(
@@ -81,7 +83,7 @@ def extend_command(
         ClusterError, WorkFailedError, Interrupted: as ``resume_command``.
     """
     folder = find_sweep(sweep, storage)
-    spec = read_spec(folder)
+    spec = with_own_code(folder, read_spec(folder))
     if not re.fullmatch(r"\+?[1-9]\d{0,8}", trials):
         raise click.BadParameter(f"{trials!r} is no number of trials such as +50", param_hint="--trials")
     if spec.search.scheduler == "hyperband":

@@ -36,8 +36,17 @@ def open_storage(asked: str | None, job: Job | None = None) -> Storage:
     return Storage.open(asked or os.environ.get("RECUR_STORAGE") or from_job or DEFAULT_STORAGE)
 
 
-def read_job(path: Path, overrides: Sequence[str], *, name: str | None, trials: int | None) -> Job:
+def read_job(
+    path: Path,
+    overrides: Sequence[str],
+    *,
+    name: str | None,
+    trials: int | None,
+    digest: str | None = None,
+) -> Job:
     """The job file with what the command line changes in it, its search one that can be carried out.
+
+    ``digest`` is the file's SHA-256, where it has to be a certain one.
 
     Raises:
         JobError: in one sentence with the file and the field.
@@ -47,7 +56,7 @@ def read_job(path: Path, overrides: Sequence[str], *, name: str | None, trials: 
 
     extra = [f"search.trials={trials}"] if trials is not None else []
     named = [f"name={name}"] if name is not None else []
-    job = load_job(path, [*overrides, *extra, *named])
+    job = load_job(path, [*overrides, *extra, *named], digest=digest)
     if not isinstance(job.model, Built):  # of which the space is not known yet
         try:
             check_search(job)
@@ -234,7 +243,7 @@ def claimed(standing: Standing, job: Job, *, fresh: bool) -> Iterator[Lease]:
                 f"sweep {folder.name} was begun by another process a moment ago; choose another --name"
             )
         if fresh or not standing.exists or standing.extended or standing.moved:
-            folder.write(SweepFolder.SPEC, dump_job(job).encode())
+            folder.begin(dump_job(job).encode())
         yield lease
 
 

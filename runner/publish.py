@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
 import platform
 import re
+import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -89,6 +92,24 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
         folder.delete(folder.best(outdated))
     folder.write_several({folder.best(name): data for name, data in files.items()})
     folder.write_json(folder.best(MANIFEST), manifest)
+
+
+def check_model(folder: SweepFolder, found: Found) -> None:
+    """See that a trial's model on storage is whole: it is an archive that knows its files' checksums.
+
+    Raises:
+        ClusterError: it is damaged.
+    """
+    path = folder.model(found.trial.id, found.epoch)
+    try:
+        with zipfile.ZipFile(io.BytesIO(folder.read(path))) as archive:
+            whole = archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError):
+        whole = False
+    if not whole:
+        raise ClusterError(
+            f"{folder.inside(path)} is damaged; restore it from a copy, or run the sweep again with --fresh"
+        )
 
 
 def model_files(job: Job) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from runner.launch import (
     wait_until_free,
     warn,
 )
+from runner.owncode import record_code
 from runner.results import Results
 from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
 
@@ -50,9 +52,13 @@ def run_command(
     address: str | None,
     dry_run: bool,
     wait: float,
+    submitted: str | None,
+    held: ExitStack,
     as_json: bool,
 ) -> None:
     """Carry out ``recur run``.
+
+    ``submitted`` is the job file's SHA-256, from ``recur submit``; ``held`` is closed after the last word.
 
     Raises:
         JobError, ClusterError: something given cannot be used.
@@ -63,10 +69,15 @@ def run_command(
     from runner.discovery import discovered
     from runner.sweep import Place
 
-    spec = read_job(job, overrides, name=name, trials=trials)
+    spec = read_job(job, overrides, name=name, trials=trials, digest=submitted)
     count = parse_workers(workers)
     check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
+    if submitted is not None:
+        from cluster.submissions import submission_on
+        from runner.outcopy import copied_output
+
+        held.enter_context(copied_output(submission_on(place, spec.name)))
     panel = open_job_panel(spec)
     wait_until_free(place.sweep(spec.name), wait)
     _note_short_series(spec, panel)
@@ -80,6 +91,8 @@ def run_command(
         place.check_writable()
         print_dry_run(spec, panel, standing.folder, as_json=as_json)
         return
+    if submitted is None:  # else whoever submitted it has
+        record_code(standing.folder, spec)
     if standing.finished:
         warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
         show(standing.folder, spec, standing.results, as_json=as_json)

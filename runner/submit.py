@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -14,12 +15,12 @@ from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 from cluster.submissions import Submitted, submit
 from jobs.built import Built
-from jobs.errors import JobError
 from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
 from runner.data import open_job_panel
-from runner.launch import check_standing, open_storage, read_job, read_spec, typed
+from runner.launch import Standing, check_standing, open_storage, read_job, read_spec, typed
+from runner.owncode import record_code, with_own_code
 from runner.show import print_json
 from runner.submitted import Known
 
@@ -45,46 +46,57 @@ def submit_command(
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
         open_job_panel(spec)
+    standing = _standing(cluster, place.sweep(spec.name), spec)
+    if standing is not None and standing.finished:
+        raise ClusterError(
+            f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
+            "or choose another --name"
+        )
     if cluster.shares_files:
-        standing = check_standing(place.sweep(spec.name), spec, fresh=False)
-        if standing.finished:
-            raise ClusterError(
-                f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
-                "or choose another --name"
-            )
         place.check_writable()
     modules = {} if cluster.shares_files else modules_of(spec)
     plan = _plan(cluster, spec, modules, place.uri)
     if dry_run:
         _show(plan, as_json=as_json)
     else:
+        record_code(place.sweep(spec.name), spec)
         _say(submit(plan, cluster), place.sweep(spec.name), as_json=as_json)
+
+
+def _standing(cluster: Cluster, folder: SweepFolder, spec: Job) -> Standing | None:
+    """What is there already; None where that cannot be seen from here, as it may be the cluster's alone."""
+    if cluster.shares_files:
+        return check_standing(folder, spec, fresh=False)
+    if folder.storage.local is not None and not folder.storage.exists():
+        return None
+    with suppress(ClusterError):  # whoever runs it, its backend knows as what
+        return check_standing(folder.impatient(), spec, fresh=False)
+    return None
 
 
 def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> None:
     """Have a sweep gone on with where it was submitted to, or where a cluster file says.
 
     Raises:
-        JobError, ClusterError: as ``submit_command``; or it is finished.
+        JobError, ClusterError: as ``submit_command``; or it is finished, or its code is not this user's.
     """
     submitted = known.submitted
     cluster = load_cluster(cluster_file) if cluster_file else submitted.cluster if submitted else None
     assert cluster is not None, "asked of such sweeps alone"  # noqa: S101
     files = submitted.files if submitted else {}
     if known.exists:
-        spec = read_spec(known.folder)
+        spec = with_own_code(known.folder, read_spec(known.folder))
         standing = check_standing(known.folder, spec, fresh=False)
         if standing.finished:
             raise ClusterError(f"sweep {known.folder.name} is finished; recur extend runs more trials in it")
     elif JOB in files:
         from jobs.jobfile import parse_job
 
-        spec = parse_job(files[JOB], source=JOB)
+        spec = with_own_code(known.folder, parse_job(files[JOB], source=JOB))
     else:
         raise ClusterError(f"{known.folder.name} has not begun, and its job is not here; submit it again")
-    modules = {path: text for path, text in files.items() if path.endswith(".py")}
-    if isinstance(spec.model, Built) and not cluster.shares_files and not modules:
-        raise JobError(f"model.build: {spec.model.build} is not known here; submit the job's own file again")
+    sent = {path: text for path, text in files.items() if path.endswith(".py")}
+    modules = {} if cluster.shares_files else sent or modules_of(spec)
     plan = _plan(cluster, spec, modules, known.folder.storage.uri)
     _say(submit(plan, cluster), known.folder, as_json=as_json)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from cluster.gpus import find_gpus
 from cluster.lease import Lease
 from cluster.session import Session, session
 from cluster.storage import SweepFolder
+from jobs.errors import JobError
 from jobs.fidelity import Fidelity, fidelity_of
 from jobs.jobfile import dump_job
 from jobs.panel import Panel
@@ -25,7 +27,7 @@ from runner.errors import Interrupted
 from runner.exam import Exam
 from runner.journal import VERSION, Event, read_journal
 from runner.legs import LegConfig
-from runner.publish import Scores, best_model, publish_best, versions
+from runner.publish import Scores, best_model, check_model, publish_best, versions
 from runner.results import Results, trials_parquet
 from runner.schedulers.choice import make_scheduler
 from runner.schedulers.rule import Scheduler
@@ -145,8 +147,9 @@ class _Sweep:
         """Have a trial go on from the weights that another has saved; without them it keeps its own."""
         paths = [self.folder.state(trial) for trial in (donor, heir)]
         if all(map(self.folder.exists, paths)):
-            theirs, own = (TrainState.from_bytes(self.folder.read(path)) for path in paths)
-            self.folder.write(paths[1], own.inherited(theirs).to_bytes())
+            with suppress(JobError):  # one is damaged
+                theirs, own = (TrainState.from_bytes(self.folder.read(path)) for path in paths)
+                self.folder.write(paths[1], own.inherited(theirs).to_bytes())
 
     def _train_and_publish(self, conductor: Conductor, journal: Journal) -> str:
         state = "failed"
@@ -225,6 +228,7 @@ class _Sweep:
         results = conductor.results
         found = best_model(self.folder, results)
         if found is not None:
+            check_model(self.folder, found)
             publish_best(self.folder, self.job, self.panel, found, scores)
             if done:
                 Tidy(self.folder, conductor, None).finish(found.trial.id, found.epoch)

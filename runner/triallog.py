@@ -13,6 +13,7 @@ from pathlib import Path
 from cluster.references import knows_secrets, redacted
 from cluster.scratch import scratch_folder
 from cluster.storage import SweepFolder
+from cluster.trickle import LARGEST, LEFT_OUT, sent_now_and_then
 
 _JOIN_SECONDS = 2.0  # for what was printed last; a child of the trial's may keep the pipe open for ever
 _LONGEST = 2**16  # bytes that are kept back for the end of a line
@@ -36,13 +37,13 @@ class TrialLogs:
             local.write_bytes(folder.read(log) if folder.exists(log) else b"")
         local.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with self._sent(local):
+            with _shown(folder, log, local), self._sent(local):
                 yield
         finally:
             if not local.exists() or not local.stat().st_size:
                 local.unlink(missing_ok=True)  # a leg of the same trial that was left may have removed it
             elif folder.storage.local is None:
-                folder.write(log, local.read_bytes())
+                folder.write(log, _bounded(local))
 
     @contextmanager
     def _sent(self, path: Path) -> Iterator[None]:
@@ -74,6 +75,27 @@ class TrialLogs:
         sys.stderr.flush()
         os.dup2(target, 1)
         os.dup2(target, 2)
+
+
+@contextmanager
+def _shown(folder: SweepFolder, log: str, local: Path) -> Iterator[None]:
+    """In the block, an object store is sent now and then what has been printed so far."""
+    if folder.storage.local is not None:
+        yield
+        return
+
+    def size() -> int:
+        return local.stat().st_size if local.exists() else 0
+
+    impatient = folder.impatient()
+    with sent_now_and_then(size, lambda: impatient.write(log, _bounded(local))):
+        yield
+
+
+def _bounded(local: Path) -> bytes:
+    with local.open("rb") as file:
+        text = file.read(LARGEST + 1)
+    return text if len(text) <= LARGEST else text[:LARGEST] + LEFT_OUT.encode()
 
 
 def _withhold(source: int, target: int) -> None:

@@ -211,7 +211,11 @@ class Worker:
 
         job, panel, folder = self._open(order)
         params = self._params(order)
-        model = load_model(folder.read(order["model"]))
+        try:
+            model = load_model(folder.read(order["model"]))
+        except JobError as error:
+            hint = "restore it from a copy, or run the sweep again with --fresh"
+            raise JobError(f"{folder.inside(order['model'])}: {error}; {hint}") from None
         parts = parts_of(job, panel)
         season = job.data.season or panel.season()
         self._line.send({"say": "scored", "scores": score_test(model, panel, parts, params.window, season)})

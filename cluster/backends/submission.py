@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,9 @@ class Submission:
     def argv(self, program: Sequence[str], jobfile: str, *extra: str) -> list[str]:
         """The command that runs the sweep; ``program`` is what Recur is called where it runs."""
         sweep = ["--name", self.name, "--storage", self.storage]
-        return [*program, "run", jobfile, *sweep, *self.arguments, *extra]
+        # Where the file waits others may write; what is handed over says which one it is.
+        which = ["--submitted", hashlib.sha256(self.job.encode()).hexdigest()]
+        return [*program, "run", jobfile, *sweep, *self.arguments, *extra, *which]
 
     def files(self) -> dict[str, str]:
         """The job file and what lies beside it, by relative path."""

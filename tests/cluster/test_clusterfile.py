@@ -31,6 +31,21 @@ WRONG = {
     RAY + "env: {RAY_AUTH_TOKEN: x}": (
         "env: a token never stands in a cluster file; name its variable with token_env"
     ),
+    **{
+        RAY + f"env: {{{name}: {value}}}": (
+            f"env: the value of {name} would stand in scripts and manifests for all to read; name the place "
+            f"where it is found instead: secrets: {{{name}: {{file: PATH}}}}"
+        )
+        for name, value in {
+            "AWS_SECRET_ACCESS_KEY": "hunter2",
+            "PGPASSWORD": "hunter2",
+            "hf_token": "hunter2",
+            "WANDB_API_KEY": "hunter2",
+            "SSH_PRIVATE": "hunter2",
+            "MLFLOW_URI": "https://me:hunter2@host/x",
+            "BROKER": "redis://:hunter2@host",
+        }.items()
+    },
     RAY + "address: head:8265": "address: 'head:8265' is not an address such as http://127.0.0.1:8265",
     RAY + "address: ray://head:1": "address: 'ray://head:1' is not an address such as http://127.0.0.1:8265",
     RAY
@@ -95,6 +110,17 @@ def test_a_good_file_and_its_defaults(tmp_path: Path) -> None:
         env={"TZ": "UTC"},
         token_file=str(tmp_path / "secret" / "token"),
     )
+
+
+def test_variables_that_hold_no_secret_may_be_given(tmp_path: Path) -> None:
+    env = {
+        "AWS_ACCESS_KEY_ID": "AKIA",
+        "GOOGLE_APPLICATION_CREDENTIALS": "/run/secrets/google.json",
+        "DB_PASSWORD_FILE": "/run/secrets/db",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HTTPS_PROXY": "http://proxy.example:3128",
+    }
+    assert load(tmp_path / "cluster.yaml", f"{RAY}env: {env!r}").env == env
 
 
 def test_a_token_comes_from_where_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from cluster.clusterfile import parse_cluster
+from cluster.clusters import RayJobsCluster
 from cluster.errors import ClusterError
-from cluster.references import VARIABLE, redacted, take_up
+from cluster.references import VARIABLE, redacted, take_up, withheld_output
 
 
 def travelling(places: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,3 +68,38 @@ def test_one_that_is_not_where_it_should_be_is_named(
     with pytest.raises(ClusterError) as caught:
         take_up()
     assert str(caught.value) == f"secrets.KEY: {said}"
+
+
+@pytest.mark.parametrize("place", ["token_env", "token_file"])
+def test_a_token_is_withheld_wherever_it_was_found(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = f"{place}-{os.getpid()}"
+    monkeypatch.setenv("MY_HEAD", token)
+    (tmp_path / "token").write_text(token)
+    where = {"token_env": "MY_HEAD", "token_file": str(tmp_path / "token")}[place]
+    cluster = parse_cluster({"backend": "ray_jobs", place: where}, source="it")
+    assert isinstance(cluster, RayJobsCluster)
+    assert cluster.token() == token
+    monkeypatch.delenv("MY_HEAD")
+    assert redacted(f"refused {token}") == "refused ***"
+
+
+def test_a_token_that_is_in_rays_file_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("of-this-job\n")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    assert redacted("it is of-this-job") == "it is ***"
+
+
+def test_nothing_that_is_printed_shows_a_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by click nor by anything else, to neither stream; afterwards it is as before."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "hunter2hunter2")
+    before = sys.stdout
+    with withheld_output():
+        click.echo("a hunter2hunter2")
+        print("b hunter2hunter2", file=sys.stderr)  # noqa: T201 - as others do
+        sys.stdout.writelines(["c hunter2", "hunter2\n"])
+    assert sys.stdout is before
+    assert capsys.readouterr() == ("a ***\nc ***\n", "b ***\n")

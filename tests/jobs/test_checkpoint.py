@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import pickle
+from contextlib import suppress
 
 import keras
 import numpy as np
@@ -78,6 +80,11 @@ def damaged() -> bytes:
     return bytes(data)
 
 
+def sealed(data: bytes) -> bytes:
+    """As somebody would write it who knows how states are sealed."""
+    return data + hashlib.sha256(data).digest()
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -88,14 +95,32 @@ def damaged() -> bytes:
         damaged(),
         other_archive(),
         pickle.dumps([1]),
+        sealed(damaged()[:-32]),
+        sealed(other_archive()),
+        sealed(pickle.dumps([1])),
     ],
-    ids=["empty", "text", "truncated", "begun", "damaged", "archive", "pickle"],
+    ids=[
+        *("empty", "text", "truncated", "begun", "damaged", "archive", "pickle"),
+        *("sealed and damaged", "sealed archive", "sealed pickle"),
+    ],
 )
 def test_bytes_that_are_no_state_are_refused(data: bytes) -> None:
     with pytest.raises(
         JobError, match=r"^a trial's saved state cannot be read \(.*\); the trial starts over$"
     ):
         TrainState.from_bytes(data)
+
+
+def test_a_state_with_any_bit_turned_is_refused() -> None:
+    """And where whoever turned it sealed it anew, by nothing but its own sentence."""
+    whole = STATE.to_bytes()
+    for place in range(len(whole)):
+        data = bytearray(whole)
+        data[place] ^= 1 << place % 8
+        with pytest.raises(JobError):
+            TrainState.from_bytes(bytes(data))
+        with suppress(JobError):
+            TrainState.from_bytes(sealed(bytes(data[:-32])))
 
 
 def dense(units: int) -> keras.Model:
@@ -129,3 +154,12 @@ def test_bytes_that_are_no_model_or_hold_code_are_refused(kind: str) -> None:
 
     with pytest.raises(JobError, match=r"^model\.keras cannot be loaded: "):
         load_model(data)
+
+
+def test_a_damaged_model_is_one_sentence() -> None:
+    whole = model_bytes(dense(2))
+    turned = bytearray(whole)
+    turned[len(turned) // 2] ^= 4
+    for damaged_model in (whole[:-30], whole[: len(whole) // 2], bytes(turned), b""):
+        with pytest.raises(JobError, match=r"^model\.keras cannot be loaded: "):
+            load_model(damaged_model)

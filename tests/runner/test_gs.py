@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pyarrow import fs as pafs
 
 from cluster.files import open_filesystem
-from cluster.storage import Storage
+from cluster.storage import Storage, SweepFolder
 from jobs.sample import sample_panel
 from runner.cli import exit_code
 from tests.gcs import gcs_server, uri
@@ -57,3 +59,36 @@ def test_a_sweep_stored_on_gs(
         assert said("predict", "small", "--data", str(panel_folder), "--out", out)["rows"] == 4
         said("remove", "small", "--yes")
         assert said("list") == []
+
+
+class Watched:
+    """A file system, and what was listed on it."""
+
+    def __init__(self, filesystem: pafs.FileSystem) -> None:
+        self.filesystem, self.listed = filesystem, list[str]()
+
+    def get_file_info(self, what: Any) -> Any:
+        found = self.filesystem.get_file_info(what)
+        if isinstance(what, pafs.FileSelector):
+            self.listed += [info.path for info in found]
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.filesystem, name)
+
+
+def test_listing_sweeps_lists_none_of_their_files() -> None:
+    with gcs_server() as port:
+        plain = Storage.open(uri(port, "sweeps"))
+        watched = Watched(plain.filesystem)
+        storage = replace(plain, filesystem=cast("pafs.FileSystem", watched))
+        for name in ("one", "two", "half"):
+            storage.sweep(name).begin(b"x")
+            storage.sweep(name).write_several({f"journal/{number}": b"x" for number in range(5)})
+        storage.sweep("half").delete(SweepFolder.SPEC)
+
+        assert [folder.name for folder in storage.sweeps()] == ["one", "two"]
+
+        assert sorted(watched.listed) == [f"bucket/sweeps/.names/{name}" for name in ("half", "one", "two")]
+        storage.sweep("one").remove()
+        assert [folder.name for folder in storage.sweeps()] == ["two"]

@@ -1,13 +1,19 @@
-"""Following a log whose cluster is out of reach for a moment, or begins anew."""
+"""Following a log whose cluster is out of reach for a moment, that begins anew, or has not begun."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from cluster.errors import ClusterError
+from cluster.folder import Folder
+from cluster.storage import Storage
 from runner import logs
+from tests.runner.command import Recur
+from tests.runner.scripts import write
 
 
 def scripted(*answers: str | Exception) -> Callable[[], str]:
@@ -63,3 +69,69 @@ def test_a_secret_is_withheld(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
     logs._follow(scripted(f"token {'f' * 64}\n"), ended_after(0), 0)
     assert capsys.readouterr().out == "token ***\n"
+
+
+def test_a_log_that_is_silent_is_asked_for_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(logs, "_LOOK_SECONDS", 1.0)
+    monkeypatch.setattr(logs.time, "sleep", waited.append)
+    logs._follow(scripted("a\n", *["a\n"] * 9, "a\nb\n"), ended_after(11), 0)
+    assert waited[0] == 1.0
+    assert waited[1:9] == sorted(waited[1:9])
+    assert waited[9] == logs._SELDOM_SECONDS
+    assert waited[10] == 1.0
+
+
+def test_of_a_log_on_storage_only_what_is_new_is_read(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(storage, "a")
+    begun: list[int] = []
+    usual = Folder.read_from
+
+    def read_from(self: Folder, relative: str, start: int) -> bytes:
+        begun.append(start)
+        return usual(self, relative, start)
+
+    monkeypatch.setattr(Folder, "read_from", read_from)
+    log = logs._Growing(folder, "log")
+    seen = [log.read()]
+    for text in (b"one\n", b"one\ntwo\n", b"one\ntwo\n", b"new\n"):
+        folder.write("log", text)
+        seen.append(log.read())
+    assert seen == ["", "one\n", "one\ntwo\n", "one\ntwo\n", "new\n"]
+    assert begun == [0, 4, 0]
+
+
+FUNCTION = """
+import keras
+
+
+def build(hp):
+    print("using", hp.Int("units", 2, 6))
+    model = keras.Sequential([keras.layers.SimpleRNN(hp.Int("units", 2, 6)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
+"""
+
+
+@pytest.mark.slow
+def test_a_trial_that_has_printed_nothing_yet_is_followed_till_the_sweep_ends(
+    recur: Recur, panel_folder: Path
+) -> None:
+    job = write(
+        recur.folder, panel_folder, FUNCTION, build="nets:build", scheduler="none, trials: 1", epochs=1
+    )
+    running = recur.start("run", job)
+    sweep = recur.storage / "built"
+    while not (sweep / "journal" / "owner.json").exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    assert not list(sweep.glob("logs/*.log"))
+
+    said = recur("logs", "built", "--trial", "00000", "--follow").stdout
+
+    assert "using" in said
+    assert running.wait(60) == 0
+    refused = recur("logs", "built", "--trial", "00009", "--follow", code=2).stderr
+    assert "has no log of a trial '00009': there are those of 00000" in refused

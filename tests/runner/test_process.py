@@ -104,6 +104,25 @@ def test_leave_saves_the_state_and_the_next_leg_goes_on_from_it(bench: Bench) ->
     assert bench.hear_leg() == [reached + 1, reached + 2, "left"]
 
 
+@pytest.mark.parametrize("damage", ["truncated", "empty", "turned"])
+def test_a_trial_whose_state_is_damaged_begins_again(bench: Bench, damage: str) -> None:
+    trial = f"00011-{damage}"
+    bench.worker.send(bench.order(trial, milestones=(1,), pauses=True))
+    assert bench.hear()["report"]["epoch"] == 1
+    bench.worker.send({"do": "drop"})
+    assert bench.hear_leg() == ["left"]
+    state = bench.folder.state(trial)
+    whole = bench.folder.read(state)
+    turned = bytearray(whole)
+    turned[len(turned) // 2] ^= 4
+    bench.folder.write(state, {"truncated": whole[:-100], "empty": b"", "turned": bytes(turned)}[damage])
+
+    bench.worker.send(bench.order(trial, epoch=1, epochs=3))
+
+    assert bench.hear_leg()[-3:] == [2, 3, "left"]
+    assert "the trial starts over" in bench.folder.read(bench.folder.log(trial)).decode()
+
+
 def test_a_leave_that_comes_with_the_order_is_obeyed(bench: Bench) -> None:
     """Ctrl-C in the very moment in which a leg begins."""
     bench.worker.send(bench.order("00004", epochs=400))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cluster.errors import ClusterError, StorageAwayError
 from cluster.storage import Storage, SweepFolder
 from jobs.panel import Panel
 from jobs.spec import Job
-from runner.publish import Found, best_model, publish_best, read_best, read_manifest
+from runner.publish import Found, best_model, check_model, publish_best, read_best, read_manifest
 from runner.results import Results
 from runner.show import best_json
 from tests.cluster.object_store import ObjectStore, open_object_store
@@ -261,6 +262,27 @@ def test_the_best_model_is_the_best_that_is_on_storage(folder: SweepFolder) -> N
     first = best_model(folder, results())
     assert first
     assert (first.trial.id, first.epoch, first.score) == ("00001", 1, 0.2)
+
+
+def test_a_damaged_model_is_named(folder: SweepFolder) -> None:
+    """Whatever bit of a file in it is turned, or whatever it lacks."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("config.json", "{}" * 100)
+    whole, turned = buffer.getvalue(), bytearray(buffer.getvalue())
+    turned[turned.index(b"{}") + 9] ^= 1
+    path = folder.model("00000", 1)
+    folder.write(path, whole)
+    found = best_model(folder, results())
+    assert found
+    check_model(folder, found)
+    for damaged in (bytes(turned), whole[:-9], whole[:40], b""):
+        folder.write(path, damaged)
+        with pytest.raises(ClusterError) as error:
+            check_model(folder, found)
+        assert str(error.value) == (
+            f"{folder.inside(path)} is damaged; restore it from a copy, or run the sweep again with --fresh"
+        )
 
 
 def test_an_older_model_is_published_with_its_own_epoch_and_score(folder: SweepFolder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -170,3 +171,23 @@ def test_a_sweep_with_data_and_storage_on_s3(
     predict = ["predict", "small", "--storage", storage, "--data", uri(server, "data"), "--out", str(out)]
     assert exit_code([*predict, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == 4 * SHAPE["series"]
+
+
+def test_files_go_up_beside_each_other(server: int) -> None:
+    """No request is passed on before all of them have come: one after the other they would wait for ever."""
+    together, meeting = threading.Barrier(4), threading.Event()
+
+    def plan(_: int) -> str:
+        if meeting.is_set():
+            together.wait(30)
+        return "late"
+
+    with faulty_way(server, Faults(plan)) as port:
+        folder = Storage.open(uri(port, "together")).sweep("a")
+        folder.exists()  # the connection is made
+        meeting.set()
+        files = {f"best/{number}": bytes([number]) * 1000 for number in range(4)}
+        folder.write_several(files)
+        meeting.clear()
+        assert not together.broken
+        assert {name: folder.read(name) for name in files} == files

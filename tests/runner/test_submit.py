@@ -52,6 +52,11 @@ def test_a_detached_process_runs_the_sweep(recur: Recur, write_job: JobWriter) -
     assert status["submitted"]["backend"] == "local"
     assert "Error: sweep small is finished already" in recur("submit", job, code=2).stderr
     assert "Error: sweep small is finished; recur extend" in recur("resume", "small", code=2).stderr
+    for backend in ("ray_jobs", "kuberay\nimage: x", "slurm"):  # before any cluster is asked
+        cluster = recur.folder / "cluster.yaml"
+        cluster.write_text(f"backend: {backend}\nstorage: {recur.storage}\n")
+        refused = recur("submit", job, "--cluster", cluster, code=2).stderr
+        assert "Error: sweep small is finished already" in refused
     assert "has no log of a trial '9'" in recur("logs", "small", "--trial", "9", code=2).stderr
 
 
@@ -71,6 +76,12 @@ def test_ray_jobs_runs_the_sweep(
     said = recur("submit", job, "--cluster", cluster).stdout
     assert "small submitted to ray_jobs" in said
     assert wait_until_done(recur, storage)["trials"]["done"] == 2
+    log = recur("logs", storage / "small", "--follow").stdout
+    assert "small: done" in log
+    cluster.write_text(cluster.read_text().replace(head.dashboard, "http://127.0.0.1:9"))
+    kept = recur("logs", storage / "small", "--cluster", cluster, "--follow").stdout
+    assert log.splitlines()[-1] in kept
+    assert "small: done" in kept
 
 
 def test_a_function_goes_to_the_cluster_with_all_that_it_imports(
@@ -110,7 +121,10 @@ def test_of_what_another_machine_submitted_storage_tells(recur: Recur, write_job
     with pytest.MonkeyPatch.context() as elsewhere:
         elsewhere.setenv("XDG_STATE_HOME", str(recur.folder / "other"))
         assert recur.json("status", "small")["state"] == "done"
+        told = recur("logs", "small", "--follow").stdout
+        (recur.storage / ".submissions" / "small" / "driver.log").unlink()
         refused = recur("logs", "small", code=2).stderr
+    assert "small: done" in told
     assert refused.startswith("Error: small was submitted to local as ")
     assert "to show its log from here, give its cluster file with --cluster" in refused
 

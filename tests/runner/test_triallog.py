@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from cluster.storage import Storage
+from tests import s3
 
 CODE = """
 import os, sys
@@ -54,3 +59,24 @@ def test_the_last_words_of_a_crash_are_kept(tmp_path: Path) -> None:
     done = run(tmp_path, "import faulthandler; faulthandler.enable(); os.abort()")
     assert done.returncode == -6
     assert "Fatal Python error: Aborted" in (tmp_path / "small" / "logs" / "0001.log").read_text()
+
+
+def test_what_a_running_trial_prints_is_soon_on_an_object_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the trial runs on, and whole at its end."""
+    for name, word in s3.KEYS.items():
+        monkeypatch.setenv(name, word)
+    said = "print('first', flush=True); sys.stdin.readline(); print('second')"
+    with s3.s3_server() as port:
+        storage = s3.uri(port, "sweeps")
+        folder = Storage.open(storage).sweep("small")
+        command = [sys.executable, "-c", CODE.replace("{said}", said), storage]
+        env = os.environ | {"PYTHONPATH": ":".join(sys.path)}
+        with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            deadline = time.monotonic() + 60
+            while not folder.exists(folder.log("0001")):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert folder.read(folder.log("0001")) == b"first\n"
+            assert running.poll() is None
+            running.communicate(b"\n\n", timeout=60)
+        assert folder.read(folder.log("0001")) == b"first\nsecond\n" * 2
