@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from cluster.backends import Handle
 from cluster.errors import ClusterError
 from cluster.folder import Folder
 from cluster.storage import Storage
+from cluster.submissions import DRIVER_LOG, submission_on
 from runner import logs
+from runner.cli import exit_code
 from tests.runner.command import Recur
 from tests.runner.scripts import write
 
@@ -135,3 +139,22 @@ def test_a_trial_that_has_printed_nothing_yet_is_followed_till_the_sweep_ends(
     assert running.wait(60) == 0
     refused = recur("logs", "built", "--trial", "00009", "--follow", code=2).stderr
     assert "has no log of a trial '00009': there are those of 00000" in refused
+
+
+def test_where_kubernetes_has_forgotten_a_sweep_its_storage_tells(
+    kube: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its RayJob is gone, and what its driver printed with it."""
+    assert not list(kube.glob("*/job.yaml"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    storage = Storage.open(str(tmp_path / "sweeps"))
+    handle = Handle("kuberay", "small", storage.uri, "default/recur-small", "recur-small")
+    beside = submission_on(storage, "small")
+    beside.write_json("submission.json", {"handle": asdict(handle), "by": "somebody", "time": 1.0})
+    beside.write(DRIVER_LOG, b"small: done\n")
+    (tmp_path / "cluster.yaml").write_text("backend: kuberay\nimage: x\n")
+    words = ["logs", "small", "--storage", storage.uri, "--cluster", str(tmp_path / "cluster.yaml")]
+
+    assert exit_code([*words, "--follow"]) == 0
+
+    assert capsys.readouterr().out == "small: done\n"
