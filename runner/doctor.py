@@ -32,7 +32,7 @@ _GB = 1e9
 
 @dataclass(frozen=True)
 class Inspection(Submission):
-    """Looks at a cluster in the place of a sweep."""
+    """Looks at a cluster in the place of a sweep, with a job or without one."""
 
     nodes: int = 1
 
@@ -40,7 +40,11 @@ class Inspection(Submission):
         """The command; of what a sweep's gets, the address."""
         address = list(extra[:2]) if extra[:1] == ("--address",) else []
         told = ["--storage", self.storage, "--nodes", str(self.nodes), "--raw"]
-        return [*program, "doctor", jobfile, *told, *address]
+        return [*program, "doctor", *([jobfile] if self.job else []), *told, *address]
+
+    def files(self) -> dict[str, str]:
+        """As a sweep's; nothing where there is no job."""
+        return super().files() if self.job else {}
 
 
 def doctor_command(
