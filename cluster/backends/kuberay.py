@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cluster.backends.rayjob import JOB_FOLDER, manifest, object_name
+from cluster.backends.rayjob import JOB_FOLDER, RUN, manifest, object_name, run_script
 from cluster.backends.submission import JOB, Handle, Plan, State, Status, Submission
 from cluster.errors import ClusterError
 from cluster.kubecluster import KubeRayCluster
@@ -48,17 +48,17 @@ class KubeRayBackend:
         cluster, env = self._cluster, self._cluster.environment()
         extra = ("--address", "auto", "--wait", str(_WAITING_SECONDS))
         command = submission.argv((cluster.command,), f"{JOB_FOLDER}/{JOB}", *extra)
-        files = submission.files()
+        files = submission.files() | {RUN: run_script(command)}
         where = f"{cluster.context}/" if cluster.context else ""
         return Plan(
             backend="kuberay",
             name=submission.name,
             storage=submission.storage,
             target=f"{where}{cluster.namespace}/{object_name(submission.name)}",
-            command=tuple(command),
+            command=("sh", f"{JOB_FOLDER}/{RUN}"),
             files=files,
             env={**env, **dict.fromkeys(cluster.secrets, "")},
-            document=manifest(cluster, submission.name, command, files, env),
+            document=manifest(cluster, submission.name, files, env),
         )
 
     def _check_storage(self, submission: Submission) -> None:

@@ -16,10 +16,20 @@ from cluster.kubecluster import KubeRayCluster, Pods, Volume, Workers
 from cluster.node import DETECTION
 
 JOB_FOLDER = "/etc/recur/job"  # in every pod
+RUN = "run.sh"  # among a submission's files: the command
 SWEEP_LABEL = "recur.dev/sweep"
 _LONGEST = 40  # what KubeRay itself adds to a name has to fit too
 _MOST_BYTES = 900_000  # that a ConfigMap takes
 _LEAVE_SECONDS = 90  # that the sweep has to save and leave when its pod is to end
+
+
+def run_script(command: Sequence[str]) -> str:
+    """What the head runs: on its way there an entrypoint is read by two shells, quoted for neither.
+
+    The operator pastes it into a line of bash, and Ray's client joins what that makes of it without heed of
+    what a shell on the head will do: the ``&`` of a URI would end the command there.
+    """
+    return f"#!/bin/sh\nexec {shlex.join(command)}\n"
 
 
 def object_name(sweep: str) -> str:
@@ -34,7 +44,6 @@ def object_name(sweep: str) -> str:
 def manifest(
     cluster: KubeRayCluster,
     sweep: str,
-    command: Sequence[str],
     files: Mapping[str, str],
     env: Mapping[str, str],
 ) -> str:
@@ -43,8 +52,7 @@ def manifest(
     Args:
         cluster: what to ask for.
         sweep: its name.
-        command: runs it, beside the head.
-        files: what lies in ``JOB_FOLDER``, by path.
+        files: what lies in ``JOB_FOLDER``, by path; ``run.sh`` runs the sweep, beside the head.
         env: of every process; what Kubernetes has secret is taken from it there.
 
     Raises:
@@ -55,7 +63,7 @@ def manifest(
             f"{sweep}: its job and modules are more than {_MOST_BYTES // 1000} kB, which no ConfigMap holds; "
             "put the modules into the image"
         )
-    documents = [_config_map(cluster, sweep, files), _ray_job(cluster, sweep, command, files, env)]
+    documents = [_config_map(cluster, sweep, files), _ray_job(cluster, sweep, files, env)]
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -88,14 +96,13 @@ def _key(number: int) -> str:
 def _ray_job(
     cluster: KubeRayCluster,
     sweep: str,
-    command: Sequence[str],
     files: Mapping[str, str],
     env: Mapping[str, str],
 ) -> dict[str, Any]:
     limit = {"activeDeadlineSeconds": cluster.time_limit} if cluster.time_limit else {}
     # A submitting pod prints what the driver prints; the driver itself runs beside the head.
     spec: dict[str, Any] = {
-        "entrypoint": shlex.join(command),
+        "entrypoint": f"sh {JOB_FOLDER}/{RUN}",
         "submissionMode": "K8sJobMode",
         "backoffLimit": cluster.retries,  # each time a new cluster goes on from storage
         "shutdownAfterJobFinishes": True,

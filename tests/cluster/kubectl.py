@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from typing import Any
 import yaml
 
 KUBE = Path(os.environ["KUBE"])
+JOB_FOLDER = "/etc/recur/job"
+# What ``ray job submit`` does with its words, as Ray has it, before a shell on the head reads them.
+RAY = "import subprocess, sys; sys.stdout.write(subprocess.list2cmdline(sys.argv[1:]))"
 
 
 def apply(documents: list[dict[str, Any]]) -> None:
@@ -29,10 +33,10 @@ def apply(documents: list[dict[str, Any]]) -> None:
     for item in items:
         path = folder / "files" / item["path"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(config["data"][item["key"]])
+        path.write_text(config["data"][item["key"]].replace(JOB_FOLDER, str(folder / "files")))
     (folder / "job.json").write_text(json.dumps(job))
     env = {each["name"]: each["value"] for each in head["containers"][0]["env"] if "value" in each}
-    entrypoint = job["spec"]["entrypoint"].replace("/etc/recur/job", str(folder / "files"))
+    entrypoint = submitted(job["spec"]["entrypoint"]).replace(JOB_FOLDER, str(folder / "files"))
     script = 'sh -c "$1" >"$2/log" 2>&1; echo $? >"$2/exit.new"; mv "$2/exit.new" "$2/exit"'
     process = subprocess.Popen(
         ["/bin/sh", "-c", f"trap : TERM; {script}", "sh", f"exec {entrypoint}", str(folder)],
@@ -44,6 +48,13 @@ def apply(documents: list[dict[str, Any]]) -> None:
     )
     (folder / "pid").write_text(str(process.pid))
     print(f"configmap/{name} created\nrayjob.ray.io/{name} created")
+
+
+def submitted(entrypoint: str) -> str:
+    """What of an entrypoint comes to the head: the operator pastes it into a line of bash that has Ray submit it."""
+    line = f"{sys.executable} -c {shlex.quote(RAY)} {entrypoint}"
+    done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def status(folder: Path) -> dict[str, Any]:

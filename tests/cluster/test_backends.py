@@ -86,6 +86,16 @@ def test_a_submitted_command_gets_its_job_and_environment_and_its_log_is_kept(
     assert json.loads(json.dumps(dataclasses.asdict(handle))) == dataclasses.asdict(handle)
 
 
+def test_what_a_command_is_told_comes_as_it_was_said(
+    backend: Backend, submit: Callable[[str, str], Handle]
+) -> None:
+    """As a URI's options do, whatever shells are on the way."""
+    words = "s3://b?endpoint_override=minio:9000&scheme=http 'one' \"two\" $HOME `id` #3 \\\\ * (a;b|c) !"
+    handle = submit("words", f"import os; print({words!r}, os.environ['A'])")
+    assert ended(backend, handle).state == "done"
+    assert f"{words} from the file\n" in backend.logs(handle)
+
+
 def test_a_command_that_fails_later_is_failed_and_says_how(
     backend: Backend, submit: Callable[[str, str], Handle]
 ) -> None:
