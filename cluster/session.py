@@ -18,7 +18,7 @@ from cluster.autoscaler import ask_for, has_autoscaler
 from cluster.errors import ClusterError
 from cluster.lifeline import joined_ray_lives, own_ray_lives
 from cluster.patches import any_agent_port, no_last_words, no_signal_handlers
-from cluster.probe import find_cluster
+from cluster.probe import find_cluster, joining
 from cluster.processes import Process, command, descendants, kill, users, wait_gone
 from cluster.scratch import scratch_folder
 from cluster.watchdog import watched
@@ -99,7 +99,7 @@ def session(
             stack.enter_context(watched(folder))
             yield stack.enter_context(_started(folder, cpus, gpus))
         else:
-            stack.enter_context(_environment(_QUIET | _joining()))
+            stack.enter_context(_environment(_QUIET | joining()))
             yield stack.enter_context(_joined(address))
 
 
@@ -218,13 +218,6 @@ def _set(changes: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def _joining() -> dict[str, str]:
-    """A token that is there is meant to be used; Ray itself would wait to be told so."""
-    known = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    known = known or (Path.home() / ".ray" / "auth_token").is_file()
-    return {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE") or ("token" if known else "disabled")}
 
 
 def _visible(gpus: int) -> dict[str, str]:

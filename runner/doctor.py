@@ -135,6 +135,7 @@ def _take_away(backend: Backend, handle: Handle) -> None:
     from cluster.submissions import forget
 
     backend.stop(handle)
+    backend.forget(handle)
     forget(handle.storage, handle.name)
 
 

@@ -132,6 +132,15 @@ class KubeRayBackend:
                 )
             time.sleep(0.5)
 
+    def forget(self, handle: Handle) -> None:
+        """Delete the RayJob, and the ConfigMap that it came with.
+
+        Raises:
+            ClusterError: the cluster cannot be asked, or refuses.
+        """
+        objects = (f"rayjob/{handle.id}", f"configmap/{handle.id}")
+        self._kubectl("delete", *objects, "--ignore-not-found", "--timeout=120s", seconds=150)
+
     def _get(self, handle: Handle) -> dict[str, Any] | None:
         said = self._kubectl("get", "rayjob", handle.id, "--ignore-not-found", "--output=json")
         try:

@@ -106,6 +106,17 @@ class RayJobsBackend:
                     )
                 time.sleep(0.1)
 
+    def forget(self, handle: Handle) -> None:
+        """Have the cluster delete the job, if it has ended and is known still.
+
+        Raises:
+            ClusterError: when the cluster cannot be reached or refuses the token.
+        """
+        with self._client(handle.name) as client:
+            known = any(job.submission_id == handle.id for job in client.list_jobs())
+            if known and _status(client, handle).ended:
+                client.delete_job(handle.id)
+
     @contextmanager
     def _client(self, name: str) -> Iterator[Any]:
         """Ray's client, once it is known that the cluster answers and takes the token."""

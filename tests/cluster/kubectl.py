@@ -28,6 +28,8 @@ def apply(documents: list[dict[str, Any]]) -> None:
     config, job = documents
     name = job["metadata"]["name"]
     folder = KUBE / name
+    (KUBE / "configmaps").mkdir(exist_ok=True)
+    (KUBE / "configmaps" / name).write_text(json.dumps(config))
     head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     items = head["volumes"][0]["configMap"]["items"]
     for item in items:
@@ -76,6 +78,14 @@ def suspend(folder: Path) -> None:
     (folder / "suspended").touch()
 
 
+def delete(words: list[str]) -> None:
+    """``KIND NAME``, or ``KIND/NAME`` as often as one likes."""
+    objects = [word.split("/") for word in words] if "/" in words[0] else [words]
+    for kind, name in objects:
+        place = {"rayjob": KUBE, "configmap": KUBE / "configmaps"}[kind] / name
+        subprocess.run(["/bin/rm", "-rf", str(place)], check=True)
+
+
 def main(words: list[str]) -> int:
     words = [word for word in words if not word.startswith(("--namespace", "--ignore", "--output"))]
     if "--context=elsewhere" in words:
@@ -83,6 +93,9 @@ def main(words: list[str]) -> int:
         return 1
     if words[0] == "apply":
         apply(list(yaml.safe_load_all(sys.stdin)))
+        return 0
+    if words[0] == "delete":
+        delete([word for word in words[1:] if not word.startswith("--")])
         return 0
     folder = KUBE / words[1 if words[0] == "logs" else 2].removeprefix("job/")
     if words[0] == "get" and not folder.exists():
@@ -97,8 +110,6 @@ def main(words: list[str]) -> int:
             print((folder / "log").read_text() if (folder / "log").exists() else "", end="")
         case "patch":
             suspend(folder)
-        case "delete":
-            subprocess.run(["/bin/rm", "-r", str(folder)], check=True)
     return 0
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def submit(backend: Backend, tmp_path: Path) -> Iterator[Callable[[str, str], Ha
 
     yield submit
     for handle in handles:
-        backend.stop(handle)
+        with suppress(ClusterError):  # one that was forgotten
+            backend.stop(handle)
 
 
 def test_a_submitted_command_gets_its_job_and_environment_and_its_log_is_kept(
@@ -118,6 +120,22 @@ def test_a_running_one_is_not_started_twice_and_can_be_stopped_and_submitted_aga
     assert backend.status(handle).state == "stopped"
     backend.stop(handle)
     assert ended(backend, submit("lasting", HELLO)).state == "done"
+
+
+def test_one_that_is_forgotten_leaves_nothing_on_its_cluster(
+    request: pytest.FixtureRequest, backend: Backend, submit: Callable[[str, str], Handle]
+) -> None:
+    handle = submit("gone", HELLO)
+    ended(backend, handle)
+    backend.forget(handle)
+    backend.forget(handle)
+    if handle.backend == "kuberay":
+        kube: Path = request.getfixturevalue("kube")
+        assert backend.status(handle).message == f"RayJob {handle.target} is not known any more"
+        assert [path.name for path in kube.rglob("*") if "gone" in path.name] == []
+    if handle.backend == "ray_jobs":
+        with pytest.raises(ClusterError, match=r"^gone: .* does not know this job any more"):
+            backend.status(handle)
 
 
 def test_a_plan_is_pure_and_shows_no_value_of_the_environment(backend: Backend, tmp_path: Path) -> None:
