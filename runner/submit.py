@@ -45,14 +45,15 @@ def submit_command(
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
         open_job_panel(spec)
-    if cluster.shares_files:
+    if cluster.shares_files and not (dry_run and place.local is None):  # a dry run asks no network
         standing = check_standing(place.sweep(spec.name), spec, fresh=False)
         if standing.finished:
             raise ClusterError(
                 f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
                 "or choose another --name"
             )
-        place.check_writable()
+        if not dry_run:
+            place.check_writable()
     modules = {} if cluster.shares_files else modules_of(spec)
     plan = _plan(cluster, spec, modules, place.uri)
     if dry_run:
