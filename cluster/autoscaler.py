@@ -19,7 +19,7 @@ def has_autoscaler() -> bool:
 def ask_for(bundles: Sequence[Mapping[str, float]]) -> None:
     """Have the cluster hold so much, each bundle on one node, in place of all that was asked for before.
 
-    Ray would start nodes only for work that waits in it, and a sweep hands out no more than there is room for.
+    Ray starts nodes only for work that waits in it, and a sweep hands out no more than there is room for.
     """
     from ray.autoscaler.sdk import request_resources
     from ray.exceptions import RayError

@@ -94,9 +94,11 @@ def _asked(cluster: Cluster, spec: Job | None, storage: str, nodes: int) -> list
     name = f"doctor-{secrets.token_hex(4)}"
     count = max(nodes, getattr(cluster, "nodes", 1))
     modules = {} if spec is None or cluster.shares_files else modules_of(spec)
-    job = dump_job(spec, defaults=False) if spec else ""
+    job, data = (dump_job(spec, defaults=False), spec.data.path) if spec else ("", None)
     backend = backend_for(cluster)
-    handle = backend.submit(backend.plan(Inspection(name, job, storage, modules=modules, nodes=count)))
+    handle = backend.submit(
+        backend.plan(Inspection(name, job, storage, modules=modules, data=data, nodes=count))
+    )
     click.echo(f"asking {handle.backend} {handle.id}, as a sweep would be run", err=True)
     try:
         return _answer(backend, handle)

@@ -19,7 +19,7 @@ from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
 from runner.data import open_job_panel
-from runner.launch import check_standing, open_storage, read_job, read_spec, typed
+from runner.launch import check_standing, open_storage, read_job, read_spec, typed, warn
 from runner.show import print_json
 from runner.submitted import Known
 
@@ -94,9 +94,16 @@ def _plan(cluster: Cluster, spec: Job, modules: Mapping[str, str], storage: str)
     if modules and isinstance(spec.model, Built):  # they lie beside the job file there
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"folder": None})})
     submission = Submission(
-        name=spec.name, job=dump_job(spec, defaults=False), storage=storage, modules=modules
+        name=spec.name,
+        job=dump_job(spec, defaults=False),
+        storage=storage,
+        modules=modules,
+        data=spec.data.path,
     )
-    return backend_for(cluster).plan(submission)
+    plan = backend_for(cluster).plan(submission)
+    for note in plan.notes:
+        warn(note)
+    return plan
 
 
 def _show(plan: Plan, *, as_json: bool) -> None:

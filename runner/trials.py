@@ -35,7 +35,12 @@ class LegSource(SearchAlgorithm):
     """Hands Tune the conductor's legs, as many at a time as there is room for."""
 
     def __init__(
-        self, conductor: Conductor, config: LegConfig, exam: Exam, room: Callable[[int], int], silence: Silence
+        self,
+        conductor: Conductor,
+        config: LegConfig,
+        exam: Exam,
+        room: Callable[[int], int],
+        silence: Silence,
     ) -> None:
         """``room``: told how many legs could be run, says how many can."""
         self._conductor, self._config, self._exam = conductor, config, exam

@@ -42,9 +42,9 @@ class KubeRayBackend:
         """The manifest; touches nothing.
 
         Raises:
-            ClusterError: the storage is in no volume, or the files are too much for a ConfigMap.
+            ClusterError: storage or data are in no volume, or the files are too much for a ConfigMap.
         """
-        self._check_storage(submission)
+        self._check_places(submission)
         cluster, env = self._cluster, self._cluster.environment()
         extra = ("--address", "auto", "--wait", str(_WAITING_SECONDS))
         command = submission.argv((cluster.command,), f"{JOB_FOLDER}/{JOB}", *extra)
@@ -61,14 +61,23 @@ class KubeRayBackend:
             document=manifest(cluster, submission.name, files, env),
         )
 
-    def _check_storage(self, submission: Submission) -> None:
-        storage = submission.storage
-        mounts = [volume.mount.rstrip("/") for volume in self._cluster.volumes if not volume.read_only]
-        if "://" not in storage and not any(f"{storage}/".startswith(f"{mount}/") for mount in mounts):
+    def _check_places(self, submission: Submission) -> None:
+        storage, data = submission.storage, submission.data
+        if not self._mounted(storage, writable=True):
             raise ClusterError(
                 f"storage {storage} is in no volume of the pods and would go with them; mount one there "
                 "(volumes), or keep sweeps at an s3:// or gs:// URI"
             )
+        if data is not None and not self._mounted(data, writable=False):
+            raise ClusterError(
+                f"data.path: {data} is in no volume of the pods; mount one there (volumes), or have the "
+                "shards at an s3:// or gs:// URI"
+            )
+
+    def _mounted(self, place: str, *, writable: bool) -> bool:
+        volumes = [volume for volume in self._cluster.volumes if not (writable and volume.read_only)]
+        mounts = [volume.mount.rstrip("/") for volume in volumes]
+        return "://" in place or any(f"{place}/".startswith(f"{mount}/") for mount in mounts)
 
     def submit(self, plan: Plan) -> Handle:
         """Apply the manifest, in the place of one of the same name that has ended.

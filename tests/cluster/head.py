@@ -116,7 +116,7 @@ def _autoscaling(folder: Path, port: int, most: int) -> tuple[list[str], dict[st
         "file_mounts": {},
         "cluster_synced_files": [],
         "file_mounts_sync_continuously": False,
-        **dict.fromkeys(_COMMANDS, []),
+        **{key: [] for key in _COMMANDS},
     }
     (folder / "autoscaling.json").write_text(json.dumps(config))
     own = {"RAY_CLOUD_INSTANCE_ID": _FAKE_HEAD, "RAY_OVERRIDE_NODE_ID_FOR_TESTING": _FAKE_HEAD}
@@ -124,12 +124,16 @@ def _autoscaling(folder: Path, port: int, most: int) -> tuple[list[str], dict[st
     return [f"--autoscaling-config={folder}/autoscaling.json"], own | fake | {"RAY_NODE_TYPE_NAME": "head"}
 
 
-def _start(
-    folder: Path, ports: dict[str, int], token: str, mode: str, grows: int
-) -> subprocess.Popen[bytes]:
+def _start(folder: Path, ports: dict[str, int], token: str, mode: str, grows: int) -> subprocess.Popen[bytes]:
     options = [f"--{name}={port}" for name, port in ports.items()]
     scaling, env = _autoscaling(folder, ports["port"], grows) if grows else ([], {})
-    limits = [f"--num-cpus={0 if grows else 1}", *scaling, "--num-gpus=0", "--object-store-memory=100000000", "--disable-usage-stats"]
+    limits = [
+        f"--num-cpus={0 if grows else 1}",
+        *scaling,
+        "--num-gpus=0",
+        "--object-store-memory=100000000",
+        "--disable-usage-stats",
+    ]
     where = ["--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--temp-dir={folder}"]
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with (folder / "head.log").open("wb") as log:

@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -249,6 +251,44 @@ class TestRayJobs:
                 wait_for(lambda: "is no Ray cluster with a Jobs API" in refusal(address))
             finally:
                 server.kill()
+
+    def test_an_address_that_leads_elsewhere_is_not_followed_with_the_token(
+        self, head: Head, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+
+        class Elsewhere(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(307)
+                self.send_header("Location", f"{head.dashboard}{self.path}")
+                self.end_headers()
+
+            def log_message(self, *_words: object) -> None:
+                """Nothing."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            said = refusal(f"http://127.0.0.1:{server.server_port}")
+            server.shutdown()
+        assert "sends whoever asks elsewhere, where no token is taken; give the address" in said
+
+    @pytest.mark.parametrize(
+        ("address", "storage", "said"),
+        [
+            ("http://127.0.0.1:8265", "/a", []),
+            ("http://localhost:8265", "/a", []),
+            ("https://ray.example", "s3://a", []),
+            ("https://ray.example", "/a", ["storage: /a has to be", "data.path: /b has to be"]),
+            ("http://10.0.0.5:8265", "s3://a", ["the token goes to http://10.0.0.5:8265 unencrypted"]),
+        ],
+    )
+    def test_what_another_machine_makes_different_is_noted(
+        self, address: str, storage: str, said: list[str]
+    ) -> None:
+        data = "/b" if storage == "/a" else "gs://b"
+        backend = RayJobsBackend(RayJobsCluster(backend="ray_jobs", address=address))
+        notes = backend.plan(Submission("sweep", "", storage, data=data)).notes
+        assert [note[: len(start)] for note, start in zip(notes, said, strict=True)] == said
 
     def test_a_job_that_the_cluster_has_forgotten(self, head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)

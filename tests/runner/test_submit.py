@@ -139,7 +139,9 @@ def test_a_dry_run_asks_no_bucket_for_anything(recur: Recur, write_job: JobWrite
     shown = recur("submit", elsewhere(write_job(recur.folder), backend), "--cluster", cluster, "--dry-run")
     assert f"--storage {bucket}" in shown.stdout
     cluster.write_text(f"backend: {backend}\nstorage: {bucket}?regoin=x\n")
-    refused = recur("submit", elsewhere(write_job(recur.folder), backend), "--cluster", cluster, "--dry-run", code=2)
+    refused = recur(
+        "submit", elsewhere(write_job(recur.folder), backend), "--cluster", cluster, "--dry-run", code=2
+    )
     assert "cannot be opened (Unexpected query parameter in S3 URI: 'regoin'); give" in refused.stderr
 
 

@@ -54,9 +54,7 @@ class Tune:
 
     def __post_init__(self) -> None:
         config = LegConfig(job="", sweep="", panel="", backend="jax", resources=self.resources, modules={})
-        self.source = LegSource(
-            self.conductor, config, self.exam, self._room, Silence(lambda: True)
-        )
+        self.source = LegSource(self.conductor, config, self.exam, self._room, Silence(lambda: True))
         self.scheduler = LegScheduler(
             self.conductor, self.source, self.exam, self._tick, Silence(lambda: True), lambda: self.node_lost
         )
