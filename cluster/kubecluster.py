@@ -192,6 +192,11 @@ class KubeRayCluster(ClusterModel):
         return self
 
     @property
+    def nodes(self) -> int:
+        """Of Ray, that a sweep begins with: the head and the workers."""
+        return 1 + self.workers.replicas
+
+    @property
     def reads_kubernetes_secrets(self) -> bool:
         """A secret may be one of Kubernetes's."""
         return True

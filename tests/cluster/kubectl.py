@@ -53,7 +53,7 @@ def apply(documents: list[dict[str, Any]]) -> None:
 
 
 def submitted(entrypoint: str) -> str:
-    """What comes to the head: the operator pastes an entrypoint into a line of bash that has Ray submit it."""
+    """What comes to the head: the operator pastes it into a line of bash that has Ray submit it."""
     line = f"{sys.executable} -c {shlex.quote(RAY)} {entrypoint}"
     done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, text=True, check=True)
     return done.stdout
