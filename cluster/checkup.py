@@ -8,11 +8,14 @@ import shutil
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
 
+import pyarrow as pa
 from pyarrow import fs as pafs
 
 from cluster.cache import cache_folder
@@ -25,7 +28,6 @@ from cluster.references import redacted, take_up
 from cluster.storage import Storage
 
 PACKAGES = ("recur-tune", "ray", "keras", "keras-tuner", "tensorflow", "jax", "numpy", "pandas", "pyarrow")
-_FOOTER = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Facts:
         disk, cache, shm: bytes that are free for temporary files, the cache and in shared memory.
         gpus: names of the cards.
         busy: those whose memory others use.
-        token: whether this node's Ray wants one.
         problems: sentences on what cannot be used here.
+        checks: which of ``storage``, ``data``, ``ports`` and ``token`` were looked at, and are well.
+        shards: files of the data that are seen from here.
     """
 
     host: str
@@ -69,15 +72,23 @@ class Facts:
     gpus: tuple[str, ...]
     busy: tuple[str, ...]
     problems: tuple[str, ...] = field(default=())
+    checks: dict[str, bool] = field(default_factory=dict)
+    shards: int = 0
 
 
 def examine(asked: Asked, name: str) -> Facts:
     """Look at this node; ``name`` is what its file in the probe is called."""
     host, problems = socket.gethostname(), list[str]()
+    seen: list[int] = []
     _try(problems, take_up)
-    _try(problems, lambda: _use_storage(asked, name))
-    _try(problems, lambda: _read_data(asked.data))
-    problems += _unreachable(asked.peers)
+    checks = {"storage": _try(problems, lambda: _use_storage(asked, name))}
+    if asked.data is not None:
+        uri = asked.data
+        checks["data"] = _try(problems, lambda: seen.append(_read_data(uri)))
+    if asked.peers:
+        closed = _unreachable(asked.peers)
+        checks["ports"] = not closed
+        problems += closed
     cache = 0
     with suppress(ClusterError, OSError):
         cache = shutil.disk_usage(cache_folder("panels")).free
@@ -95,14 +106,19 @@ def examine(asked: Asked, name: str) -> Facts:
         gpus=gpus,
         busy=busy,
         problems=tuple(redacted(problem) for problem in problems),
+        checks=checks,
+        shards=sum(seen),
     )
 
 
-def _try(problems: list[str], check: object) -> None:
+def _try(problems: list[str], check: Callable[[], object]) -> bool:
+    """Whether it went well; if not, why."""
     try:
-        check()  # type: ignore[operator] # a function without arguments
+        check()
     except ClusterError as error:
         problems.append(str(error))
+        return False
+    return True
 
 
 def _versions() -> dict[str, str]:
@@ -128,40 +144,48 @@ def _use_storage(asked: Asked, name: str) -> None:
     probe.write(name, name.encode())
 
 
-def _read_data(uri: str | None) -> None:
-    """Open a first shard and look at its end.
+def _read_data(uri: str) -> int:
+    """Find the shards and read what the first says of itself at its end; how many there are.
 
     Raises:
-        ClusterError: it cannot be read.
+        ClusterError: there is none, or the first cannot be read.
     """
-    if uri is None:
-        return
-    filesystem, path = open_filesystem(uri.partition("*")[0].rstrip("/") if "*" in uri else uri)
+    from pyarrow import parquet
+
+    filesystem, path = open_filesystem(uri.partition("*")[0].rpartition("/")[0] if "*" in uri else uri)
     try:
-        shard = _first_file(filesystem, path)
-        if shard is None:
+        shards = _shards(filesystem, path)
+        if "*" in uri:
+            pattern = uri.partition("://")[2] or uri
+            shards = [shard for shard in shards if fnmatch(shard, pattern)]
+        if not shards:
             raise ClusterError(
                 f"data {uri} is not there; put the shards where every node sees them, at the same path"
             )
-        with filesystem.open_input_file(shard) as file:
-            file.seek(max(0, file.size() - len(_FOOTER)))
-            if shard.endswith(".parquet") and file.read() != _FOOTER:
-                raise ClusterError(f"data {uri}: {shard} is no whole Parquet file")
+        with filesystem.open_input_file(shards[0]) as file:
+            parquet.read_metadata(file)
+    except pa.ArrowInvalid:
+        raise ClusterError(f"data {uri}: {shards[0]} is no whole Parquet file") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
         raise ClusterError(f"data {uri} cannot be read ({reason})") from None
+    return len(shards)
 
 
-def _first_file(filesystem: pafs.FileSystem, path: str) -> str | None:
+def _shards(filesystem: pafs.FileSystem, path: str) -> list[str]:
+    """The Parquet files at a path, in order; a file that is named itself is one whatever it is called."""
     info = filesystem.get_file_info(path)
     if info.type == pafs.FileType.File:
-        return str(info.path)
+        return [str(info.path)]
     if info.type != pafs.FileType.Directory:
-        return None
-    for found in sorted(filesystem.get_file_info(pafs.FileSelector(path)), key=lambda each: each.path):
-        if not found.base_name.startswith((".", "_")) and (file := _first_file(filesystem, found.path)):
-            return file
-    return None
+        return []
+    found = filesystem.get_file_info(pafs.FileSelector(path, recursive=True))
+    files = [each.path for each in found if each.type == pafs.FileType.File]
+    return sorted(file for file in files if file.endswith(".parquet") and not _hidden(file[len(path) :]))
+
+
+def _hidden(inside: str) -> bool:
+    return any(part.startswith((".", "_")) for part in inside.split("/"))
 
 
 def _unreachable(peers: tuple[str, ...]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -161,6 +162,13 @@ class RayJobsCluster(ClusterModel):
         if self.token_env and self.token_file:
             raise ValueError("give token_env or token_file, not both")
         return self
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the address is another machine's, as far as it shows."""
+        host = str(urlsplit(self.address).hostname)
+        own = {"localhost", "::1", socket.gethostname().lower()}
+        return host not in own and not host.startswith("127.")
 
     def token(self) -> str | None:
         """The token from where the file says it is; by default RAY_AUTH_TOKEN, if that is set.

@@ -71,7 +71,9 @@ def examine_cluster(address: str, storage: str, data: str | None, nodes: int) ->
                 "?", None, problem=f"only {len(alive)} of {nodes} nodes have joined; see the cluster's log"
             )
         ]
-        return found + (missing if len(alive) < nodes else []) + _open_to_all(joined.address)
+        open_to_all = _open_to_all(joined.address)
+        found = [_checked(each, "token", well=not open_to_all) for each in found]
+        return found + (missing if len(alive) < nodes else []) + open_to_all
 
 
 def _asked_of(alive: Sequence[dict[str, object]], asked: Asked) -> Iterator[tuple[Examined, str]]:
@@ -144,7 +146,14 @@ def _settled(each: Examined, probe: Folder, key: str) -> Examined:
         if probe.read(key) == key.encode():
             return each
     sentence = f"what it wrote to storage {probe.storage.uri} did not come back the same"
-    return replace(each, facts=replace(each.facts, problems=(sentence,)))
+    return _checked(replace(each, facts=replace(each.facts, problems=(sentence,))), "storage", well=False)
+
+
+def _checked(each: Examined, check: str, *, well: bool) -> Examined:
+    """The same, with how a check came out that is not made on the node."""
+    if each.facts is None:
+        return each
+    return replace(each, facts=replace(each.facts, checks=each.facts.checks | {check: well}))
 
 
 def problems(found: Sequence[Examined], gpu: float) -> list[str]:
@@ -163,6 +172,14 @@ def problems(found: Sequence[Examined], gpu: float) -> list[str]:
     if gpu and not any(each.gpus for each in facts):
         said.append(f"resources.gpu: a trial asks for {gpu:g} of a GPU and no node has one; write gpu: 0")
     return said
+
+
+def notes(found: Sequence[Examined], gpu: float) -> list[str]:
+    """What is no problem and good to know, a sentence each; ``gpu`` as in ``problems``."""
+    facts = [(each.name, each.facts) for each in found if each.facts is not None]
+    if not gpu or not any(each.gpus for _, each in facts):
+        return []
+    return [f"{name}: it has no GPU, so no trial goes there" for name, each in facts if not each.gpus]
 
 
 def _wanting(each: Examined) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""``python -m cluster.farewell SWEEP SECONDS``: has a sweep that runs in this pod save and leave."""
+"""What a pod does before it ends: the sweep whose driver runs in it saves, what trains in it has saved."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -15,17 +16,14 @@ from cluster.processes import Process, find, wait_gone
 def drivers(sweep: str) -> list[Process]:
     """The processes of this machine that run ``recur run`` for a sweep."""
     found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, UnicodeDecodeError):
-            words = (entry / "cmdline").read_text().split("\0") if entry.name.isdecimal() else []
-            pairs = set(pairwise(words))
-            if "run" in words and ("--name", sweep) in pairs and (process := find(int(entry.name))):
-                found.append(process)
+    for number, words in _running():
+        if "run" in words and ("--name", sweep) in set(pairwise(words)) and (process := find(number)):
+            found.append(process)
     return found
 
 
-def main(sweep: str, seconds: float) -> None:
-    """SIGTERM to each, and wait for them."""
+def end_driver(sweep: str, seconds: float) -> None:
+    """SIGTERM to each driver of a sweep, and wait for them."""
     found = drivers(sweep)
     for process in found:
         with suppress(ProcessLookupError):
@@ -33,5 +31,21 @@ def main(sweep: str, seconds: float) -> None:
     wait_gone(found, seconds)
 
 
-if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+def wait_for_actors(seconds: float) -> None:
+    """Wait until Ray has no work on this machine: the sweep's driver, on another, has its trials save."""
+    deadline = time.monotonic() + seconds
+    while any(_works(words[0]) for _, words in _running()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
+def _works(title: str) -> bool:
+    """Whether a process with this title is an actor's or a task's; one that waits for either is not."""
+    return title.startswith("ray::") and not title.startswith("ray::IDLE")
+
+
+def _running() -> Iterator[tuple[int, list[str]]]:
+    """Every process of this machine, and its command line."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError, UnicodeDecodeError):
+                yield int(entry.name), (entry / "cmdline").read_text().split("\0")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 from pyarrow import fs as pafs
@@ -27,7 +27,21 @@ def open_filesystem(uri: str, patience: Patience = Patience()) -> tuple[pafs.Fil
         ClusterError: the URI's scheme or its host cannot be used, or does not answer where it is asked.
     """
     if "://" not in uri:
-        return pafs.LocalFileSystem(), str(Path(uri).expanduser().absolute())
+        return pafs.LocalFileSystem(), path_on_filesystem(uri)
+    path_on_filesystem(uri)
+    what = f"{uri}: cannot be opened"
+    # A bucket whose region is not given is asked for it.
+    return patience.attempt(lambda: pafs.FileSystem.from_uri(uri), what)
+
+
+def path_on_filesystem(uri: str) -> str:
+    """The path that a path or URI means on its file system; nobody is asked about it.
+
+    Raises:
+        ClusterError: the URI's scheme, host or options cannot be used.
+    """
+    if "://" not in uri:
+        return str(Path(uri).expanduser().absolute())
     asked = urlsplit(uri)
     if asked.password is not None or asked.username not in {None, "anonymous"}:  # Google's public buckets
         where = uri.rpartition("@")[2]
@@ -35,12 +49,13 @@ def open_filesystem(uri: str, patience: Patience = Patience()) -> tuple[pafs.Fil
             f"{uri.partition('://')[0]}://…@{where}: no key or password stands in a URI, which is written "
             "down and shown; put it into the environment (AWS_ACCESS_KEY_ID and the like)"
         )
-    what = f"{uri}: cannot be opened"
-    try:  # a bucket whose region is not given is asked for it
-        filesystem, path = patience.attempt(lambda: pafs.FileSystem.from_uri(uri), what)
-    except pa.ArrowInvalid as error:
-        raise ClusterError(f"{what} ({str(error).splitlines()[0]}); give a folder or another URI") from None
-    return filesystem, path
+    asks = asked.scheme == "s3" and "region" not in parse_qs(asked.query)
+    settled = f"{uri}{'&' if asked.query else '?'}region=us-east-1" if asks else uri
+    try:
+        return str(pafs.FileSystem.from_uri(settled)[1])
+    except (pa.ArrowInvalid, OSError) as error:
+        first_line = str(error).splitlines()[0]
+        raise ClusterError(f"{uri}: cannot be opened ({first_line}); give a folder or another URI") from None
 
 
 def trying_once(filesystem: pafs.FileSystem) -> pafs.FileSystem:

@@ -14,6 +14,7 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _KEY = re.compile(r"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|[kMGT]i?)?")
+SWEEP_LABEL, OWNER_LABEL = "recur.dev/sweep", "app.kubernetes.io/managed-by"
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*")
 
 
@@ -118,7 +119,7 @@ class KubeRayCluster(ClusterModel):
         image: of all pods; holds Recur.
         context: of kubectl; by default the current one.
         command: what Recur is called in the image.
-        tolerations, node_selector: of the workers.
+        tolerations, node_selector: of the workers; the pod that submits puts up with the same taints.
         ray_version: of the image; by default of this machine.
         shared_memory: of each pod, for Ray's object store.
         retries: how often a sweep whose cluster has died goes on in another one.
@@ -171,6 +172,14 @@ class KubeRayCluster(ClusterModel):
             _fits("label's value", _VALUE, value, "forecasting")
         return labels
 
+    @field_validator("labels")
+    @classmethod
+    def _are_not_our_own(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key in (SWEEP_LABEL, OWNER_LABEL):
+            if key in labels:
+                raise ValueError(f"{key} is Recur's own, by which it knows its objects; leave it out")
+        return labels
+
     @model_validator(mode="after")
     def _secrets_are_there(self) -> Self:
         for name, each in self.secrets.items():
@@ -181,6 +190,11 @@ class KubeRayCluster(ClusterModel):
         for name in filter(None, (self.service_account, *self.pull_secrets)):
             _fits("name of Kubernetes's", _SUBDOMAIN, name, "recur")
         return self
+
+    @property
+    def nodes(self) -> int:
+        """Of Ray, that a sweep begins with: the head and the workers."""
+        return 1 + self.workers.replicas
 
     @property
     def reads_kubernetes_secrets(self) -> bool:

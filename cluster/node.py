@@ -30,7 +30,7 @@ DETECTION = {
     "RAY_health_check_timeout_ms": "3000",
     "RAY_health_check_failure_threshold": "4",
 }
-_OBJECT_STORE_BYTES = 128 * 2**20  # no data goes through it
+OBJECT_STORE_BYTES = 128 * 2**20  # no data goes through it
 _AWAY_SECONDS = 120.0  # that a head may be out of reach before a node gives up
 _PAUSE_SECONDS = 2.0
 _STOP_SECONDS = 10.0
@@ -139,7 +139,7 @@ def _start_command(address: str, *, head: bool, cpus: int | None, ip: str | None
         *(own if head else [f"--address={address}"]),
         *([f"--node-ip-address={ip}"] if ip else []),
         f"--num-cpus={len(os.sched_getaffinity(0)) if cpus is None else cpus}",
-        f"--object-store-memory={_OBJECT_STORE_BYTES}",
+        f"--object-store-memory={OBJECT_STORE_BYTES}",
         "--dashboard-agent-listen-port=0",
     ]
 

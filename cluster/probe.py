@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from cluster.errors import ClusterError
 from cluster.reach import check_reachable
@@ -26,6 +27,13 @@ _SENTENCES = {
 }
 
 
+def joining() -> dict[str, str]:
+    """A token that is there is meant to be used; Ray itself would wait to be told so."""
+    known = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    known = known or (Path.home() / ".ray" / "auth_token").is_file()
+    return {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE") or ("token" if known else "disabled")}
+
+
 def find_cluster(address: str) -> str:
     """The ``host:port`` of a head that answers and takes our token; ``auto``: this machine's.
 
@@ -35,7 +43,7 @@ def find_cluster(address: str) -> str:
     if address != "auto":
         _check_address(address)
     try:
-        asked = _probed(address, {})
+        asked = _probed(address, joining())
     except subprocess.TimeoutExpired:
         raise ClusterError(_NO_ANSWER.format(address)) from None
     if asked.returncode != _OK:

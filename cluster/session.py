@@ -8,16 +8,17 @@ import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cluster.autoscaler import ask_for, has_autoscaler
 from cluster.errors import ClusterError
 from cluster.lifeline import joined_ray_lives, own_ray_lives
 from cluster.patches import any_agent_port, no_last_words, no_signal_handlers
-from cluster.probe import find_cluster
+from cluster.probe import find_cluster, joining
 from cluster.processes import Process, command, descendants, kill, users, wait_gone
 from cluster.scratch import scratch_folder
 from cluster.watchdog import watched
@@ -59,6 +60,7 @@ class Session:
         joined: whether it ran before and is others' too: its nodes come and go.
         lives: whether it can still be used.
         now: its nodes as they are.
+        ask_for: has its autoscaler make room for such bundles; None where it has none.
     """
 
     address: str
@@ -66,6 +68,7 @@ class Session:
     joined: bool
     lives: Callable[[], bool] = field(compare=False)
     now: Callable[[], tuple[Node, ...]] = field(compare=False)
+    ask_for: Callable[[Sequence[Mapping[str, float]]], None] | None = field(default=None, compare=False)
 
 
 @contextmanager
@@ -96,7 +99,7 @@ def session(
             stack.enter_context(watched(folder))
             yield stack.enter_context(_started(folder, cpus, gpus))
         else:
-            stack.enter_context(_environment(_QUIET | _joining()))
+            stack.enter_context(_environment(_QUIET | joining()))
             yield stack.enter_context(_joined(address))
 
 
@@ -166,7 +169,8 @@ def _init(away: Path, lives: Callable[[], bool], **options: Any) -> Session:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, kept)  # Ray puts one of its own in its place
     joined = "namespace" in options
-    return Session(context.address_info["gcs_address"], living_nodes(), joined, lives, living_nodes)
+    ask = ask_for if joined and has_autoscaler() else None
+    return Session(context.address_info["gcs_address"], living_nodes(), joined, lives, living_nodes, ask)
 
 
 def living_nodes() -> tuple[Node, ...]:
@@ -214,13 +218,6 @@ def _set(changes: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-def _joining() -> dict[str, str]:
-    """A token that is there is meant to be used; Ray itself would wait to be told so."""
-    known = any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
-    known = known or (Path.home() / ".ray" / "auth_token").is_file()
-    return {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE") or ("token" if known else "disabled")}
 
 
 def _visible(gpus: int) -> dict[str, str]:

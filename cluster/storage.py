@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError, StorageAwayError
-from cluster.files import open_filesystem, trying_once
+from cluster.files import open_filesystem, path_on_filesystem, trying_once
 from cluster.folder import Folder
 from cluster.patience import Patience
 from cluster.segments import Segment, missing, segments_of
@@ -24,28 +26,43 @@ _MODEL = re.compile(r"model-(\d{6,})\.keras")
 
 @dataclass(frozen=True)
 class Storage:
-    """A place that holds sweeps, each in the folder of its name; waited for with ``patience``."""
+    """A place that holds sweeps, each in the folder of its name; waited for with ``patience``.
 
-    filesystem: pafs.FileSystem
+    ``reach`` opens its file system, which may ask the network, when something is read or written for the
+    first time.
+    """
+
+    reach: Callable[[], pafs.FileSystem] = field(repr=False, compare=False)
     root: str
     uri: str
     patience: Patience = field(default=Patience(), compare=False)
 
     @classmethod
     def open(cls, uri: str, patience: Patience = Patience()) -> Storage:  # noqa: B008 - frozen
-        """Open a path or URI; nothing is created yet.
+        """The place that a path or URI means; nothing is asked or created yet.
 
         Raises:
-            ClusterError: it cannot be opened.
+            ClusterError: the URI cannot be used.
         """
-        filesystem, root = open_filesystem(uri, patience)
+        root = path_on_filesystem(uri)
         shown = uri.rstrip("/") if "://" in uri else root
-        return cls(trying_once(filesystem), root.rstrip("/"), shown, patience)
+        reach = cache(lambda: trying_once(open_filesystem(uri, patience)[0]))
+        return cls(reach, root.rstrip("/"), shown, patience)
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """What it lies on.
+
+        Raises:
+            ClusterError: its host refuses, or does not answer.
+        """
+        return self.reach()
 
     @property
     def local(self) -> Path | None:
         """The folder, where it is one of this machine's."""
-        return Path(self.root) if isinstance(self.filesystem, pafs.LocalFileSystem) else None
+        here = "://" not in self.uri or self.uri.startswith("file:")
+        return Path(self.root) if here else None
 
     def inside(self, relative: str) -> str:
         """The path or URI of what lies inside; a URI's options (``s3://bucket?region=…``) stay at its end."""

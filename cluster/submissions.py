@@ -72,6 +72,15 @@ class Submitted:
         """
         backend_for(self._known("stop it")).stop(self.handle)
 
+    def forget(self) -> None:
+        """Have its cluster forget it, as far as anybody here can ask it.
+
+        Raises:
+            ClusterError: its cluster cannot be asked at the moment.
+        """
+        if self.cluster:
+            backend_for(self.cluster).forget(self.handle)
+
     def _known(self, purpose: str) -> Cluster:
         if self.cluster is None:
             raise ClusterError(

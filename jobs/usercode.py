@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def modules_of(job: Job) -> dict[str, str]:
             "install them on the cluster instead"
         )
     return dict(sorted(found.items()))
+
+
+def installed_file(build: str) -> Path | None:
+    """Where the installed module is that ``model.build`` names; nothing of it is imported, None if nowhere."""
+    first, *rest = build.rpartition(":")[0].split(".")
+    try:
+        found = importlib.util.find_spec(first)
+    except (ImportError, ValueError):
+        return None
+    if found is None or found.origin is None:
+        return None
+    if not rest:
+        return Path(found.origin)
+    place = Path(found.origin).parent.joinpath(*rest)
+    files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+    return next((each for each in files if each.is_file()), None)
 
 
 def _files(root: Path, name: str) -> Iterator[Path]:

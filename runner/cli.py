@@ -267,6 +267,22 @@ def doctor(**given: Any) -> None:
     doctor_command(**given)
 
 
+@cli.command(hidden=True)
+@click.argument("sweep", required=False)
+@click.option("--seconds", type=click.FloatRange(min=0), required=True)
+def farewell(sweep: str | None, seconds: float) -> None:
+    """Have a SWEEP whose driver runs on this machine save and leave; without one wait for what trains here.
+
+    Kubernetes is told to call it before it ends a pod.
+    """
+    from cluster.farewell import end_driver, wait_for_actors
+
+    if sweep is None:
+        wait_for_actors(seconds)
+    else:
+        end_driver(sweep, seconds)
+
+
 cli.add_command(data)
 
 

@@ -91,6 +91,14 @@ class Conductor:
         return len(self.state.running)
 
     @property
+    def runnable(self) -> int:
+        """How many legs could be run at the same time, as far as is known before they are asked for."""
+        if self.stopping or self.draining or self.hopeless:
+            return self.running
+        unborn = 0 if self.exhausted else max(0, self.planned - len(self.results.trials))
+        return self.running + len(self.state.queue) + unborn
+
+    @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing is left to run."""
         return not self.running and (self.stopping or self.draining or self.complete or self.hopeless)

@@ -16,11 +16,11 @@ from cluster.backends import Backend, Handle, Submission, backend_for
 from cluster.checkup import Facts
 from cluster.clusterfile import Cluster, load_cluster
 from cluster.clusters import LocalCluster
-from cluster.doctor import Examined, examine_cluster, examine_here, problems
+from cluster.doctor import Examined, examine_cluster, examine_here, notes, problems
 from cluster.errors import ClusterError
 from jobs.built import Built
 from jobs.spec import Job
-from jobs.usercode import modules_of
+from jobs.usercode import installed_file, modules_of
 from runner.errors import WorkFailedError
 from runner.launch import open_storage, read_job
 from runner.show import print_json, print_table
@@ -28,11 +28,12 @@ from runner.show import print_json, print_table
 _BEGIN, _END = "----- recur doctor -----", "----- end -----"
 _WAIT_SECONDS = 900.0  # for a queue
 _GB = 1e9
+_CHECKS = ("storage", "data", "ports", "token")  # columns of the table
 
 
 @dataclass(frozen=True)
 class Inspection(Submission):
-    """Looks at a cluster in the place of a sweep."""
+    """Looks at a cluster in the place of a sweep, with a job or without one."""
 
     nodes: int = 1
 
@@ -40,7 +41,11 @@ class Inspection(Submission):
         """The command; of what a sweep's gets, the address."""
         address = list(extra[:2]) if extra[:1] == ("--address",) else []
         told = ["--storage", self.storage, "--nodes", str(self.nodes), "--raw"]
-        return [*program, "doctor", jobfile, *told, *address]
+        return [*program, "doctor", *([jobfile] if self.job else []), *told, *address]
+
+    def files(self) -> dict[str, str]:
+        """As a sweep's; nothing where there is no job."""
+        return super().files() if self.job else {}
 
 
 def doctor_command(
@@ -76,8 +81,9 @@ def doctor_command(
     if raw:
         click.echo("\n".join([_BEGIN, json.dumps([asdict(each) for each in found]), _END]))
         return
-    said = problems(found, spec.resources.gpu if spec else 0.0)
-    _show(found, said, spec, as_json=as_json)
+    gpu, (code, missing) = spec.resources.gpu if spec else 0.0, _code(spec)
+    said = problems(found, gpu) + missing
+    _show(found, said, notes(found, gpu), code, as_json=as_json)
     if said:
         mend = "one thing is" if len(said) == 1 else f"{len(said)} things are"
         raise WorkFailedError(f"{mend} to be mended before a sweep runs there")
@@ -90,9 +96,11 @@ def _asked(cluster: Cluster, spec: Job | None, storage: str, nodes: int) -> list
     name = f"doctor-{secrets.token_hex(4)}"
     count = max(nodes, getattr(cluster, "nodes", 1))
     modules = {} if spec is None or cluster.shares_files else modules_of(spec)
-    job = dump_job(spec, defaults=False) if spec else ""
+    job, data = (dump_job(spec, defaults=False), spec.data.path) if spec else ("", None)
     backend = backend_for(cluster)
-    handle = backend.submit(backend.plan(Inspection(name, job, storage, modules=modules, nodes=count)))
+    handle = backend.submit(
+        backend.plan(Inspection(name, job, storage, modules=modules, data=data, nodes=count))
+    )
     click.echo(f"asking {handle.backend} {handle.id}, as a sweep would be run", err=True)
     try:
         return _answer(backend, handle)
@@ -131,27 +139,30 @@ def _take_away(backend: Backend, handle: Handle) -> None:
     from cluster.submissions import forget
 
     backend.stop(handle)
+    backend.forget(handle)
     forget(handle.storage, handle.name)
 
 
-def _show(found: list[Examined], said: list[str], spec: Job | None, *, as_json: bool) -> None:
-    code = _code(spec)
+def _show(found: list[Examined], said: list[str], known: list[str], code: str, *, as_json: bool) -> None:
     if as_json:
         nodes = [asdict(each) for each in found]
-        print_json({"healthy": not said, "problems": said, "nodes": nodes, "code": code})
+        print_json({"healthy": not said, "problems": said, "notes": known, "nodes": nodes, "code": code})
         return
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("node", "python", "recur", "ray", "cores", "memory", "disk", "shared", "GPUs", "clock"):
+    machine = ("python", "recur", "ray", "cores", "memory", "disk", "shared", "GPUs", "clock")
+    for head in ("node", *machine, *_CHECKS):
         table.add_column(head, justify="left" if head == "node" else "right", no_wrap=True)
     for each in found:
         if each.facts is not None:
-            table.add_row(each.name, *_row(each.facts), f"{each.offset:+.1f} s")
+            table.add_row(each.name, *_row(each.facts), f"{each.offset:+.1f} s", *_checks(each.facts))
     print_table(table)
     click.echo("")
     for sentence in said:
         click.echo(f"✗ {sentence}")
+    for sentence in known:
+        click.echo(f"Note: {sentence}")
     if not said:
         click.echo("nothing is to be mended")
     if code:
@@ -171,9 +182,23 @@ def _row(facts: Facts) -> list[str]:
     ]
 
 
-def _code(spec: Job | None) -> str:
-    """Where the one code of the user's comes from."""
+def _checks(facts: Facts) -> list[str]:
+    words = {True: "ok", False: "✗", None: "-"}
+    said = {check: words[facts.checks.get(check)] for check in _CHECKS}
+    if facts.shards:
+        said["data"] += f" ({facts.shards})"
+    return list(said.values())
+
+
+def _code(spec: Job | None) -> tuple[str, list[str]]:
+    """Where the one code of the user's comes from, and what is to be said if it is nowhere."""
     if spec is None or not isinstance(spec.model, Built):
-        return ""
-    files = ", ".join(modules_of(spec)) or "an installed module"
-    return f"{spec.model.build} ({files} in {spec.model.folder})"
+        return "", []
+    build, folder = spec.model.build, Path(spec.model.folder or ".")
+    installed = installed_file(build)
+    files = [str(folder / file) for file in modules_of(spec)] or ([str(installed)] if installed else [])
+    if files:
+        return f"{build} ({', '.join(files)})", []
+    return "", [
+        f"model.build: {build} is neither in {folder} nor installed; put its module beside the job file"
+    ]

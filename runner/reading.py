@@ -178,6 +178,11 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
             click.echo("Nothing was removed.", err=True)
             return
     folder.remove()
+    if known.submitted is not None:
+        try:
+            known.submitted.forget()
+        except ClusterError as error:  # which may be gone for good
+            warn(f"what {known.submitted.handle.backend} keeps of {folder.name} stays there: {error}")
     forget(folder.storage.uri, folder.name)
     if as_json:
         print_json({"removed": folder.uri})

@@ -19,7 +19,7 @@ from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
 from runner.data import open_job_panel
-from runner.launch import Standing, check_standing, open_storage, read_job, read_spec, typed
+from runner.launch import Standing, check_standing, open_storage, read_job, read_spec, typed, warn
 from runner.owncode import record_code, with_own_code
 from runner.show import print_json
 from runner.submitted import Known
@@ -46,13 +46,14 @@ def submit_command(
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
         open_job_panel(spec)
-    standing = _standing(cluster, place.sweep(spec.name), spec)
-    if standing is not None and standing.finished:
-        raise ClusterError(
-            f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
-            "or choose another --name"
-        )
-    if cluster.shares_files:
+    if place.local is not None or not dry_run:  # which asks no network
+        standing = _standing(cluster, place.sweep(spec.name), spec)
+        if standing is not None and standing.finished:
+            raise ClusterError(
+                f"sweep {spec.name} is finished already; see: recur best {typed(standing.folder)}, "
+                "or choose another --name"
+            )
+    if cluster.shares_files and not dry_run:
         place.check_writable()
     modules = {} if cluster.shares_files else modules_of(spec)
     plan = _plan(cluster, spec, modules, place.uri)
@@ -105,9 +106,16 @@ def _plan(cluster: Cluster, spec: Job, modules: Mapping[str, str], storage: str)
     if modules and isinstance(spec.model, Built):  # they lie beside the job file there
         spec = spec.model_copy(update={"model": spec.model.model_copy(update={"folder": None})})
     submission = Submission(
-        name=spec.name, job=dump_job(spec, defaults=False), storage=storage, modules=modules
+        name=spec.name,
+        job=dump_job(spec, defaults=False),
+        storage=storage,
+        modules=modules,
+        data=spec.data.path,
     )
-    return backend_for(cluster).plan(submission)
+    plan = backend_for(cluster).plan(submission)
+    for note in plan.notes:
+        warn(note)
+    return plan
 
 
 def _show(plan: Plan, *, as_json: bool) -> None:

@@ -183,13 +183,18 @@ class _Sweep:
             cards = len(find_gpus()) if resources.gpu and self.place.address is None else 0
             with session(address=self.place.address, cpus=wanted, gpus=cards) as ray:
                 self.watch(conductor, "training")
-                room = Room(ray, resources, self.place.workers)
+                room = Room(ray, resources, self.place.workers, lambda: self._given_up(conductor))
                 self._tune(conductor, exam, journal, ray, room)
         if conductor.complete and not exam.interrupted:
             return "done" if conductor.results.best() else "failed"
         if self.request.heard:
             return "stopped"
         return "interrupted" if conductor.stopping else "failed"
+
+    def _given_up(self, conductor: Conductor) -> bool:
+        """Whether the sweep is to end while it still waits for room."""
+        self.request.look()
+        return conductor.stopping or conductor.draining
 
     def _tune(self, conductor: Conductor, exam: Exam, journal: Journal, ray: Session, room: Room) -> None:
         limit = self.job.resources.disk_gb

@@ -35,14 +35,21 @@ class LegSource(SearchAlgorithm):
     """Hands Tune the conductor's legs, as many at a time as there is room for."""
 
     def __init__(
-        self, conductor: Conductor, config: LegConfig, exam: Exam, room: Callable[[], int], silence: Silence
+        self,
+        conductor: Conductor,
+        config: LegConfig,
+        exam: Exam,
+        room: Callable[[int], int],
+        silence: Silence,
     ) -> None:
+        """``room``: told how many legs could be run, says how many can."""
         self._conductor, self._config, self._exam = conductor, config, exam
         self._room, self._silence = room, silence
         self._parser = _make_parser()
         self._spec: dict[str, Any] = {}
         self._count = 0
         self._latest: tuple[TuneTrial, float] | None = None  # the Tune trial made last, and when
+        self._dry = False  # there was room for more legs than there are at the moment
         self._kept: Work | None = None  # for want of an actor with its room
 
     def add_configurations(self, experiments: Any) -> None:
@@ -91,8 +98,12 @@ class LegSource(SearchAlgorithm):
         if self._kept is not None:
             work, self._kept = self._kept, None
             return work
-        if self._conductor.running < self._room() and (leg := self._conductor.next_leg()):
-            return self._config.of(leg)
+        conductor = self._conductor
+        if conductor.running < self._room(conductor.running if self._dry else conductor.runnable):
+            leg = conductor.next_leg()
+            self._dry = leg is None
+            if leg:
+                return self._config.of(leg)
         if self._conductor.finished and (order := self._exam.take()):
             return self._config.around(self._exam.NAME, order, gpu=order["gpu"], cpu=order["cpu"])
         return None

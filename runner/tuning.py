@@ -28,6 +28,8 @@ _QUIET_TUNE = {
 }
 
 _FIRST_NODE = 120.0  # seconds that a cluster which was joined may take to have room for a trial
+_NEW_NODE = 900.0  # the same, where they are started when they are asked for
+_MOST_ASKED = 1000  # trials; an autoscaler looks at no more
 _TOGETHER = 30.0  # seconds within which all that was on a node is told to have gone
 _LOOK_SECONDS = 2.0  # between two looks at its nodes
 
@@ -77,32 +79,59 @@ def run_legs(
             )
     except RayGone as gone:
         raise ClusterError(str(gone)) from None
+    finally:
+        room.close()
 
 
 class Room:
     """How many trials fit into a cluster at a time, as its nodes come and go."""
 
-    def __init__(self, ray: Session, resources: Resources, most: int | None) -> None:
-        """``most``: trials at a time, whatever there is room for.
+    def __init__(
+        self,
+        ray: Session,
+        resources: Resources,
+        most: int | None,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``most``: trials at a time, whatever there is room for; ``given_up``: nobody waits for room.
 
         Raises:
             ClusterError: there is no room for even one, nor does any come to a cluster that was joined.
         """
         self._ray, self._resources, self._most = ray, resources, most
         self._asked, self._nodes, self._lost = time.monotonic(), ray.nodes, float("-inf")
-        deadline = self._asked + (_FIRST_NODE if ray.joined else 0.0)
-        while not self._fitting():
+        self._wanted = 0
+        deadline = self._asked + (_NEW_NODE if ray.ask_for else _FIRST_NODE if ray.joined else 0.0)
+        while not self._fitting() and not given_up():
+            self._want(1)
             if time.monotonic() > deadline:
-                raise ClusterError(_too_small(self._nodes, resources))
+                self.close()
+                raise ClusterError(_too_small(self._nodes, resources, grows=ray.ask_for is not None))
             time.sleep(1.0)
             self._nodes = ray.now()
 
-    def now(self) -> int:
-        """Trials at a time; those that run already may be more, when a node has gone."""
+    def now(self, wanted: int) -> int:
+        """Trials at a time; those that run already may be more, when a node has gone.
+
+        As many as are ``wanted`` are asked for where there is an autoscaler.
+        """
         if self._ray.joined and time.monotonic() - self._asked > _LOOK_SECONDS:
             self._asked = time.monotonic()
             self.lost_node()
+            self._want(wanted)
         return self._fitting()
+
+    def close(self) -> None:
+        """Ask for nothing any more."""
+        self._want(0)
+
+    def _want(self, trials: int) -> None:
+        trials = min(trials, _MOST_ASKED, *([self._most] if self._most is not None else []))
+        if self._ray.ask_for is None or trials == self._wanted:
+            return
+        self._wanted, gpu = trials, self._resources.gpu
+        bundle = {"CPU": float(self._resources.cpu)} | ({"GPU": gpu} if gpu else {})
+        self._ray.ask_for([bundle] * trials)
 
     def lost_node(self) -> bool:
         """Whether a node has gone a moment ago: what is lost now may have been on it."""
@@ -129,7 +158,13 @@ def _fitting(node: Node, resources: Resources) -> int:
     return min(beside, node.gpus * on_a_card)
 
 
-def _too_small(nodes: Sequence[Node], resources: Resources) -> str:
+def _too_small(nodes: Sequence[Node], resources: Resources, *, grows: bool) -> str:
+    if grows:
+        gpu = f" and {resources.gpu:g} of a GPU" if resources.gpu else ""
+        return (
+            f"resources: no node with room for a trial ({resources.cpu} cores{gpu}) was started within "
+            f"{_NEW_NODE / 60:.0f} minutes; see the autoscaler's log, or ask for less"
+        )
     widest = max((node.cpus for node in nodes), default=0)
     if resources.gpu and not any(node.gpus for node in nodes):
         return (

@@ -38,6 +38,10 @@ class Backend(Protocol):
         """Ask it to end as Ctrl-C does, wait, and make it end if it does not; stopped twice is no error."""
         ...
 
+    def forget(self, handle: Handle) -> None:
+        """Take away what its cluster keeps of one that has ended; forgotten twice is no error."""
+        ...
+
 
 BACKENDS: Final[dict[str, Callable[[Any], Backend]]] = {
     "local": LocalBackend,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cluster.backends.rayjob import JOB_FOLDER, manifest, object_name
+from cluster.backends.rayjob import JOB_FOLDER, RUN, manifest, object_name, run_script
 from cluster.backends.submission import JOB, Handle, Plan, State, Status, Submission
 from cluster.errors import ClusterError
 from cluster.kubecluster import KubeRayCluster
@@ -42,33 +42,42 @@ class KubeRayBackend:
         """The manifest; touches nothing.
 
         Raises:
-            ClusterError: the storage is in no volume, or the files are too much for a ConfigMap.
+            ClusterError: storage or data are in no volume, or the files are too much for a ConfigMap.
         """
-        self._check_storage(submission)
+        self._check_places(submission)
         cluster, env = self._cluster, self._cluster.environment()
         extra = ("--address", "auto", "--wait", str(_WAITING_SECONDS))
         command = submission.argv((cluster.command,), f"{JOB_FOLDER}/{JOB}", *extra)
-        files = submission.files()
+        files = submission.files() | {RUN: run_script(command)}
         where = f"{cluster.context}/" if cluster.context else ""
         return Plan(
             backend="kuberay",
             name=submission.name,
             storage=submission.storage,
             target=f"{where}{cluster.namespace}/{object_name(submission.name)}",
-            command=tuple(command),
+            command=("sh", f"{JOB_FOLDER}/{RUN}"),
             files=files,
             env={**env, **dict.fromkeys(cluster.secrets, "")},
-            document=manifest(cluster, submission.name, command, files, env),
+            document=manifest(cluster, submission.name, files, env),
         )
 
-    def _check_storage(self, submission: Submission) -> None:
-        storage = submission.storage
-        mounts = [volume.mount.rstrip("/") for volume in self._cluster.volumes if not volume.read_only]
-        if "://" not in storage and not any(f"{storage}/".startswith(f"{mount}/") for mount in mounts):
+    def _check_places(self, submission: Submission) -> None:
+        storage, data = submission.storage, submission.data
+        if not self._mounted(storage, writable=True):
             raise ClusterError(
                 f"storage {storage} is in no volume of the pods and would go with them; mount one there "
                 "(volumes), or keep sweeps at an s3:// or gs:// URI"
             )
+        if data is not None and not self._mounted(data, writable=False):
+            raise ClusterError(
+                f"data.path: {data} is in no volume of the pods; mount one there (volumes), or have the "
+                "shards at an s3:// or gs:// URI"
+            )
+
+    def _mounted(self, place: str, *, writable: bool) -> bool:
+        volumes = [volume for volume in self._cluster.volumes if not (writable and volume.read_only)]
+        mounts = [volume.mount.rstrip("/") for volume in volumes]
+        return "://" in place or any(f"{place}/".startswith(f"{mount}/") for mount in mounts)
 
     def submit(self, plan: Plan) -> Handle:
         """Apply the manifest, in the place of one of the same name that has ended.
@@ -131,6 +140,15 @@ class KubeRayBackend:
                     f"see: kubectl describe rayjob {handle.id}"
                 )
             time.sleep(0.5)
+
+    def forget(self, handle: Handle) -> None:
+        """Delete the RayJob, and the ConfigMap that it came with.
+
+        Raises:
+            ClusterError: the cluster cannot be asked, or refuses.
+        """
+        objects = (f"rayjob/{handle.id}", f"configmap/{handle.id}")
+        self._kubectl("delete", *objects, "--ignore-not-found", "--timeout=120s", seconds=150)
 
     def _get(self, handle: Handle) -> dict[str, Any] | None:
         said = self._kubectl("get", "rayjob", handle.id, "--ignore-not-found", "--output=json")

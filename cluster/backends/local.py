@@ -110,6 +110,9 @@ class LocalBackend:
                 os.kill(sweep.pid, signal.SIGTERM)
         kill(wait_gone([process, *family], STOP_SECONDS))
 
+    def forget(self, handle: Handle) -> None:
+        """Nothing to do: its files go with what is known of the submission."""
+
     def _check_free(self, folder: Path) -> None:
         try:
             handle = _read_handle(folder)

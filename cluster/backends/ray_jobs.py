@@ -50,7 +50,18 @@ class RayJobsBackend:
             command=tuple(submission.argv(("recur",), JOB, "--address", "auto")),
             files=submission.files(),
             env=self._cluster.environment(),
+            notes=tuple(self._notes(submission)),
         )
+
+    def _notes(self, submission: Submission) -> Iterator[str]:
+        address = self._cluster.address
+        if not self._cluster.elsewhere:
+            return
+        for what, place in (("storage", submission.storage), ("data.path", submission.data or "")):
+            if place and "://" not in place:
+                yield f"{what}: {place} has to be the same folder on every node of the cluster at {address}"
+        if address.startswith("http:"):
+            yield f"the token goes to {address} unencrypted; use https://, or a tunnel to that port"
 
     def submit(self, plan: Plan) -> Handle:
         """Hand it to the cluster.
@@ -106,6 +117,17 @@ class RayJobsBackend:
                     )
                 time.sleep(0.1)
 
+    def forget(self, handle: Handle) -> None:
+        """Have the cluster delete the job, if it has ended and is known still.
+
+        Raises:
+            ClusterError: when the cluster cannot be reached or refuses the token.
+        """
+        with self._client(handle.name) as client:
+            known = any(job.submission_id == handle.id for job in client.list_jobs())
+            if known and _status(client, handle).ended:
+                client.delete_job(handle.id)
+
     @contextmanager
     def _client(self, name: str) -> Iterator[Any]:
         """Ray's client, once it is known that the cluster answers and takes the token."""
@@ -159,7 +181,7 @@ def _check_answers(address: str, headers: Mapping[str, str]) -> None:
     check_reachable(str(parts.hostname), port, what=what, hint=hint)
     request = urllib.request.Request(f"{address}/api/version", headers=dict(headers))  # noqa: S310 - http(s) by its model
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - the same
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=ANSWER_SECONDS) as answer:
             answer.read(4096)
     except urllib.error.HTTPError as error:
         error.close()
@@ -171,7 +193,16 @@ def _check_answers(address: str, headers: Mapping[str, str]) -> None:
         raise ClusterError(f"{what} does not answer as one should: {reason}; {hint}") from None
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token is meant for the address that the user gave, and for no other."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        """None: the answer is what it is."""
+
+
+_REDIRECTED = "sends whoever asks elsewhere, where no token is taken; give the address that it leads to"
 _HTTP = {
+    **dict.fromkeys((301, 302, 303, 307, 308), _REDIRECTED),
     401: "wants a token and got none; set RAY_AUTH_TOKEN, or token_env or token_file in the cluster file",
     403: "refuses the token; use the one that it was started with (ray get-auth-token prints it there)",
     404: "is no Ray cluster with a Jobs API; give the address of its dashboard, port 8265 unless changed",

@@ -12,14 +12,23 @@ from typing import Any
 import yaml
 
 from cluster.errors import ClusterError
-from cluster.kubecluster import KubeRayCluster, Pods, Volume, Workers
-from cluster.node import DETECTION
+from cluster.kubecluster import OWNER_LABEL, SWEEP_LABEL, KubeRayCluster, Pods, Volume, Workers
+from cluster.node import DETECTION, OBJECT_STORE_BYTES
 
 JOB_FOLDER = "/etc/recur/job"  # in every pod
-SWEEP_LABEL = "recur.dev/sweep"
+RUN = "run.sh"  # among a submission's files: the command
 _LONGEST = 40  # what KubeRay itself adds to a name has to fit too
 _MOST_BYTES = 900_000  # that a ConfigMap takes
 _LEAVE_SECONDS = 90  # that the sweep has to save and leave when its pod is to end
+
+
+def run_script(command: Sequence[str]) -> str:
+    """What the head runs: on its way there an entrypoint is read by two shells, quoted for neither.
+
+    The operator pastes it into a line of bash, and Ray's client joins what that makes of it without heed of
+    what a shell on the head will do: the ``&`` of a URI would end the command there.
+    """
+    return f"#!/bin/sh\nexec {shlex.join(command)}\n"
 
 
 def object_name(sweep: str) -> str:
@@ -34,7 +43,6 @@ def object_name(sweep: str) -> str:
 def manifest(
     cluster: KubeRayCluster,
     sweep: str,
-    command: Sequence[str],
     files: Mapping[str, str],
     env: Mapping[str, str],
 ) -> str:
@@ -43,8 +51,7 @@ def manifest(
     Args:
         cluster: what to ask for.
         sweep: its name.
-        command: runs it, beside the head.
-        files: what lies in ``JOB_FOLDER``, by path.
+        files: what lies in ``JOB_FOLDER``, by path; ``run.sh`` runs the sweep, beside the head.
         env: of every process; what Kubernetes has secret is taken from it there.
 
     Raises:
@@ -55,7 +62,7 @@ def manifest(
             f"{sweep}: its job and modules are more than {_MOST_BYTES // 1000} kB, which no ConfigMap holds; "
             "put the modules into the image"
         )
-    documents = [_config_map(cluster, sweep, files), _ray_job(cluster, sweep, command, files, env)]
+    documents = [_config_map(cluster, sweep, files), _ray_job(cluster, sweep, files, env)]
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
@@ -71,7 +78,7 @@ _Dumper.add_representer(str, _text)
 
 
 def _metadata(cluster: KubeRayCluster, sweep: str) -> dict[str, Any]:
-    labels = {"app.kubernetes.io/managed-by": "recur", SWEEP_LABEL: object_name(sweep), **cluster.labels}
+    labels = {OWNER_LABEL: "recur", **_labels(cluster, sweep)}
     return {"name": object_name(sweep), "namespace": cluster.namespace, "labels": labels}
 
 
@@ -88,22 +95,37 @@ def _key(number: int) -> str:
 def _ray_job(
     cluster: KubeRayCluster,
     sweep: str,
-    command: Sequence[str],
     files: Mapping[str, str],
     env: Mapping[str, str],
 ) -> dict[str, Any]:
     limit = {"activeDeadlineSeconds": cluster.time_limit} if cluster.time_limit else {}
     # A submitting pod prints what the driver prints; the driver itself runs beside the head.
     spec: dict[str, Any] = {
-        "entrypoint": shlex.join(command),
+        "entrypoint": f"sh {JOB_FOLDER}/{RUN}",
         "submissionMode": "K8sJobMode",
         "backoffLimit": cluster.retries,  # each time a new cluster goes on from storage
         "shutdownAfterJobFinishes": True,
         "ttlSecondsAfterFinished": cluster.keep_seconds,
         **limit,
+        "submitterPodTemplate": _submitter(cluster, sweep),
         "rayClusterSpec": _ray_cluster(cluster, sweep, files, env),
     }
     return {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": _metadata(cluster, sweep), "spec": spec}
+
+
+def _submitter(cluster: KubeRayCluster, sweep: str) -> dict[str, Any]:
+    """The pod that hands the job to the head: the operator's own, and what a site wants of every pod."""
+    container = {
+        "name": "ray-job-submitter",
+        "image": cluster.image,
+        "resources": {
+            "requests": {"cpu": "500m", "memory": "200Mi"},
+            "limits": {"cpu": "1", "memory": "1Gi"},
+        },
+    }
+    tolerations = {"tolerations": _tolerations(cluster)} if cluster.tolerations else {}
+    spec = {"restartPolicy": "Never", "containers": [container], **_identity(cluster), **tolerations}
+    return {"metadata": {"labels": _labels(cluster, sweep)}, "spec": spec}
 
 
 def _ray_cluster(
@@ -114,7 +136,7 @@ def _ray_cluster(
     alone = workers.most == 0  # then trials run on the head
     head = {
         "serviceType": "ClusterIP",  # the operator asks there, with the token; nothing leads in from outside
-        "rayStartParams": {"num-cpus": str(cluster.head.cpus if alone else 0)},
+        "rayStartParams": _start(cluster.head.cpus if alone else 0),
         "template": _pod(cluster, sweep, "ray-head", cluster.head, files, env),
     }
     group = {
@@ -122,7 +144,7 @@ def _ray_cluster(
         "replicas": workers.replicas,
         "minReplicas": workers.fewest,
         "maxReplicas": workers.most,
-        "rayStartParams": {"num-cpus": str(workers.cpus)},
+        "rayStartParams": _start(workers.cpus),
         "template": _pod(cluster, sweep, "ray-worker", workers, files, env),
     }
     return {
@@ -132,6 +154,26 @@ def _ray_cluster(
         "headGroupSpec": head,
         **({} if alone else {"workerGroupSpecs": [group]}),
     }
+
+
+def _start(cpus: int) -> dict[str, str]:
+    # By itself Ray takes a third of the memory, which is more than a pod's shared memory has.
+    return {"num-cpus": str(cpus), "object-store-memory": str(OBJECT_STORE_BYTES)}
+
+
+def _labels(cluster: KubeRayCluster, sweep: str) -> dict[str, str]:
+    return {SWEEP_LABEL: object_name(sweep), **cluster.labels}
+
+
+def _identity(cluster: KubeRayCluster) -> dict[str, Any]:
+    """Who a pod is, and as whom its image is fetched."""
+    account = {"serviceAccountName": cluster.service_account} if cluster.service_account else {}
+    secrets = [{"name": name} for name in cluster.pull_secrets]
+    return account | ({"imagePullSecrets": secrets} if secrets else {})
+
+
+def _tolerations(cluster: KubeRayCluster) -> list[dict[str, Any]]:
+    return [each.model_dump(exclude_none=True) for each in cluster.tolerations]
 
 
 def _pod(
@@ -153,25 +195,22 @@ def _pod(
         "resources": {"requests": dict(given), "limits": dict(given)},
         "volumeMounts": mounts,
     }
-    if kind == "ray-head":
-        # Its pod's end would kill the driver at once; told first, it saves what runs.
-        farewell = ["python", "-P", "-m", "cluster.farewell", sweep, str(_LEAVE_SECONDS - 15)]
-        container["lifecycle"] = {"preStop": {"exec": {"command": farewell}}}
+    # A pod's end would kill what runs in it at once.  The head's is told first and has the sweep save; those
+    # of the workers, which all end with it, wait until what trains there has done so.
+    whose = [sweep] if kind == "ray-head" else []
+    farewell = [cluster.command, "farewell", *whose, "--seconds", str(_LEAVE_SECONDS - 15)]
+    container["lifecycle"] = {"preStop": {"exec": {"command": farewell}}}
     spec: dict[str, Any] = {
         "terminationGracePeriodSeconds": _LEAVE_SECONDS,
         "containers": [container],
         "volumes": volumes,
+        **_identity(cluster),
     }
-    if cluster.service_account:
-        spec["serviceAccountName"] = cluster.service_account
-    if cluster.pull_secrets:
-        spec["imagePullSecrets"] = [{"name": name} for name in cluster.pull_secrets]
     if cluster.node_selector and kind == "ray-worker":  # the head needs no dear node
         spec["nodeSelector"] = dict(cluster.node_selector)
     if cluster.tolerations and kind == "ray-worker":
-        spec["tolerations"] = [each.model_dump(exclude_none=True) for each in cluster.tolerations]
-    labels = {SWEEP_LABEL: object_name(sweep), **cluster.labels}
-    return {"metadata": {"labels": labels}, "spec": spec}
+        spec["tolerations"] = _tolerations(cluster)
+    return {"metadata": {"labels": _labels(cluster, sweep)}, "spec": spec}
 
 
 def _variables(cluster: KubeRayCluster, env: Mapping[str, str]) -> list[dict[str, Any]]:

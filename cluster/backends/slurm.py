@@ -153,6 +153,9 @@ class SlurmBackend:
                 f"see: squeue -j {handle.id}"
             )
 
+    def forget(self, handle: Handle) -> None:
+        """Nothing to do: Slurm forgets by itself, and its files go with what is known of the submission."""
+
     def _wait(self, handle: Handle, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while not (ended := self.status(handle).ended) and time.monotonic() < deadline:

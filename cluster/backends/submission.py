@@ -28,6 +28,7 @@ class Submission:
         storage: a URI or an absolute path.
         arguments: go to ``recur run`` as they are.
         modules: the user's that the job names, by their paths from the job file's folder.
+        data: the job's, a path or URI.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Submission:
     storage: str
     arguments: tuple[str, ...] = ()
     modules: Mapping[str, str] = field(default_factory=dict, repr=False)
+    data: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -63,6 +65,7 @@ class Plan:
         files: what is written or sent, by path from the submission's folder.
         env: what is added to the environment of every process.
         document: what the cluster is handed, as it is handed over; nothing where that is the command alone.
+        notes: what whoever submits should know, a sentence each.
     """
 
     backend: str
@@ -73,6 +76,7 @@ class Plan:
     files: Mapping[str, str] = field(repr=False)
     env: Mapping[str, str] = field(repr=False)
     document: str = field(default="", repr=False)
+    notes: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """What ``--dry-run`` prints beside the document; of the environment the names alone."""

@@ -112,4 +112,5 @@ class _Sink:
 
 def open_object_store(store: ObjectStore) -> Storage:
     """A place for sweeps in it."""
-    return Storage(pafs.PyFileSystem(store), "bucket/sweeps", "objects://bucket/sweeps")
+    filesystem = pafs.PyFileSystem(store)
+    return Storage(lambda: filesystem, "bucket/sweeps", "objects://bucket/sweeps")

@@ -7,9 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -74,7 +77,8 @@ def submit(backend: Backend, tmp_path: Path) -> Iterator[Callable[[str, str], Ha
 
     yield submit
     for handle in handles:
-        backend.stop(handle)
+        with suppress(ClusterError):  # one that was forgotten
+            backend.stop(handle)
 
 
 def test_a_submitted_command_gets_its_job_and_environment_and_its_log_is_kept(
@@ -84,6 +88,16 @@ def test_a_submitted_command_gets_its_job_and_environment_and_its_log_is_kept(
     assert ended(backend, handle).state == "done"
     assert "name: x from the file\n" in backend.logs(handle)
     assert json.loads(json.dumps(dataclasses.asdict(handle))) == dataclasses.asdict(handle)
+
+
+def test_what_a_command_is_told_comes_as_it_was_said(
+    backend: Backend, submit: Callable[[str, str], Handle]
+) -> None:
+    """As a URI's options do, whatever shells are on the way."""
+    words = "s3://b?endpoint_override=minio:9000&scheme=http 'one' \"two\" $HOME `id` #3 \\\\ * (a;b|c) !"
+    handle = submit("words", f"import os; print({words!r}, os.environ['A'])")
+    assert ended(backend, handle).state == "done"
+    assert f"{words} from the file\n" in backend.logs(handle)
 
 
 def test_a_command_that_fails_later_is_failed_and_says_how(
@@ -108,6 +122,22 @@ def test_a_running_one_is_not_started_twice_and_can_be_stopped_and_submitted_aga
     assert backend.status(handle).state == "stopped"
     backend.stop(handle)
     assert ended(backend, submit("lasting", HELLO)).state == "done"
+
+
+def test_one_that_is_forgotten_leaves_nothing_on_its_cluster(
+    request: pytest.FixtureRequest, backend: Backend, submit: Callable[[str, str], Handle]
+) -> None:
+    handle = submit("gone", HELLO)
+    ended(backend, handle)
+    backend.forget(handle)
+    backend.forget(handle)
+    if handle.backend == "kuberay":
+        kube: Path = request.getfixturevalue("kube")
+        assert backend.status(handle).message == f"RayJob {handle.target} is not known any more"
+        assert [path.name for path in kube.rglob("*") if "gone" in path.name] == []
+    if handle.backend == "ray_jobs":
+        with pytest.raises(ClusterError, match=r"^gone: .* does not know this job any more"):
+            backend.status(handle)
 
 
 def test_a_plan_is_pure_and_shows_no_value_of_the_environment(backend: Backend, tmp_path: Path) -> None:
@@ -221,6 +251,44 @@ class TestRayJobs:
                 wait_for(lambda: "is no Ray cluster with a Jobs API" in refusal(address))
             finally:
                 server.kill()
+
+    def test_an_address_that_leads_elsewhere_is_not_followed_with_the_token(
+        self, head: Head, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
+
+        class Elsewhere(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(307)
+                self.send_header("Location", f"{head.dashboard}{self.path}")
+                self.end_headers()
+
+            def log_message(self, *_words: object) -> None:
+                """Nothing."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            said = refusal(f"http://127.0.0.1:{server.server_port}")
+            server.shutdown()
+        assert "sends whoever asks elsewhere, where no token is taken; give the address" in said
+
+    @pytest.mark.parametrize(
+        ("address", "storage", "said"),
+        [
+            ("http://127.0.0.1:8265", "/a", []),
+            ("http://localhost:8265", "/a", []),
+            ("https://ray.example", "s3://a", []),
+            ("https://ray.example", "/a", ["storage: /a has to be", "data.path: /b has to be"]),
+            ("http://10.0.0.5:8265", "s3://a", ["the token goes to http://10.0.0.5:8265 unencrypted"]),
+        ],
+    )
+    def test_what_another_machine_makes_different_is_noted(
+        self, address: str, storage: str, said: list[str]
+    ) -> None:
+        data = "/b" if storage == "/a" else "gs://b"
+        backend = RayJobsBackend(RayJobsCluster(backend="ray_jobs", address=address))
+        notes = backend.plan(Submission("sweep", "", storage, data=data)).notes
+        assert [note[: len(start)] for note, start in zip(notes, said, strict=True)] == said
 
     def test_a_job_that_the_cluster_has_forgotten(self, head: Head, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
 from cluster import doctor
 from cluster.checkup import Asked, Facts, examine
-from cluster.doctor import Examined, examine_cluster, examine_here, problems
+from cluster.doctor import Examined, examine_cluster, examine_here, notes, problems
 from cluster.errors import ClusterError
 from cluster.probe import takes_any_token
 from tests.cluster.cards import CARDS, pretend
@@ -78,12 +80,20 @@ def test_a_job_for_cards_where_there_are_none_is_said() -> None:
     ]
 
 
+def test_a_node_without_a_card_is_noted_where_others_have_one() -> None:
+    found = [Examined("one", WELL), Examined("two", replace(WELL, gpus=()))]
+    assert (problems(found, 0.5), notes(found, 0.0)) == ([], [])
+    assert notes(found, 0.5) == ["two: it has no GPU, so no trial goes there"]
+
+
 def test_this_machine_is_looked_at_and_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "a.parquet").write_bytes(b"PAR1....PAR1")
+    for name in ("a.parquet", "_metadata", ".hidden.parquet", "b.parquet"):
+        pq.write_table(pa.table({"x": [1.0]}), tmp_path / "data" / name)
     found = examine_here(str(tmp_path / "sweeps"), str(tmp_path / "data"))
     assert problems(found, 0.0) == []
     assert found[0].facts is not None
+    assert (found[0].facts.checks, found[0].facts.shards) == ({"storage": True, "data": True}, 2)
     assert found[0].facts.python == ".".join(map(str, sys.version_info[:3]))
     assert not (tmp_path / "sweeps").exists()
 
@@ -94,6 +104,8 @@ def test_this_machine_is_looked_at_and_nothing_is_left(tmp_path: Path) -> None:
         (lambda folder: None, "is not there; put the shards where every node sees them"),  # noqa: ARG005
         (lambda folder: folder.mkdir(), "is not there; put the shards where every node sees them"),
         (lambda folder: write(folder, b"PAR1 cut off"), "a.parquet is no whole Parquet file"),
+        (lambda folder: write(folder, b"PAR1 no footer PAR1"), "a.parquet is no whole Parquet file"),
+        (lambda folder: write(folder, b""), "a.parquet is no whole Parquet file"),
     ],
 )
 def test_data_that_cannot_be_read_is_said(tmp_path: Path, prepare: Callable[[Path], None], said: str) -> None:
@@ -101,6 +113,8 @@ def test_data_that_cannot_be_read_is_said(tmp_path: Path, prepare: Callable[[Pat
     found = examine_here(str(tmp_path), str(tmp_path / "data"))
     (sentence,) = problems(found, 0.0)
     assert said in sentence
+    assert found[0].facts is not None
+    assert found[0].facts.checks == {"storage": True, "data": False}
 
 
 def write(folder: Path, content: bytes) -> None:
@@ -134,7 +148,11 @@ def test_a_cluster_with_a_token_is_well_and_one_without_is_not(
     head: Head, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
-    assert problems(examine_cluster(head.address, str(tmp_path), None, 1), 0.0) == []
+    found = examine_cluster(head.address, str(tmp_path), None, 1)
+    assert problems(found, 0.0) == []
+    assert [each.facts.checks for each in found if each.facts] == [
+        {"storage": True, "ports": True, "token": True}
+    ]
     assert list(tmp_path.iterdir()) == []
     with running_head("disabled") as open_to_all:
         assert takes_any_token(open_to_all.address)

@@ -6,6 +6,7 @@ import copy
 import functools
 import gzip
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from cluster.backends import Handle, Submission, backend_for
 from cluster.backends.rayjob import object_name
 from cluster.clusterfile import Cluster, parse_cluster
 from cluster.errors import ClusterError
-from cluster.farewell import drivers, main
+from cluster.farewell import _works, drivers
 
 GOLDEN = Path(__file__).with_name("golden")
 SCHEMA = Path(__file__).with_name("crds") / "ray.io_rayjobs.yaml.gz"
@@ -173,6 +174,10 @@ def test_a_name_is_one_that_kubernetes_takes_and_nobody_elses(sweep: str, name: 
         ),
         ({"labels": {"a b": "c"}}, "labels: 'a b' is no label's key such as team"),
         (
+            {"labels": {"recur.dev/sweep": "other"}},
+            "labels: recur.dev/sweep is Recur's own, by which it knows its objects; leave it out",
+        ),
+        (
             {"tolerations": [{"operator": "Equal"}]},
             "tolerations.0: operator: Equal wants a value, and Exists none",
         ),
@@ -195,6 +200,19 @@ def test_storage_that_would_go_with_the_pods_is_refused() -> None:
             ClusterError, match=r"^storage .* is in no volume of the pods and would go with them"
         ):
             backend.plan(Submission("sweep", "", storage))
+
+
+def test_data_that_no_pod_would_see_is_refused() -> None:
+    backend = backend_for(
+        cluster(LARGE | {"volumes": [{"mount": "/mnt/data", "nfs": "files:/data", "read_only": True}]})
+    )
+    for data in ("/mnt/data2/x", "/srv/x/*.parquet"):
+        with pytest.raises(
+            ClusterError, match=rf"^data.path: {re.escape(data)} is in no volume of the pods; mount"
+        ):
+            backend.plan(Submission("sweep", "", "s3://bucket", data=data))
+    for data in ("/mnt/data", "/mnt/data/x/*.parquet", "s3://bucket/data"):
+        assert backend.plan(Submission("sweep", "", "s3://bucket", data=data)).notes == ()
 
 
 def test_what_no_config_map_holds_is_refused() -> None:
@@ -228,6 +246,31 @@ def test_one_that_is_gone_has_failed_and_prints_nothing(kube: Path) -> None:
     backend.stop(handle)
 
 
+def farewell(*sweep: str, seconds: int = 20) -> int:
+    """What a pod calls before it ends."""
+    command = [sys.executable, "-m", "runner.cli", "farewell", *sweep, "--seconds", str(seconds)]
+    return subprocess.run(command, check=False).returncode
+
+
+def test_a_workers_pod_ends_when_what_trains_there_has_left() -> None:
+    """By the title that Ray gives an actor's process; one that waits for work has another."""
+    busy = ["/bin/sh", "-c", "exec -a ray::LegRunner.step sleep 3"]
+    idle = ["/bin/sh", "-c", "exec -a ray::IDLE sleep 60"]
+    with (
+        subprocess.Popen(["/bin/bash", *busy[1:]]) as training,
+        subprocess.Popen(["/bin/bash", *idle[1:]]) as waiting,
+    ):
+        try:
+            time.sleep(0.5)
+            assert farewell() == 0
+            assert training.poll() == 0
+            assert waiting.poll() is None
+            assert not _works("ray::IDLE_SpillWorker")
+        finally:
+            training.kill()
+            waiting.kill()
+
+
 def test_a_pod_that_ends_has_the_sweep_save_first() -> None:
     """The driver of that sweep, and of no other."""
     code = (
@@ -246,7 +289,7 @@ def test_a_pod_that_ends_has_the_sweep_save_first() -> None:
             process.stdout.readline()
         assert [process.pid for process in drivers("mine")] == [started[0].pid]
         begun = time.monotonic()
-        main("mine", 20)
+        assert farewell("mine") == 0
         assert started[0].wait(1) == 7
         assert time.monotonic() - begun < 10
         assert started[1].poll() is None

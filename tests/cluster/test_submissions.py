@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from cluster.backends import Plan
+from cluster.backends import Handle, Plan, Submission, backend_for
 from cluster.backends.places import state_folder, write_files
 from cluster.clusters import LocalCluster
 from cluster.errors import ClusterError
-from cluster.submissions import find_submitted, forget, submit, submitted_names
+from cluster.kubecluster import KubeRayCluster, Volume
+from cluster.submissions import Submitted, find_submitted, forget, submit, submitted_names
 
 CLUSTER = LocalCluster(backend="local")
 
@@ -106,6 +108,20 @@ def test_forgetting_leaves_nothing(tmp_path: Path) -> None:
     assert find_submitted(str(tmp_path), "sweep") is None
     assert not (tmp_path / ".submissions" / "sweep").exists()
     assert not (state_folder(str(tmp_path)) / "sweep").exists()
+
+
+def test_a_submission_is_forgotten_by_its_cluster_as_far_as_that_is_known(
+    kube: Path, tmp_path: Path, elsewhere: pytest.MonkeyPatch
+) -> None:
+    volume = Volume(mount=str(tmp_path), claim="here")
+    cluster = KubeRayCluster(backend="kuberay", image="recur", volumes=(volume,))
+    submit(backend_for(cluster).plan(Submission("sweep", "name: x", str(tmp_path))), cluster)
+    elsewhere.setenv("XDG_STATE_HOME", str(tmp_path / "other"))
+    unknown = Submitted(Handle("kuberay", "sweep", str(tmp_path), "x", "recur-sweep"), None, "me", 0.0)
+    unknown.forget()
+    assert (kube / "recur-sweep").exists()
+    dataclasses.replace(unknown, cluster=cluster).forget()
+    assert list(kube.rglob("recur-sweep")) == []
 
 
 def test_the_users_own_records_are_the_users_alone(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from cluster.errors import ClusterError
@@ -20,6 +22,7 @@ class Nodes:
         monkeypatch.setattr(tuning.time, "sleep", self._wait)
         self.coming: dict[float, list[tuple[int, int]]] = {}
         self.sizes = list(sizes)
+        self.asked: list[list[dict[str, float]]] = []
 
     def _wait(self, seconds: float) -> None:
         self.time += seconds
@@ -28,8 +31,11 @@ class Nodes:
     def now(self) -> tuple[Node, ...]:
         return tuple(Node(f"n{number}", *size) for number, size in enumerate(self.sizes))
 
-    def session(self, *, joined: bool) -> Session:
-        return Session("head:1", self.now(), joined, lambda: True, self.now)
+    def session(self, *, joined: bool, grows: bool = False) -> Session:
+        return Session("head:1", self.now(), joined, lambda: True, self.now, self._ask if grows else None)
+
+    def _ask(self, bundles: Sequence[Mapping[str, float]]) -> None:
+        self.asked.append([dict(bundle) for bundle in bundles])
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,7 @@ def test_trials_are_packed_by_what_they_ask_for(
 ) -> None:
     nodes = Nodes(monkeypatch, *sizes)
     room = Room(nodes.session(joined=True), resources, most)
-    assert room.now() == fit
+    assert room.now(9) == fit
     assert room.widest == max(cpus for cpus, _ in sizes)
 
 
@@ -60,9 +66,9 @@ def test_it_follows_a_cluster_that_was_joined(monkeypatch: pytest.MonkeyPatch) -
     nodes = Nodes(monkeypatch, (2, 0))
     room = Room(nodes.session(joined=True), Resources(), None)
     nodes.sizes = [(2, 0), (4, 0)]
-    assert room.now() == 2  # asked a moment ago
+    assert room.now(9) == 2  # asked a moment ago
     nodes.time += 3
-    assert (room.now(), room.widest) == (6, 4)
+    assert (room.now(9), room.widest) == (6, 4)
     assert not room.lost_node()
     nodes.sizes = [(2, 0)]
     assert room.lost_node()
@@ -70,14 +76,14 @@ def test_it_follows_a_cluster_that_was_joined(monkeypatch: pytest.MonkeyPatch) -
     assert room.lost_node()  # what else was on it may be told now
     nodes.time += 30
     assert not room.lost_node()
-    assert room.now() == 2
+    assert room.now(9) == 2
 
 
 def test_a_cluster_without_room_is_given_time(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = Nodes(monkeypatch, (0, 0))
     nodes.coming = {60.0: [(0, 0), (4, 0)]}
     room = Room(nodes.session(joined=True), Resources(cpu=4), None)
-    assert (nodes.time, room.now()) == (60.0, 1)
+    assert (nodes.time, room.now(9)) == (60.0, 1)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +102,42 @@ def test_one_that_never_has_room_is_refused(
         Room(nodes.session(joined=joined), resources, None)
     assert str(caught.value).startswith(said)
     assert seconds <= nodes.time <= seconds + 2
+
+
+def test_of_an_autoscaler_it_asks_for_as_many_as_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = Nodes(monkeypatch, (2, 0))
+    room = Room(nodes.session(joined=True, grows=True), Resources(cpu=2, gpu=0), 20)
+    for wanted in (50, 50, 3):
+        nodes.time += 3
+        room.now(wanted)
+    nodes.time += 1
+    room.now(7)  # a moment ago
+    room.close()
+    assert nodes.asked == [[{"CPU": 2.0}] * 20, [{"CPU": 2.0}] * 3, []]
+
+
+def test_of_an_autoscaler_a_first_node_is_asked_for_and_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = Nodes(monkeypatch)
+    nodes.coming = {600.0: [(8, 1)]}
+    room = Room(nodes.session(joined=True, grows=True), Resources(cpu=2, gpu=0.5), None)
+    assert (nodes.time, room.now(1)) == (600.0, 2)
+    assert nodes.asked == [[{"CPU": 2.0, "GPU": 0.5}]]
+
+
+def test_when_an_autoscaler_has_none_to_give_nothing_is_asked_for_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes = Nodes(monkeypatch)
+    with pytest.raises(ClusterError) as caught:
+        Room(nodes.session(joined=True, grows=True), Resources(cpu=2), None)
+    assert str(caught.value) == (
+        "resources: no node with room for a trial (2 cores) was started within 15 minutes; see the "
+        "autoscaler's log, or ask for less"
+    )
+    assert nodes.asked == [[{"CPU": 2.0}], []]
+
+
+def test_a_sweep_that_is_stopped_waits_for_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = Nodes(monkeypatch)
+    room = Room(nodes.session(joined=True), Resources(), None, lambda: nodes.time > 5)
+    assert (nodes.time, room.now(1)) == (6.0, 0)

@@ -105,11 +105,13 @@ def test_one_that_waits_is_seen_taken_back_and_submitted_again(
     assert list(recur.storage.rglob("*")) in ([], [recur.storage / ".submissions"])
 
 
+@pytest.mark.parametrize("with_job", [True, False])
 def test_the_doctor_goes_where_a_sweep_would_and_leaves_nothing(
-    recur: Recur, write_job: JobWriter, cluster: Path, slurm: Slurm
+    recur: Recur, write_job: JobWriter, cluster: Path, slurm: Slurm, *, with_job: bool
 ) -> None:
     recur.storage.mkdir()
-    said = recur.json("doctor", write_job(recur.folder), "--cluster", cluster)
+    job = [write_job(recur.folder)] if with_job else []
+    said = recur.json("doctor", *job, "--cluster", cluster)
     assert (said["healthy"], said["problems"]) == (True, [])
     assert len(said["nodes"]) == 2
     assert [path for path in recur.storage.rglob("*") if path.name != ".submissions"] == []

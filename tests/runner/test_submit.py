@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,26 @@ def test_a_bad_cluster_file_is_refused(recur: Recur, write_job: JobWriter) -> No
     cluster.write_text("backend: ray_jobs\nadress: http://127.0.0.1:1\n")
     refused = recur("submit", write_job(recur.folder), "--cluster", cluster, code=2)
     assert refused.stderr == f"Error: {cluster}: adress: unknown key; did you mean address?\n"
+
+
+@pytest.mark.parametrize("backend", ["kuberay\nimage: recur", "ray_jobs", "slurm", "local"])
+def test_a_dry_run_asks_no_bucket_for_anything(recur: Recur, write_job: JobWriter, backend: str) -> None:
+    """Nor its region, which Arrow would ask the network for: there is no such bucket."""
+    cluster = recur.folder / "cluster.yaml"
+    bucket = "s3://no.bucket.of.recurs.own.tests/sweeps"
+    cluster.write_text(f"backend: {backend}\nstorage: {bucket}\n")
+    shown = recur("submit", elsewhere(write_job(recur.folder), backend), "--cluster", cluster, "--dry-run")
+    assert f"--storage {bucket}" in shown.stdout
+    cluster.write_text(f"backend: {backend}\nstorage: {bucket}?regoin=x\n")
+    refused = recur(
+        "submit", elsewhere(write_job(recur.folder), backend), "--cluster", cluster, "--dry-run", code=2
+    )
+    assert "cannot be opened (Unexpected query parameter in S3 URI: 'regoin'); give" in refused.stderr
+
+
+def elsewhere(job: Path, backend: str) -> Path:
+    """The job with data where pods can see them, if it is to go to some."""
+    if backend.startswith("kuberay"):
+        lines = job.read_text().splitlines()
+        job.write_text("\n".join(re.sub(r"path: [^,]+", "path: s3://data/panel", line) for line in lines))
+    return job

@@ -203,3 +203,33 @@ def test_a_trial_that_fails_for_another_reason_is_not_tried_again(on_gpu: Tune) 
     assert on_gpu.say(on_gpu.placed[0], {"say": "failed", "error": "ValueError"}) == GO_ON
 
     assert on_gpu.conductor.results.trials["00000"].state == "failed"
+
+
+def test_all_that_could_run_is_wanted_and_no_more_when_there_is_nothing_to_run(tune: Tune) -> None:
+    tune.place()
+    assert tune.wanted == 4  # trials, of which two run
+    tune.workers = 8
+    tune.place()
+    assert (len(tune.placed), tune.wanted) == (4, 4)
+
+    assert tune.say(tune.placed[0], report(1, "done")) == STOP
+    tune.place()
+    assert tune.wanted == 3
+    tune.conductor.stop()
+    tune.place()
+    assert tune.wanted == 3
+
+
+def test_what_waits_for_another_decision_is_not_wanted(tune: Tune) -> None:
+    """Nothing more can be begun before some trial comes to a rung."""
+    job = make_job(
+        search={"trials": 2, "scheduler": "asha", "factor": 2, "promotion": True},
+        train={"max_epochs": 8},
+        model={"units": "{int: {min: 1, max: 1000}}"},
+    )
+    tune = Tune(fresh_conductor(job), workers=4)
+    tune.place()
+    assert len(tune.placed) == tune.wanted == 2
+    assert tune.say(tune.placed[0], report(1)) == STOP
+    tune.place()
+    assert tune.wanted == 1

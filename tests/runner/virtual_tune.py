@@ -48,17 +48,20 @@ class Tune:
     node_lost: bool = False
     exam: Exam = field(default_factory=lambda: Exam(lambda: None))
     ticks: int = 0
+    wanted: int = 0
     placed: list[Any] = field(default_factory=list)
     resources: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
         config = LegConfig(job="", sweep="", panel="", backend="jax", resources=self.resources, modules={})
-        self.source = LegSource(
-            self.conductor, config, self.exam, lambda: self.workers, Silence(lambda: True)
-        )
+        self.source = LegSource(self.conductor, config, self.exam, self._room, Silence(lambda: True))
         self.scheduler = LegScheduler(
             self.conductor, self.source, self.exam, self._tick, Silence(lambda: True), lambda: self.node_lost
         )
+
+    def _room(self, wanted: int) -> int:
+        self.wanted = wanted
+        return self.workers
 
     def _tick(self) -> None:
         self.ticks += 1
