@@ -24,6 +24,7 @@ from types import FrameType
 from cluster.errors import ClusterError
 from cluster.files import replace_file
 from cluster.reach import check_reachable
+from cluster.slurmnodes import head_address, slurm_program
 
 EXIT, STOP = "exit", "stop"  # files: how the command ended, and that somebody asked it to
 _CUT_OFF = {130, 143}  # how a sweep ends that was told to
@@ -87,7 +88,7 @@ class Allocation:
         if not self._requeue or (self._folder / STOP).exists():
             return False
         asked = subprocess.run(  # noqa: S603 - Slurm's own
-            [_program("scontrol"), "requeue", job], capture_output=True, text=True, check=False
+            [slurm_program("scontrol"), "requeue", job], capture_output=True, text=True, check=False
         )
         if asked.returncode:  # a pre-emption that Slurm itself follows by a requeue
             sys.stderr.write(f"not queued again by hand: {asked.stderr.strip()}\n")
@@ -96,7 +97,7 @@ class Allocation:
     @contextmanager
     def _ray(self) -> Iterator[str]:
         """A Ray over all nodes; gives the head's address."""
-        job, host = os.environ["SLURM_JOB_ID"], socket.gethostbyname(socket.gethostname())
+        job, host = os.environ["SLURM_JOB_ID"], head_address(self._nodes)
         token = self._folder / f".token-{job}-{secrets.token_hex(4)}"
         temp = Path(tempfile.gettempdir()) / f"recur-job-{job}-{secrets.token_hex(3)}"
         if len(str(temp)) > 45:
@@ -122,12 +123,12 @@ class Allocation:
         where = [f"--address={address}", f"--temp={temp}"]
         with ExitStack() as stack:
             stack.callback(shutil.rmtree, temp, ignore_errors=True)
-            head = [*keeper, "head", *where, f"--ip={address.rpartition(':')[0]}", *_cores()]
+            head = [*keeper, "head", *where, f"--ip={address.rpartition(':')[0]}"]
             stack.enter_context(_until_end(head))
             if self._nodes > 1:
                 count = self._nodes - 1
                 others = [
-                    _program("srun"),
+                    slurm_program("srun"),
                     "--relative=1",
                     f"--nodes={count}",
                     f"--ntasks={count}",
@@ -135,7 +136,7 @@ class Allocation:
                 ]
                 # A step would bind its one task to one core, and end with the first of its nodes.
                 others += [*_share(), "--cpu-bind=none", "--kill-on-bad-exit=0", "--no-kill"]
-                join = ["join", f"--address={address}", f"--temp={temp}-n", *_cores()]
+                join = ["join", f"--address={address}", f"--temp={temp}-n"]
                 stack.enter_context(_until_end([*others, *keeper, *join]))
             yield
 
@@ -173,24 +174,6 @@ def _until_end(command: Sequence[str]) -> Iterator[None]:
 def _share() -> list[str]:
     cores = os.environ.get("SLURM_CPUS_PER_TASK", "")
     return [f"--cpus-per-task={cores}"] if cores.isdecimal() else []
-
-
-def _cores() -> list[str]:
-    """What Slurm has given of each node, where it says so."""
-    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    return [f"--cpus={given}"] if given.isdecimal() else []
-
-
-def _program(name: str) -> str:
-    """The path of one of Slurm's programs.
-
-    Raises:
-        ClusterError: it is not installed.
-    """
-    found = shutil.which(name)
-    if found is None:
-        raise ClusterError(f"{name} is not on this machine's PATH; run it where Slurm's commands are")
-    return found
 
 
 def main(arguments: Sequence[str]) -> int:
