@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -58,7 +59,7 @@ def submit_command(
     if dry_run:
         _show(plan, as_json=as_json)
     else:
-        _say(submit(plan, cluster), place.sweep(spec.name), as_json=as_json)
+        _submit(plan, cluster, place.sweep(spec.name), as_json=as_json)
 
 
 def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> None:
@@ -86,7 +87,7 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
     if isinstance(spec.model, Built) and not cluster.shares_files and not modules:
         raise JobError(f"model.build: {spec.model.build} is not known here; submit the job's own file again")
     plan = _plan(cluster, spec, modules, known.folder.storage.uri)
-    _say(submit(plan, cluster), known.folder, as_json=as_json)
+    _submit(plan, cluster, known.folder, as_json=as_json)
 
 
 def _plan(cluster: Cluster, spec: Job, modules: Mapping[str, str], storage: str) -> Plan:
@@ -112,6 +113,14 @@ def _show(plan: Plan, *, as_json: bool) -> None:
     if plan.document:
         click.echo("", err=True)
         click.echo(plan.document, nl=False)
+
+
+def _submit(plan: Plan, cluster: Cluster, folder: SweepFolder, *, as_json: bool) -> None:
+    submitted = submit(plan, cluster)
+    with suppress(ClusterError):  # the storage may be in sight of the cluster only
+        # What was asked of a run that did not live to hear it; the cluster's own next ones would obey it.
+        folder.impatient().delete(folder.STOP)
+    _say(submitted, folder, as_json=as_json)
 
 
 def _say(submitted: Submitted, folder: SweepFolder, *, as_json: bool) -> None:

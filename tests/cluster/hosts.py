@@ -21,7 +21,7 @@ import pytest
 from tests.cluster.head import free_ports
 
 _PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-_IP = shutil.which("ip", path=_PATH) or "ip"
+_IP, _NSENTER = (shutil.which(name, path=_PATH) or name for name in ("ip", "nsenter"))
 PORT = free_ports(1)[0]  # of the head: any, since its host is its own
 
 
@@ -104,7 +104,7 @@ class Hosts:
         try:
             started = subprocess.Popen(
                 # Not by "ip netns exec", whose /sys lacks the control groups, without which no slurmd starts.
-                ["nsenter", f"--net=/run/netns/{self._name(host)}", *script],
+                [_NSENTER, f"--net=/run/netns/{self._name(host)}", *script],
                 stdin=subprocess.DEVNULL,
                 env=self.environment(),
                 start_new_session=True,

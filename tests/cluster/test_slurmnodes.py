@@ -1,4 +1,4 @@
-"""Where a Slurm job's head is reached, by what Slurm tells of its nodes, and on nodes that are hosts of their own."""
+"""Where a Slurm job's head is reached: by what Slurm tells of its nodes, and on hosts of their own."""
 
 from __future__ import annotations
 

@@ -27,4 +27,4 @@ export NAME="a b"
 
 # Ray's token is made when the job runs, in a file that only its user can read.
 # {address} becomes the head's.
-exec /opt/recur/bin/python -P -m cluster.allocation '/shared/of us/100%/etth1-24h' 4 once -- /opt/recur/bin/python -P -m runner.cli run '/shared/of us/100%/etth1-24h/job.yaml' --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120
+exec /opt/recur/bin/python -P -m cluster.allocation '/shared/of us/100%/etth1-24h' 4 once 300 -- /opt/recur/bin/python -P -m runner.cli run '/shared/of us/100%/etth1-24h/job.yaml' --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120

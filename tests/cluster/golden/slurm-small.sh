@@ -13,4 +13,4 @@ cd /shared/sweeps/.submissions/etth1-24h || exit 1
 
 # Ray's token is made when the job runs, in a file that only its user can read.
 # {address} becomes the head's.
-exec /opt/recur/bin/python -P -m cluster.allocation /shared/sweeps/.submissions/etth1-24h 1 requeue -- /opt/recur/bin/python -P -m runner.cli run /shared/sweeps/.submissions/etth1-24h/job.yaml --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120
+exec /opt/recur/bin/python -P -m cluster.allocation /shared/sweeps/.submissions/etth1-24h 1 requeue 120 -- /opt/recur/bin/python -P -m runner.cli run /shared/sweeps/.submissions/etth1-24h/job.yaml --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120
