@@ -32,7 +32,7 @@ _UP_SECONDS = 120.0
 _LEAVE_SHARE = 0.7  # of the notice: that the sweep has to save and leave
 _NODES_SHARE = 0.1  # the same: that Ray's nodes have to end, twice, since the head ends last
 _NODES_SECONDS = 20.0  # at most
-_TOKEN = ".token-"  # begins the name of the file that has Ray's
+_PREFIX = ".token-"  # begins the name of the file that has Ray's token
 _ADDRESS = "{address}"  # in the command: the head's
 
 
@@ -53,7 +53,7 @@ class Allocation:
         """Run the command to its end; its exit code, which is written down before the job ends."""
         signal.signal(signal.SIGTERM, self._tell)
         (self._folder / EXIT).unlink(missing_ok=True)
-        for leftover in self._folder.glob(f"{_TOKEN}*"):  # of a run that Slurm has killed
+        for leftover in self._folder.glob(f"{_PREFIX}*"):  # of a run that Slurm has killed
             leftover.unlink(missing_ok=True)
         # It may have been asked to end while it was not there to hear it: killed, and queued again by Slurm.
         code = 143 if self._asked_to_end() else self._carry_out(command)
@@ -119,7 +119,7 @@ class Allocation:
     def _ray(self) -> Iterator[str]:
         """A Ray over all nodes; gives the head's address."""
         job, host = os.environ["SLURM_JOB_ID"], head_address(self._nodes)
-        token = self._folder / f"{_TOKEN}{job}-{secrets.token_hex(4)}"
+        token = self._folder / f"{_PREFIX}{job}-{secrets.token_hex(4)}"
         temp = Path(tempfile.gettempdir()) / f"recur-job-{job}-{secrets.token_hex(3)}"
         if len(str(temp)) > 45:
             temp = Path("/tmp") / temp.name  # noqa: S108 - a name of its own; Ray's sockets need a short one
@@ -180,7 +180,7 @@ class Allocation:
 
 @contextmanager
 def _until_end(command: Sequence[str], patience: Callable[[], float]) -> Iterator[None]:
-    """Runs beside the block, and is ended with it; killed when it takes longer than ``patience`` says then."""
+    """Runs beside the block, and is ended with it; killed when that takes longer than ``patience`` says."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:  # noqa: S603 - ours
         try:
             yield
@@ -198,7 +198,7 @@ def _share() -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``FOLDER NODES REQUEUE NOTICE -- COMMAND…``, as the script of ``cluster.backends.sbatch`` gives them."""
+    """``FOLDER NODES REQUEUE NOTICE -- COMMAND…``, as the script of ``cluster.backends.sbatch`` says."""
     folder, nodes, requeue, notice, _, *command = arguments
     run = Allocation(Path(folder), int(nodes), requeue=requeue == "requeue", notice=float(notice))
     return run.run(command)

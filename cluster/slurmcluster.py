@@ -103,6 +103,11 @@ class SlurmCluster(ClusterModel):
         return self
 
     @property
+    def cards(self) -> int:
+        """GPUs of each node."""
+        return self.gpus
+
+    @property
     def shares_files(self) -> bool:
         """Its nodes share a file system with where jobs are submitted, as Slurm itself wants."""
         return True

@@ -68,8 +68,8 @@ def address_among(nodes: Sequence[Node], own: str) -> str:
         f"node {own or socket.gethostname()}: the job's other nodes ("
         + ", ".join(f"{node.name} at {node.address}" for node in others)
         + ") cannot be told where Ray's head is: there is no route to them, and Slurm knows this node by a "
-        "loopback address alone; have NodeAddr in slurm.conf, or the names of the nodes, lead to addresses of "
-        "the network between them"
+        "loopback address alone; have NodeAddr in slurm.conf, or the names of the nodes, lead to addresses "
+        "of the network between them"
     )
 
 

@@ -45,8 +45,8 @@ def cli() -> None:
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="How long to wait for another process that runs the sweep to end, or to be found dead; where that was "
-    "asked to stop and did not hear it, this one does.",
+    help="How long to wait for another process that runs the sweep to end, or to be found dead; this one "
+    "heeds a request to stop that it did not hear.",
 )
 @options.json
 def run(**given: Any) -> None:

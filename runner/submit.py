@@ -20,7 +20,7 @@ from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
 from runner.data import open_job_panel
-from runner.launch import check_standing, open_storage, read_job, read_spec, typed
+from runner.launch import check_standing, open_storage, read_job, read_spec, typed, warn
 from runner.show import print_json
 from runner.submitted import Known
 
@@ -54,6 +54,7 @@ def submit_command(
                 "or choose another --name"
             )
         place.check_writable()
+    _note_idle_cards(cluster, spec)
     modules = {} if cluster.shares_files else modules_of(spec)
     plan = _plan(cluster, spec, modules, place.uri)
     if dry_run:
@@ -83,11 +84,20 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
         spec = parse_job(files[JOB], source=JOB)
     else:
         raise ClusterError(f"{known.folder.name} has not begun, and its job is not here; submit it again")
+    _note_idle_cards(cluster, spec)
     modules = {path: text for path, text in files.items() if path.endswith(".py")}
     if isinstance(spec.model, Built) and not cluster.shares_files and not modules:
         raise JobError(f"model.build: {spec.model.build} is not known here; submit the job's own file again")
     plan = _plan(cluster, spec, modules, known.folder.storage.uri)
     _submit(plan, cluster, known.folder, as_json=as_json)
+
+
+def _note_idle_cards(cluster: Cluster, spec: Job) -> None:
+    if cluster.cards and not spec.resources.gpu:
+        warn(
+            f"the cluster file asks for {cluster.cards} GPUs a node and resources.gpu is 0, so that no trial "
+            "uses one; give a trial a card or a share of one (--set resources.gpu=0.5), or leave gpus out"
+        )
 
 
 def _plan(cluster: Cluster, spec: Job, modules: Mapping[str, str], storage: str) -> Plan:

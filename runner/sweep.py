@@ -47,7 +47,7 @@ class Place:
     Attributes:
         workers: trials at a time; None for as many as the cluster has room for.
         address: of a running Ray cluster; None starts one here.
-        heir: whether it takes the place of a run that may have died, so that what was asked of that one holds.
+        heir: whether it follows a run that may have died, so that what was asked of that one holds.
     """
 
     workers: int | None = None

@@ -1,4 +1,4 @@
-"""A real Slurm with two nodes, both this machine or each a host of its own; gone without a trace at the end."""
+"""A real Slurm with two nodes, both this machine or each a host of its own; gone at the end."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.cluster.test_backends import LASTING, Snippet
 
 pytestmark = pytest.mark.slow
 
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(90)"
+DEAF = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {LASTING}"
 NOTICE = 10
 
 Submit = Callable[[str], Handle]

@@ -62,8 +62,8 @@ WRONG = {
     SLURM + "notice: 1": "notice: input should be greater than or equal to 10",
     **{
         SLURM + f"notice: {notice}\ntime: '{time}'": (
-            f"notice: {notice} s before a limit of {limit} s (time: {time}) the sweep would be told to leave as it "
-            "begins, again and again; give a longer time or a shorter notice"
+            f"notice: {notice} s before a limit of {limit} s (time: {time}) the sweep would be told to "
+            "leave as it begins, again and again; give a longer time or a shorter notice"
         )
         for notice, time, limit in (
             (120, "1", 60),

@@ -54,3 +54,19 @@ def test_the_last_words_of_a_crash_are_kept(tmp_path: Path) -> None:
     done = run(tmp_path, "import faulthandler; faulthandler.enable(); os.abort()")
     assert done.returncode == -6
     assert "Fatal Python error: Aborted" in (tmp_path / "small" / "logs" / "0001.log").read_text()
+
+
+@pytest.mark.parametrize("planted", ["logs/0001.log", "logs"])
+def test_a_link_is_not_written_through(tmp_path: Path, planted: str) -> None:
+    storage, mine = tmp_path / "sweeps", tmp_path / "mine"
+    link = storage / "small" / planted
+    link.parent.mkdir(parents=True)
+    if planted == "logs":
+        mine.mkdir()
+    else:
+        mine.write_text("mine\n")
+    link.symlink_to(mine)
+    done = run(storage, "print('a')")
+    assert done.returncode == 1
+    assert f"{link} is, or lies behind, a link to elsewhere, and nothing is written there" in done.stderr
+    assert (list(mine.iterdir()) == []) if mine.is_dir() else (mine.read_text() == "mine\n")
