@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -24,21 +24,28 @@ from types import FrameType
 from cluster.errors import ClusterError
 from cluster.files import replace_file
 from cluster.reach import check_reachable
+from cluster.slurmnodes import head_address, slurm_program
 
 EXIT, STOP = "exit", "stop"  # files: how the command ended, and that somebody asked it to
-_CUT_OFF = {130, 143}  # how a sweep ends that was told to
+_BY_ITSELF = {0, 1, 2}  # how a sweep ends that has its end: any other code is of one that was cut off
 _UP_SECONDS = 120.0
-_LEAVE_SECONDS = 90.0  # that the sweep has to save and leave
-_NODES_SECONDS = 20.0  # that Ray's nodes have to end
+_LEAVE_SHARE = 0.7  # of the notice: that the sweep has to save and leave
+_NODES_SHARE = 0.1  # the same: that Ray's nodes have to end, twice, since the head ends last
+_NODES_SECONDS = 20.0  # at most
+_PREFIX = ".token-"  # begins the name of the file that has Ray's token
 _ADDRESS = "{address}"  # in the command: the head's
 
 
 class Allocation:
     """One run of a Slurm job."""
 
-    def __init__(self, folder: Path, nodes: int, *, requeue: bool) -> None:
-        """In the submission's folder, on that many nodes of which this is the first."""
+    def __init__(self, folder: Path, nodes: int, *, requeue: bool, notice: float) -> None:
+        """In the submission's folder, on that many nodes of which this is the first.
+
+        ``notice`` is the time from Slurm's signal to the job's end, in seconds.
+        """
         self._folder, self._nodes, self._requeue = folder, nodes, requeue
+        self._notice = notice
         self._told = False
         self._running: subprocess.Popen[bytes] | None = None
 
@@ -46,18 +53,29 @@ class Allocation:
         """Run the command to its end; its exit code, which is written down before the job ends."""
         signal.signal(signal.SIGTERM, self._tell)
         (self._folder / EXIT).unlink(missing_ok=True)
-        code = 143
-        with ExitStack() as stack:
-            try:
-                address = stack.enter_context(self._ray())
-                code = self._driver([word.replace(_ADDRESS, address) for word in command])
-            except ClusterError as error:
-                sys.stderr.write(f"Error: {error}\n")
-                code = 143 if self._told else 1
-        if self._told and code in _CUT_OFF and self._requeued():
+        for leftover in self._folder.glob(f"{_PREFIX}*"):  # of a run that Slurm has killed
+            leftover.unlink(missing_ok=True)
+        # It may have been asked to end while it was not there to hear it: killed, and queued again by Slurm.
+        code = 143 if self._asked_to_end() else self._carry_out(command)
+        if self._told and code not in _BY_ITSELF and self._requeued():
             return code
         replace_file(self._folder / EXIT, str(code).encode())
         return code
+
+    def _carry_out(self, command: Sequence[str]) -> int:
+        """Run the command beside a Ray over all nodes."""
+        with ExitStack() as stack:
+            try:
+                address = stack.enter_context(self._ray())
+                return self._driver([word.replace(_ADDRESS, address) for word in command])
+            except ClusterError as error:
+                sys.stderr.write(f"Error: {error}\n")
+                return 143 if self._told else 1
+
+    def _asked_to_end(self) -> bool:
+        with suppress(OSError):  # a storage that is away forbids no requeue
+            return (self._folder / STOP).exists()
+        return False
 
     def _tell(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -72,10 +90,10 @@ class Allocation:
             self._running = running
             if self._told:
                 running.terminate()
-            deadline: float | None = None
+            deadline, leave = None, _LEAVE_SHARE * self._notice
             while running.poll() is None:
                 time.sleep(0.1)
-                deadline = deadline or (time.monotonic() + _LEAVE_SECONDS if self._told else None)
+                deadline = deadline or (time.monotonic() + leave if self._told else None)
                 if deadline and time.monotonic() > deadline:
                     running.kill()
             self._running = None
@@ -84,20 +102,24 @@ class Allocation:
     def _requeued(self) -> bool:
         """Have Slurm queue the job again, unless somebody wants it to end."""
         job = os.environ["SLURM_JOB_ID"]
-        if not self._requeue or (self._folder / STOP).exists():
+        if not self._requeue or self._asked_to_end():
             return False
         asked = subprocess.run(  # noqa: S603 - Slurm's own
-            [_program("scontrol"), "requeue", job], capture_output=True, text=True, check=False
+            [slurm_program("scontrol"), "requeue", job], capture_output=True, text=True, check=False
         )
         if asked.returncode:  # a pre-emption that Slurm itself follows by a requeue
             sys.stderr.write(f"not queued again by hand: {asked.stderr.strip()}\n")
         return asked.returncode == 0 or "requeue" in asked.stderr.lower()
 
+    def _patience(self) -> float:
+        """Seconds that each of Ray's nodes has to end."""
+        return min(_NODES_SECONDS, _NODES_SHARE * self._notice) if self._told else _NODES_SECONDS
+
     @contextmanager
     def _ray(self) -> Iterator[str]:
         """A Ray over all nodes; gives the head's address."""
-        job, host = os.environ["SLURM_JOB_ID"], socket.gethostbyname(socket.gethostname())
-        token = self._folder / f".token-{job}-{secrets.token_hex(4)}"
+        job, host = os.environ["SLURM_JOB_ID"], head_address(self._nodes)
+        token = self._folder / f"{_PREFIX}{job}-{secrets.token_hex(4)}"
         temp = Path(tempfile.gettempdir()) / f"recur-job-{job}-{secrets.token_hex(3)}"
         if len(str(temp)) > 45:
             temp = Path("/tmp") / temp.name  # noqa: S108 - a name of its own; Ray's sockets need a short one
@@ -122,12 +144,12 @@ class Allocation:
         where = [f"--address={address}", f"--temp={temp}"]
         with ExitStack() as stack:
             stack.callback(shutil.rmtree, temp, ignore_errors=True)
-            head = [*keeper, "head", *where, f"--ip={address.rpartition(':')[0]}", *_cores()]
-            stack.enter_context(_until_end(head))
+            head = [*keeper, "head", *where, f"--ip={address.rpartition(':')[0]}"]
+            stack.enter_context(_until_end(head, self._patience))
             if self._nodes > 1:
                 count = self._nodes - 1
                 others = [
-                    _program("srun"),
+                    slurm_program("srun"),
                     "--relative=1",
                     f"--nodes={count}",
                     f"--ntasks={count}",
@@ -135,8 +157,8 @@ class Allocation:
                 ]
                 # A step would bind its one task to one core, and end with the first of its nodes.
                 others += [*_share(), "--cpu-bind=none", "--kill-on-bad-exit=0", "--no-kill"]
-                join = ["join", f"--address={address}", f"--temp={temp}-n", *_cores()]
-                stack.enter_context(_until_end([*others, *keeper, *join]))
+                join = ["join", f"--address={address}", f"--temp={temp}-n"]
+                stack.enter_context(_until_end([*others, *keeper, *join], self._patience))
             yield
 
     def _wait(self, address: str) -> None:
@@ -157,15 +179,15 @@ class Allocation:
 
 
 @contextmanager
-def _until_end(command: Sequence[str]) -> Iterator[None]:
-    """Runs beside the block, and is ended with it."""
+def _until_end(command: Sequence[str], patience: Callable[[], float]) -> Iterator[None]:
+    """Runs beside the block, and is ended with it; killed when that takes longer than ``patience`` says."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as process:  # noqa: S603 - ours
         try:
             yield
         finally:
             process.terminate()
             try:
-                process.wait(_NODES_SECONDS)
+                process.wait(patience())
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -175,28 +197,11 @@ def _share() -> list[str]:
     return [f"--cpus-per-task={cores}"] if cores.isdecimal() else []
 
 
-def _cores() -> list[str]:
-    """What Slurm has given of each node, where it says so."""
-    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
-    return [f"--cpus={given}"] if given.isdecimal() else []
-
-
-def _program(name: str) -> str:
-    """The path of one of Slurm's programs.
-
-    Raises:
-        ClusterError: it is not installed.
-    """
-    found = shutil.which(name)
-    if found is None:
-        raise ClusterError(f"{name} is not on this machine's PATH; run it where Slurm's commands are")
-    return found
-
-
 def main(arguments: Sequence[str]) -> int:
-    """``FOLDER NODES REQUEUE -- COMMAND…``, as the script of ``cluster.backends.sbatch`` gives them."""
-    folder, nodes, requeue, _, *command = arguments
-    return Allocation(Path(folder), int(nodes), requeue=requeue == "requeue").run(command)
+    """``FOLDER NODES REQUEUE NOTICE -- COMMAND…``, as the script of ``cluster.backends.sbatch`` says."""
+    folder, nodes, requeue, notice, _, *command = arguments
+    run = Allocation(Path(folder), int(nodes), requeue=requeue == "requeue", notice=float(notice))
+    return run.run(command)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,11 @@ class ClusterModel(Part):
         return self.env | {VARIABLE: json.dumps(places, sort_keys=True)}
 
     @property
+    def cards(self) -> int:
+        """GPUs that are asked for, of each node."""
+        return 0
+
+    @property
     def reads_kubernetes_secrets(self) -> bool:
         """Whether a secret may be one of Kubernetes's."""
         return False

@@ -12,3 +12,7 @@ class ClusterError(Exception):
 
 class StorageAwayError(ClusterError):
     """A storage did not answer for as long as it was waited for; what is on it is there when it is back."""
+
+
+class ElsewhereError(ClusterError):
+    """Only another machine can tell, and that is no matter of waiting."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -18,6 +19,11 @@ from cluster.errors import ClusterError
 from cluster.patience import Patience, reason
 
 _ATTEMPT_SECONDS = 7.0  # without a byte, after which a request has failed
+
+_LINK = (
+    "is, or lies behind, a link to elsewhere, and nothing is written there: whoever put it there may have "
+    "meant harm; take it away, or put the folder itself in its place"
+)
 
 
 def open_filesystem(uri: str, patience: Patience = Patience()) -> tuple[pafs.FileSystem, str]:  # noqa: B008 - frozen
@@ -89,15 +95,41 @@ def refusing(what: str) -> Iterator[None]:
         raise ClusterError(f"{what} ({reason(error)})") from None
 
 
-def replace_file(target: Path, data: bytes) -> None:
-    """Put a whole file in the place of what was there, or leave that."""
+def replace_file(target: Path, data: bytes, mode: int = 0o666) -> None:
+    """Put a whole file, with ``mode`` less the umask, in the place of what was there, or leave that."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with partial.open("wb") as stream:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def open_unlinked(path: Path, flags: int, mode: int = 0o666) -> int:
+    """A descriptor for changing a file itself, never one that a link in its place leads to.
+
+    Raises:
+        ClusterError: there is a link.
+        OSError: it cannot be opened.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise ClusterError(f"{path} {_LINK}") from None
+
+
+def check_unlinked(path: Path, root: Path) -> None:
+    """See that no link on the way from ``root``, which may be one itself, leads a file elsewhere.
+
+    Raises:
+        ClusterError: one does.
+    """
+    way = path.parent.relative_to(root)
+    if os.path.realpath(path.parent) != str(Path(os.path.realpath(root)) / way):
+        raise ClusterError(f"{path.parent} {_LINK}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
-from cluster.files import replace_file
+from cluster.files import check_unlinked, open_unlinked, refusing, replace_file
 from cluster.patience import Patience
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Folder:
         Raises:
             ClusterError: the storage does not take it.
         """
-        target = self.path(relative)
+        target = self._changed(relative)
 
         def write() -> None:
             if self.storage.local is not None:
@@ -191,7 +192,7 @@ class Folder:
 
     def delete(self, relative: str) -> None:
         """Take a file or a folder away; nothing happens where it is not there."""
-        path, filesystem = self.path(relative), self.storage.filesystem
+        path, filesystem = self._changed(relative), self.storage.filesystem
 
         def delete() -> None:
             info = filesystem.get_file_info(path)
@@ -208,6 +209,24 @@ class Folder:
     def remove(self) -> None:
         """Take the folder away with all that is in it; nothing happens where there is none."""
         self.delete("")
+
+    def open_local(self, relative: str, flags: int) -> int:
+        """A descriptor for changing a file in place, where the storage is a folder of this machine's.
+
+        Raises:
+            ClusterError: a link would lead out of the folder, or it cannot be opened.
+        """
+        path = Path(self._changed(relative))
+        with refusing(f"{self.inside(relative)}: cannot be written"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return open_unlinked(path, flags | os.O_CREAT)
+
+    def _changed(self, relative: str) -> str:
+        """The path of a file that is to be changed; whoever can write to a storage may put links there."""
+        path = self.path(relative)
+        if self.storage.local is not None:
+            check_unlinked(Path(path), Path(self.storage.root or "/"))
+        return path
 
     def _info(self, relative: str) -> pafs.FileInfo:
         path = self.path(relative)

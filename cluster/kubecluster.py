@@ -197,6 +197,11 @@ class KubeRayCluster(ClusterModel):
         return 1 + self.workers.replicas
 
     @property
+    def cards(self) -> int:
+        """GPUs of each worker."""
+        return self.workers.gpus
+
+    @property
     def reads_kubernetes_secrets(self) -> bool:
         """A secret may be one of Kubernetes's."""
         return True

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +145,8 @@ def _one_at_a_time(folder: SweepFolder) -> Iterator[None]:
     if folder.storage.local is None:
         yield  # an object store has no locks
         return
-    path = Path(folder.path(_LOCK))
-    with ExitStack() as stack:
+    with os.fdopen(folder.open_local(_LOCK, os.O_WRONLY), "wb") as lock:
         with refusing(f"{folder.inside(_LOCK)}: cannot be written"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context(path.open("wb"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -138,10 +138,16 @@ def _start_command(address: str, *, head: bool, cpus: int | None, ip: str | None
         *(sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"),
         *(own if head else [f"--address={address}"]),
         *([f"--node-ip-address={ip}"] if ip else []),
-        f"--num-cpus={len(os.sched_getaffinity(0)) if cpus is None else cpus}",
+        f"--num-cpus={_own_cores() if cpus is None else cpus}",
         f"--object-store-memory={OBJECT_STORE_BYTES}",
         "--dashboard-agent-listen-port=0",
     ]
+
+
+def _own_cores() -> int:
+    """What Slurm has given of this node, where it has started us; else all that this process may use."""
+    given = os.environ.get("SLURM_CPUS_ON_NODE", "")
+    return int(given) if given.isdecimal() else len(os.sched_getaffinity(0))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -149,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m cluster.node", description=__doc__)
     parser.add_argument("role", choices=["head", "join"])
     parser.add_argument("--address", required=True, help="host:port of the head")
-    parser.add_argument("--cpus", type=int, help="cores that trials may take; all that this process may use")
+    parser.add_argument("--cpus", type=int, help="cores that trials may take; by default all it was given")
     parser.add_argument("--ip", help="this node's address, if it has several")
     parser.add_argument("--temp", type=Path, required=True, help="a folder of this cluster's own, made here")
     given = parser.parse_args(arguments)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cluster.clusters import ClusterModel
 
@@ -92,7 +92,33 @@ class SlurmCluster(ClusterModel):
                 raise ValueError(f"{option!r} is no option of sbatch such as --mail-type=FAIL")
         return options
 
+    @model_validator(mode="after")
+    def _has_time_to_run(self) -> Self:
+        limit = _seconds(self.time) if self.time else 0  # which is none, for Slurm too
+        if 0 < limit <= self.notice:
+            raise ValueError(
+                f"notice: {self.notice} s before a limit of {limit} s (time: {self.time}) the sweep would be "
+                "told to leave as it begins, again and again; give a longer time or a shorter notice"
+            )
+        return self
+
+    @property
+    def cards(self) -> int:
+        """GPUs of each node."""
+        return self.gpus
+
     @property
     def shares_files(self) -> bool:
         """Its nodes share a file system with where jobs are submitted, as Slurm itself wants."""
         return True
+
+
+def _seconds(time: str) -> int:
+    """A limit as sbatch reads it: minutes, minutes:seconds, or with hours or days before them."""
+    days, dash, rest = time.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if dash:
+        hours, minutes, seconds = (*parts, 0, 0)[:3]
+    else:
+        hours, minutes, seconds = {1: (0, *parts, 0), 2: (0, *parts), 3: tuple(parts)}[len(parts)]
+    return int(days or 0) * 86400 + hours * 3600 + minutes * 60 + seconds

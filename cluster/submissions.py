@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 import shutil
 import socket
 import time
@@ -19,11 +20,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cluster.backends import Handle, Plan, Status, backend_for
-from cluster.backends.places import SUBMISSIONS, state_folder, submission_folder
+from cluster.backends.places import SUBMISSIONS, make_private, state_folder, submission_folder
+from cluster.backends.submission import NO_RECORD, is_word
 from cluster.clusterfile import Cluster, parse_cluster
 from cluster.errors import ClusterError
 from cluster.files import replace_file
 from cluster.folder import Folder
+from cluster.slurmcluster import SlurmCluster
 from cluster.storage import Storage
 
 DRIVER_LOG = "driver.log"  # on storage: what it has printed
@@ -111,8 +114,8 @@ def submit(plan: Plan, cluster: Cluster) -> Submitted:
         "files": dict(plan.files),
     }
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(folder / _RECORD, json.dumps(document, indent=2).encode())
+        make_private(folder)
+        replace_file(folder / _RECORD, json.dumps(document, indent=2).encode(), 0o600)
     except OSError as error:
         raise ClusterError(
             f"{handle.name} runs as {handle.id}, but {folder} cannot be written: {error.strerror}; "
@@ -156,6 +159,10 @@ def submission_on(storage: Storage, name: str) -> Folder:
 
 def forget(storage: str, name: str) -> None:
     """Take away all that is known of a sweep's submissions."""
+    with suppress(ClusterError):  # then it tells of no other folder either
+        own = _own(storage, name)
+        if own and isinstance(own.cluster, SlurmCluster):
+            shutil.rmtree(own.handle.target, ignore_errors=True)
     _beside(storage, name).remove()
     for folder in {submission_folder(storage, name), state_folder(storage) / name}:
         shutil.rmtree(folder, ignore_errors=True)
@@ -171,7 +178,7 @@ def _own(storage: str, name: str) -> Submitted | None:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise ClusterError(f"{path} cannot be read; take it away") from None
     found = _read(raw, str(path))
     cluster = parse_cluster(raw.get("cluster"), source=str(path))
@@ -179,15 +186,8 @@ def _own(storage: str, name: str) -> Submitted | None:
 
 
 def _read(raw: Any, source: str) -> Submitted:
-    try:
-        fields = {key: _word(raw["handle"][key]) for key in Handle.__dataclass_fields__}
-        return Submitted(Handle(**fields), None, _word(raw["by"]), float(raw["time"]))
-    except (KeyError, TypeError, ValueError):
-        raise ClusterError(f"{source} is no record of a submission; take it away") from None
-
-
-def _word(raw: Any) -> str:
-    """Text that may be shown on a terminal."""
-    if not isinstance(raw, str) or not raw.isprintable():
-        raise ValueError(raw)
-    return raw
+    told = raw if isinstance(raw, dict) else {}
+    handle, by, when = (told.get(key) for key in ("handle", "by", "time"))
+    if not is_word(by) or not isinstance(when, int | float) or not math.isfinite(when):
+        raise ClusterError(f"{source} {NO_RECORD}")
+    return Submitted(Handle.read(handle, source), None, str(by), float(when))

@@ -46,7 +46,8 @@ def cli() -> None:
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="SECONDS",
-    help="How long to wait for another process that runs the sweep to end, or to be found dead.",
+    help="How long to wait for another process that runs the sweep to end, or to be found dead; this one "
+    "heeds a request to stop that it did not hear.",
 )
 @click.option("--submitted", hidden=True, metavar="SHA256", help="The job file's, as it was submitted.")
 @options.json

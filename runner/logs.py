@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, ElsewhereError
 from cluster.folder import Folder
 from cluster.lease import lease_holder
 from cluster.references import redacted
@@ -23,6 +23,8 @@ from runner.submitted import Known, find_known
 
 _LOOK_SECONDS = 1.0
 _SELDOM_SECONDS = 5.0  # where nothing comes: a cluster may have to be asked for the whole log each time
+_BEGIN_SECONDS = 120.0  # that a process may take until it holds the sweep
+_LEAVE_SECONDS = 15.0  # the same from there to its end
 _AWAY_SECONDS = 60.0  # that a cluster may be out of reach before following it is given up
 
 
@@ -80,7 +82,35 @@ def _of_sweep(known: Known) -> _Log:
         return copy
     if not said and beside.exists(DRIVER_LOG):
         return copy
-    return _Log(submitted.log, lambda: (status := submitted.status()) is None or status.ended)
+    silent = _Silence(folder, submitted.time)
+
+    def ended() -> bool:
+        try:
+            status = submitted.status()
+        except ElsewhereError:
+            return silent()
+        return status is None or status.ended
+
+    return _Log(submitted.log, ended)
+
+
+class _Silence:
+    """Whether a process of another machine has ended, which leaves its exit code unless it was killed."""
+
+    def __init__(self, folder: SweepFolder, begun: float) -> None:
+        """Of the sweep in that folder, submitted at that time."""
+        self._folder, self._patience = folder, _BEGIN_SECONDS
+        if time.time() - begun > _BEGIN_SECONDS:
+            self._patience = _LEAVE_SECONDS
+        self._since: float | None = None
+
+    def __call__(self) -> bool:
+        """Whether nobody has held the sweep for so long that nobody will."""
+        if lease_holder(self._folder) is not None:
+            self._since, self._patience = None, _LEAVE_SECONDS
+            return False
+        self._since = self._since or time.monotonic()
+        return time.monotonic() - self._since > self._patience
 
 
 def _of_trial(known: Known, trial: str, *, follow: bool) -> _Log:

@@ -97,7 +97,8 @@ def run_command(
         warn(f"sweep {spec.name} is finished already; nothing was changed (--fresh replaces it)")
         show(standing.folder, spec, standing.results, as_json=as_json)
         return
-    carry_out(spec, standing, panel, Place(count, address), as_json=as_json, fresh=fresh)
+    where = Place(count, address, heir=wait > 0)
+    carry_out(spec, standing, panel, where, as_json=as_json, fresh=fresh)
 
 
 def carry_out(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 
 from cluster.storage import SweepFolder
 
@@ -14,9 +13,8 @@ class LocalSink:
 
     def __init__(self, folder: SweepFolder, number: int) -> None:
         """Open the segment of that ``number``."""
-        path = Path(folder.path(folder.segment(number)))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        opened = folder.open_local(folder.segment(number), os.O_WRONLY | os.O_APPEND)
+        self._file = os.fdopen(opened, "ab", buffering=0)
         self._dirty = False
 
     def write(self, line: bytes) -> None:

@@ -55,13 +55,14 @@ def submit_command(
             )
     if cluster.shares_files and not dry_run:
         place.check_writable()
+    _note_idle_cards(cluster, spec)
     modules = {} if cluster.shares_files else modules_of(spec)
     plan = _plan(cluster, spec, modules, place.uri)
     if dry_run:
         _show(plan, as_json=as_json)
     else:
         record_code(place.sweep(spec.name), spec)
-        _say(submit(plan, cluster), place.sweep(spec.name), as_json=as_json)
+        _submit(plan, cluster, place.sweep(spec.name), as_json=as_json)
 
 
 def _standing(cluster: Cluster, folder: SweepFolder, spec: Job) -> Standing | None:
@@ -98,8 +99,17 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
         raise ClusterError(f"{known.folder.name} has not begun, and its job is not here; submit it again")
     sent = {path: text for path, text in files.items() if path.endswith(".py")}
     modules = {} if cluster.shares_files else sent or modules_of(spec)
+    _note_idle_cards(cluster, spec)
     plan = _plan(cluster, spec, modules, known.folder.storage.uri)
-    _say(submit(plan, cluster), known.folder, as_json=as_json)
+    _submit(plan, cluster, known.folder, as_json=as_json)
+
+
+def _note_idle_cards(cluster: Cluster, spec: Job) -> None:
+    if cluster.cards and not spec.resources.gpu:
+        warn(
+            f"the cluster file asks for {cluster.cards} GPUs a node and resources.gpu is 0, so that no trial "
+            "uses one; give a trial a card or a share of one (--set resources.gpu=0.5), or leave gpus out"
+        )
 
 
 def _plan(cluster: Cluster, spec: Job, modules: Mapping[str, str], storage: str) -> Plan:
@@ -132,6 +142,14 @@ def _show(plan: Plan, *, as_json: bool) -> None:
     if plan.document:
         click.echo("", err=True)
         click.echo(plan.document, nl=False)
+
+
+def _submit(plan: Plan, cluster: Cluster, folder: SweepFolder, *, as_json: bool) -> None:
+    submitted = submit(plan, cluster)
+    with suppress(ClusterError):  # the storage may be in sight of the cluster only
+        # What was asked of a run that did not live to hear it; the cluster's own next ones would obey it.
+        folder.impatient().delete(folder.STOP)
+    _say(submitted, folder, as_json=as_json)
 
 
 def _say(submitted: Submitted, folder: SweepFolder, *, as_json: bool) -> None:

@@ -49,10 +49,12 @@ class Place:
     Attributes:
         workers: trials at a time; None for as many as the cluster has room for.
         address: of a running Ray cluster; None starts one here.
+        heir: whether it follows a run that may have died, so that what was asked of that one holds.
     """
 
     workers: int | None = None
     address: str | None = None
+    heir: bool = False
 
 
 def run_sweep(
@@ -74,7 +76,8 @@ def run_sweep(
     """
     folder = lease.folder
     with Upkeep(folder, lease.check):
-        sweep = _Sweep(job, folder, panel, place, watch, StopRequest(folder, lease.check))
+        request = StopRequest(folder, lease.check, heir=place.heir)
+        sweep = _Sweep(job, folder, panel, place, watch, request)
         return sweep.run(lease, retry=retry)
 
 

@@ -29,15 +29,16 @@ class TrialLogs:
     @contextmanager
     def of(self, folder: SweepFolder, trial: str) -> Iterator[None]:
         """Sends what is printed in the block to the trial's log, appending over its legs."""
-        log = folder.log(trial)
+        log, flags = folder.log(trial), os.O_WRONLY | os.O_APPEND
         if folder.storage.local is not None:
             local = Path(folder.path(log))
+            target = folder.open_local(log, flags)
         else:
             local = self._held.enter_context(scratch_folder(None)) / "log"
             local.write_bytes(folder.read(log) if folder.exists(log) else b"")
-        local.parent.mkdir(parents=True, exist_ok=True)
+            target = os.open(local, flags)
         try:
-            with _shown(folder, log, local), self._sent(local):
+            with _shown(folder, log, local), self._sent(target):
                 yield
         finally:
             if not local.exists() or not local.stat().st_size:
@@ -46,8 +47,7 @@ class TrialLogs:
                 folder.write(log, _bounded(local))
 
     @contextmanager
-    def _sent(self, path: Path) -> Iterator[None]:
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    def _sent(self, target: int) -> Iterator[None]:
         # Without secrets straight into the file, so that not even the last words of a crash are lost.
         thread = None
         if knows_secrets():

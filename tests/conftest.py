@@ -13,9 +13,9 @@ from tests.cluster.head import head
 from tests.cluster.hosts import hosts
 from tests.cluster.kube import kube
 from tests.cluster.object_store import ObjectStore, open_object_store
-from tests.cluster.slurm import _slurm, slurm
+from tests.cluster.slurm import _slurm, slurm, slurm_apart
 
-__all__ = ["_slurm", "head", "hosts", "kube", "slurm", "storage"]
+__all__ = ["_slurm", "head", "hosts", "kube", "slurm", "slurm_apart", "storage"]
 
 
 @pytest.fixture(scope="session", autouse=True)

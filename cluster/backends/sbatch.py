@@ -27,7 +27,8 @@ def script(
         env: of every process.
     """
     requeue = "requeue" if cluster.requeue else "once"
-    run = [interpreter(cluster), "-P", "-m", "cluster.allocation", folder, str(cluster.nodes), requeue, "--"]
+    run = [interpreter(cluster), "-P", "-m", "cluster.allocation", folder, str(cluster.nodes), requeue]
+    run += [str(cluster.notice), "--"]
     lines = [
         "#!/bin/bash",
         f"# Sweep {name}, by Recur: a Ray of its own over the nodes, and the sweep beside its head.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.allocation import EXIT, STOP
-from cluster.backends.places import submission_folder, write_files
+from cluster.backends.places import make_folder, mark, submission_folder, write_files
 from cluster.backends.sbatch import interpreter, job_name, script
 from cluster.backends.submission import JOB, Handle, Plan, State, Status, Submission
 from cluster.errors import ClusterError
@@ -90,10 +90,10 @@ class SlurmBackend:
                 )
         folder = Path(plan.target)
         with refusing(f"{folder}: cannot be written"):
-            folder.mkdir(parents=True, exist_ok=True)
+            mode = make_folder(plan.storage, folder)
             for leftover in (EXIT, STOP, _LOG):
                 (folder / leftover).unlink(missing_ok=True)
-        write_files(folder, plan.files)
+        write_files(folder, plan.files, mode)
         said = _run("sbatch", "--parsable", plan.command[-1]).strip()
         number = said.partition(";")[0]
         if not _JOB.fullmatch(number):
@@ -141,7 +141,7 @@ class SlurmBackend:
         if status.ended:
             return
         with refusing(f"{handle.target}: cannot be written"):
-            (Path(handle.target) / STOP).touch()
+            mark(Path(handle.target) / STOP)
         if status.state == "running":
             _run("scancel", "--batch", "--signal=TERM", _number(handle), check=False)
             self._wait(handle, STOP_SECONDS)

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Self
 
 from cluster.errors import ClusterError
 
@@ -15,8 +15,8 @@ State = Literal["pending", "running", "done", "failed", "stopped"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
-
 JOB = "job.yaml"  # the job's among a submission's files
+NO_RECORD = "is no record of a submission; take it away"
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,23 @@ class Handle:
     storage: str
     target: str
     id: str
+
+    @classmethod
+    def read(cls, raw: Any, source: str) -> Self:
+        """The handle that was written down as a mapping.
+
+        Raises:
+            ClusterError: it is none; ``source`` is where it stands.
+        """
+        names = cls.__dataclass_fields__
+        if not isinstance(raw, dict) or not all(is_word(raw.get(name)) for name in names):
+            raise ClusterError(f"{source} {NO_RECORD}")
+        return cls(**{name: raw[name] for name in names})
+
+
+def is_word(raw: Any) -> bool:
+    """Whether it is text that may be shown on a terminal."""
+    return isinstance(raw, str) and raw.isprintable()
 
 
 @dataclass(frozen=True)

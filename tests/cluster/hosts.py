@@ -21,7 +21,7 @@ import pytest
 from tests.cluster.head import free_ports
 
 _PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-_IP = shutil.which("ip", path=_PATH) or "ip"
+_IP, _NSENTER = (shutil.which(name, path=_PATH) or name for name in ("ip", "nsenter"))
 PORT = free_ports(1)[0]  # of the head: any, since its host is its own
 
 
@@ -99,11 +99,12 @@ class Hosts:
         hidden = self.folder / "cache"
         another = f"mount -t tmpfs none '{hides}' && " if hides else ""
         own = f'hostname host{host} && {another}mount -t tmpfs none "$0" && exec "$@"'
-        script = ["unshare", "--uts", "sh", "-c", own, str(hidden), *map(str, command)]
+        script = ["unshare", "--uts", "--mount", "sh", "-c", own, str(hidden), *map(str, command)]
         log = (self.folder / f"{host}.log").open("ab") if "stdout" not in options else None
         try:
             started = subprocess.Popen(
-                [_IP, "netns", "exec", self._name(host), *script],
+                # Not by "ip netns exec", whose /sys lacks the control groups, without which no slurmd starts.
+                [_NSENTER, f"--net=/run/netns/{self._name(host)}", *script],
                 stdin=subprocess.DEVNULL,
                 env=self.environment(),
                 start_new_session=True,

@@ -1,4 +1,4 @@
-"""A real Slurm with two nodes, both of them this machine, gone without a trace at the end."""
+"""A real Slurm with two nodes, both this machine or each a host of its own; gone at the end."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cluster.processes import descendants, kill, wait_gone
 from tests.cluster.head import free_ports
+from tests.cluster.hosts import Hosts
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 _CONF = """\
 ClusterName=recur
-SlurmctldHost=localhost
+SlurmctldHost={controller}
 SlurmctldPort={ports[0]}
 SlurmUser={user}
 SlurmdUser={user}
@@ -46,10 +48,23 @@ JobRequeue=1
 ReturnToService=2
 KillWait=30
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000
-NodeName=one NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 State=UNKNOWN
-NodeName=two NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName=one {one} Port={ports[1]} State=UNKNOWN
+NodeName=two {two} Port={ports[2]} State=UNKNOWN
 PartitionName=main Nodes=one,two Default=YES MaxTime=INFINITE State=UP
 """
+_HERE = {
+    "controller": "localhost",
+    "one": "NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=2",
+    "two": "NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=2",
+}
+_APART = {
+    "controller": "host1(10.77.0.1)",
+    "one": "NodeHostname=host1 NodeAddr=10.77.0.1 CPUs=2",
+    "two": "NodeHostname=host2 NodeAddr=10.77.0.2 CPUs=3",
+}
+
+Start = Callable[..., subprocess.Popen[bytes]]  # a program of Slurm's, with its options
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,21 @@ def environment(conf: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def _slurm() -> Iterator[Slurm]:
+    with _folder() as (folder, stack):
+        yield _started(folder, stack, _HERE, {host: _start(folder) for host in (1, 2)})
+
+
+@pytest.fixture
+def slurm_apart(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Slurm]:
+    """Nodes ``one`` (two cores) on host 1, beside the controller, and ``two`` (three) on host 2."""
+    with _folder() as (folder, stack):
+        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+        starts = {host: partial(hosts.run, host) for host in (1, 2)}
+        yield _started(folder, stack, _APART, starts)
+
+
+@contextmanager
+def _folder() -> Iterator[tuple[Path, ExitStack]]:
     if any(shutil.which(program, path=_PATH) is None for program in _PROGRAMS):
         assert not os.environ.get("CI"), "Slurm is not installed; .ci/packages installs it"
         pytest.skip("needs Debian's slurm-wlm and munge")
@@ -77,7 +107,7 @@ def _slurm() -> Iterator[Slurm]:
     folder.chmod(0o755)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        yield _started(folder, stack)
+        yield folder, stack
 
 
 @pytest.fixture
@@ -88,39 +118,48 @@ def slurm(_slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> Slurm:
     return _slurm
 
 
-def _started(folder: Path, stack: ExitStack) -> Slurm:
+def _started(folder: Path, stack: ExitStack, places: Mapping[str, str], starts: Mapping[int, Start]) -> Slurm:
     ports = free_ports(3)
     user = getpass.getuser()
     (folder / "state").mkdir()
     conf = folder / "slurm.conf"
-    conf.write_text(_CONF.format(ports=ports, folder=folder, user=user))
+    conf.write_text(_CONF.format(ports=ports, folder=folder, user=user, **places))
     key = folder / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(secrets.token_bytes(128))
     files = [f"--{name}-file={folder}/munge.{name}" for name in ("key", "pid", "log", "seed")]
-    _daemon(stack, folder, "munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *files)
+    socket = f"--socket={folder}/munge.socket"
+    _daemon(stack, _start(folder), "munged", "--foreground", "--force", socket, *files)
     while not (folder / "munge.socket").exists():
         time.sleep(0.05)
-    _daemon(stack, folder, "slurmctld", "-D", "-i")
-    for node in ("one", "two"):
-        _daemon(stack, folder, "slurmd", "-D", "-N", node)
-    slurm = Slurm(conf)
-    _wait_until_up(slurm, folder)
-    return slurm
+    _daemon(stack, starts[1], "slurmctld", "-D", "-i")
+    for host, node in ((1, "one"), (2, "two")):
+        _daemon(stack, starts[host], "slurmd", "-D", "-N", node)
+    _wait_until_up(folder, starts[1])
+    return Slurm(conf)
 
 
-def _daemon(stack: ExitStack, folder: Path, program: str, *options: str) -> None:
+def _start(folder: Path) -> Start:
+    """Starts a program on this machine."""
+
+    def start(*command: str, stdout: int | None = None) -> subprocess.Popen[bytes]:
+        with (folder / "daemons.log").open("ab") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout or log,
+                stderr=log,
+                env=environment(folder / "slurm.conf"),
+                start_new_session=True,
+            )
+
+    return start
+
+
+def _daemon(stack: ExitStack, start: Start, program: str, *options: str) -> None:
     path = shutil.which(program, path=_PATH)
     assert path is not None
-    with (folder / "daemons.log").open("ab") as log:
-        process = subprocess.Popen(
-            [path, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment(folder / "slurm.conf"),
-            start_new_session=True,
-        )
+    process = start(path, *options)
 
     def end() -> None:
         family = descendants(process.pid)
@@ -135,14 +174,11 @@ def _daemon(stack: ExitStack, folder: Path, program: str, *options: str) -> None
     stack.callback(end)
 
 
-def _wait_until_up(slurm: Slurm, folder: Path) -> None:
+def _wait_until_up(folder: Path, start: Start) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        try:
-            states = slurm("sinfo", "--noheader", "--Node", "--format=%T").split()
-        except subprocess.CalledProcessError:
-            states = []
-        if states == ["idle", "idle"]:
+        asked = start("sinfo", "--noheader", "--Node", "--format=%T", stdout=subprocess.PIPE)
+        if asked.communicate(timeout=60)[0].split() == [b"idle", b"idle"]:
             return
         time.sleep(0.2)
     logs = "\n".join(path.read_text(errors="replace") for path in folder.glob("*.log"))

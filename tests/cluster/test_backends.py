@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import subprocess
@@ -215,8 +216,30 @@ class TestLocal:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-        expected = tmp_path / "recur" / "submissions" / "s3%3A%2F%2Fbucket%2Fa" / "sweep"
+        digest = hashlib.sha256(b"s3://bucket/a").hexdigest()[:16]
+        expected = tmp_path / "recur" / "submissions" / f"s3-bucket-a-{digest}" / "sweep"
         assert submission_folder("s3://bucket/a", "sweep") == expected
+
+    def test_a_storage_of_any_length_has_a_folder_of_its_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+        long = "s3://bucket/" + "/".join(["täglich" * 20] * 20)
+        folders = {submission_folder(long + end, "sweep") for end in ("/a", "/b", "-a", "/ä")}
+        assert len(folders) == 4
+        for folder in folders:
+            folder.mkdir(parents=True)
+
+    def test_what_lies_in_the_users_state_is_the_users_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        snippet = Snippet("sweep", "x", "s3://bucket/a", modules={"own/net.py": "x"}, code="print('here')")
+        handle = self.backend.submit(self.backend.plan(snippet))
+        assert ended(self.backend, handle) == Status("done")
+        own = [path for path in (tmp_path / "state").rglob("*") if path.name not in {"exit", "own", "net.py"}]
+        assert len(own) == 7
+        assert [path for path in own if path.stat().st_mode & 0o077] == []
 
     def submit(self, storage: Path, code: str) -> Handle:
         return self.backend.submit(

@@ -75,6 +75,21 @@ WRONG = {
     SLURM + "options: ['--x=$(rm)']": "options: '--x=$(rm)' is no option of sbatch such as --mail-type=FAIL",
     SLURM + 'setup: ["a\\nb"]': "setup: each of its items is one line of shell",
     SLURM + "notice: 1": "notice: input should be greater than or equal to 10",
+    **{
+        SLURM + f"notice: {notice}\ntime: '{time}'": (
+            f"notice: {notice} s before a limit of {limit} s (time: {time}) the sweep would be told to "
+            "leave as it begins, again and again; give a longer time or a shorter notice"
+        )
+        for notice, time, limit in (
+            (120, "1", 60),
+            (60, "1", 60),
+            (30, "0:30", 30),
+            (3600, "0:59:59", 3599),
+            (3600, "0-1", 3600),
+            (3600, "0-0:30", 1800),
+            (3600, "0-0:00:59", 59),
+        )
+    },
     "backend: local\n# " + "x" * 2**20: "is larger than 1 MB, which no cluster file is",
 }
 
@@ -121,6 +136,12 @@ def test_variables_that_hold_no_secret_may_be_given(tmp_path: Path) -> None:
         "HTTPS_PROXY": "http://proxy.example:3128",
     }
     assert load(tmp_path / "cluster.yaml", f"{RAY}env: {env!r}").env == env
+
+
+@pytest.mark.parametrize("time", ["3", "2:01", "0:02:01", "0-1", "1-00:00:00", "0"])
+def test_a_limit_that_leaves_time_to_run(tmp_path: Path, time: str) -> None:
+    """Nought is no limit."""
+    assert load(tmp_path / "cluster.yaml", SLURM + f"notice: 120\ntime: '{time}'")
 
 
 def test_a_token_comes_from_where_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

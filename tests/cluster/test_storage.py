@@ -382,3 +382,46 @@ def test_a_tree_holds_every_file_below_by_its_path(folder: SweepFolder) -> None:
     assert folder.tree("missing") == {}
     assert folder.checkpoint_sizes() == {"00001": 6}
     assert folder.models() == [("00001", 2)]
+
+
+@pytest.mark.parametrize("planted", ["small", "small/checkpoints", "small/checkpoints/0001"])
+def test_a_link_in_a_sweep_leads_no_change_elsewhere(tmp_path: Path, planted: str) -> None:
+    mine = tmp_path / "mine"
+    (mine / "0001").mkdir(parents=True)
+    (mine / "0001" / "state.npz").write_text("mine")
+    (mine / "state.npz").write_text("mine")
+    folder = Storage.open(str(tmp_path / "sweeps")).sweep("small")
+    link = tmp_path / "sweeps" / planted
+    link.parent.mkdir(parents=True)
+    link.symlink_to(mine)
+    relative = "checkpoints/0001/state.npz"
+    for change in (
+        lambda: folder.write(relative, b"x"),
+        lambda: folder.delete(relative),
+        lambda: folder.open_local(relative, os.O_WRONLY | os.O_TRUNC),
+    ):
+        with pytest.raises(ClusterError, match=r"a link to elsewhere, and nothing is written there"):
+            change()
+    assert [path.read_text() for path in mine.rglob("state.npz")] == ["mine", "mine"]
+    folder.storage.sweep("other").remove()
+
+
+def test_a_link_in_a_files_place_is_replaced_and_not_opened(tmp_path: Path) -> None:
+    folder = Storage.open(str(tmp_path / "sweeps")).sweep("small")
+    (tmp_path / "mine").write_text("mine")
+    for name in ("a", "b"):
+        (tmp_path / "sweeps" / "small").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "sweeps" / "small" / name).symlink_to(tmp_path / "mine")
+    folder.write("a", b"x")
+    assert folder.read("a") == b"x"
+    with pytest.raises(ClusterError, match=r"small/b is, or lies behind, a link to elsewhere"):
+        folder.open_local("b", os.O_WRONLY | os.O_TRUNC)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_storage_that_is_a_link_is_used(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "sweeps").symlink_to(tmp_path / "disk")
+    folder = Storage.open(str(tmp_path / "sweeps")).sweep("small")
+    folder.write("checkpoints/0001/state.npz", b"x")
+    assert (tmp_path / "disk" / "small" / "checkpoints" / "0001" / "state.npz").read_bytes() == b"x"

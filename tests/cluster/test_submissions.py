@@ -124,6 +124,30 @@ def test_a_submission_is_forgotten_by_its_cluster_as_far_as_that_is_known(
     assert list(kube.rglob("recur-sweep")) == []
 
 
+def test_forgetting_takes_a_slurm_jobs_own_folder_too(tmp_path: Path) -> None:
+    """And with it a token that a killed job left."""
+    storage, elsewhere = str(tmp_path / "sweeps"), tmp_path / "jobs" / "sweep"
+    record = {
+        "handle": {
+            "backend": "slurm",
+            "name": "sweep",
+            "storage": storage,
+            "target": str(elsewhere),
+            "id": "1",
+        },
+        "by": "me",
+        "time": 1.0,
+        "cluster": {"backend": "slurm", "folder": str(elsewhere.parent)},
+    }
+    own = state_folder(storage) / "sweep" / "record.json"
+    for path, text in ((own, json.dumps(record)), (elsewhere / ".token-1-a", "secret")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    forget(storage, "sweep")
+    assert not elsewhere.exists()
+    assert not own.parent.exists()
+
+
 def test_the_users_own_records_are_the_users_alone(tmp_path: Path) -> None:
     submit(plan(tmp_path), CLUSTER)
     assert (state_folder(str(tmp_path)) / "sweep").stat().st_mode & 0o077 == 0

@@ -235,6 +235,103 @@ def test_what_was_planted_on_storage_is_refused(
     assert not (tmp_path / "f.parquet").exists()
 
 
+LINKS: dict[str, tuple[str, tuple[str, ...], int]] = {
+    "the lock": ("journal/owner.lock", ("extend", "{sweep}", "--trials", "+1"), 2),
+    "the journal": ("journal/", ("extend", "{sweep}", "--trials", "+1"), 2),
+    "the checkpoints": ("checkpoints/", ("extend", "{sweep}", "--trials", "+1"), 1),
+    "the logs": ("logs/", ("extend", "{sweep}", "--trials", "+1"), 1),
+    "the sweep": ("../other/", ("run", "{job}", "--name", "other", "--storage", "{storage}"), 2),
+    "a submission": (
+        "../.submissions/other/",
+        ("submit", "{job}", "--name", "other", "--storage", "{storage}"),
+        2,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", LINKS)
+def test_nothing_is_written_through_a_link(
+    case: str, target: Target, tmp_path: Path, write_job: JobWriter
+) -> None:
+    """It leads to a file or a folder of the victim's, who may write there."""
+    relative, words, code = LINKS[case]
+    recur, link = Recur(tmp_path), target.sweep / relative
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    if relative.endswith("/"):
+        if link.exists():
+            shutil.copytree(link, mine, dirs_exist_ok=True)
+            shutil.rmtree(link)
+    else:
+        link.unlink(missing_ok=True)
+        mine /= "file"
+    (mine / "kept" if mine.is_dir() else mine).write_text("mine")
+    link.parent.mkdir(exist_ok=True)
+    Path(str(link)).symlink_to(mine)
+    before = content(tmp_path / "mine")
+    job = write_job(tmp_path, trials=2, scheduler="none", epochs=1)
+    named = {"sweep": str(target.sweep), "job": str(job), "storage": str(target.sweep.parent)}
+    err = recur(*[word.format(**named) for word in words], code=code).stderr
+    assert "a link to elsewhere" in err
+    assert "Traceback" not in err
+    assert content(tmp_path / "mine") == before
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_links_in_a_submission_are_taken_away_and_not_followed(tmp_path: Path, write_job: JobWriter) -> None:
+    recur, mine = Recur(tmp_path), tmp_path / "mine"
+    mine.write_text("mine")
+    folder = recur.storage / ".submissions" / "small"
+    folder.mkdir(parents=True)
+    names = ("log.txt", "exit", "exit.new", "stop", "job.yaml")
+    for name in names:
+        (folder / name).symlink_to(mine)
+    recur("submit", write_job(tmp_path, trials=2, scheduler="none", epochs=1))
+    assert "small: done" in recur("logs", "small", "--follow").stdout
+    assert mine.read_text() == "mine"
+    assert not any((folder / name).is_symlink() for name in names)
+
+
+@pytest.mark.parametrize("text", ["x", "[]", "[" * 50_000, json.dumps({"id": "x"}), b"\xff", "{id}", "{far}"])
+def test_a_handle_that_is_none_is_refused_when_its_sweep_is_submitted(
+    text: str | bytes, tmp_path: Path, write_job: JobWriter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "sweeps" / ".submissions" / "small" / "handle.json"
+    path.parent.mkdir(parents=True)
+    handle = {"backend": "local", "name": "small", "storage": "s", "target": "/t"}
+    whole = {
+        "{id}": json.dumps(handle | {"id": "x"}),
+        "{far}": json.dumps(handle | {"id": "a " + "9" * 5000 + " b"}),
+    }
+    path.write_bytes(text if isinstance(text, bytes) else whole.get(text, text).encode())
+    code = exit_code(["submit", str(write_job(tmp_path)), "--storage", str(tmp_path / "sweeps")])
+    err = capsys.readouterr().err
+    assert code == 2, err
+    assert "is no record of a submission; take it away" in err or "is no process of a machine" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["logs", "status", "stop"])
+def test_a_submission_of_no_process_is_refused_when_it_is_asked_for(
+    command: str, target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle = {"backend": "local", "name": "small", "storage": "s", "target": str(tmp_path), "id": "x"}
+    record = {"handle": handle, "by": "somebody", "time": 1.0}
+    target.spoil("../.submissions/small/submission.json", json.dumps(record))
+    (tmp_path / "local.yaml").write_text("backend: local\n")
+    follow = ["--follow"] if command == "logs" else []
+    code = exit_code([command, str(target.sweep), *follow, "--cluster", str(tmp_path / "local.yaml")])
+    err = capsys.readouterr().err
+    assert code == (0 if command == "status" else 2), err
+    assert command == "status" or "'x' is no process of a machine, as Recur writes it" in err
+    assert "Traceback" not in err
+
+
 TYPED: dict[str, tuple[list[str], str]] = {
     "a name that leads out": (["status", ".."], "no sweep '..'"),
     "a path to no sweep": (["status", "../../etc"], "is no sweep's folder"),

@@ -83,6 +83,22 @@ def test_a_job_that_slurm_kills_goes_on_where_it_was(
     assert set(results(recur.storage / "small").values()) == {1}
 
 
+def test_a_sweep_that_was_told_to_stop_and_is_queued_again_by_slurm_does_not_run_on(
+    recur: Recur, write_job: JobWriter, cluster: Path, slurm: Slurm
+) -> None:
+    """Its node dies while what runs still comes to its rung; the next run goes on with no more than that."""
+    job = write_job(recur.folder, trials=8, epochs=150)
+    said = recur.json("submit", job, "--cluster", cluster, *LONG)
+    wait_for(recur, "running")
+    wait_for_more(recur.storage / "small", 20)
+    recur("stop", "small")
+    slurm("scontrol", "requeue", said["id"])
+    waits_no_more(slurm, said["id"])
+    assert wait_for(recur, "stopped", "done", seconds=240) == "stopped"
+    assert recur.json("status", "small")["trials"]["done"] <= 3
+    assert not (recur.storage / "small" / "stop.json").exists()
+
+
 def test_one_that_waits_is_seen_taken_back_and_submitted_again(
     recur: Recur, write_job: JobWriter, cluster: Path
 ) -> None:

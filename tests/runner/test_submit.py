@@ -137,6 +137,17 @@ def test_a_bad_job_is_refused_before_it_is_submitted(recur: Recur, write_job: Jo
     assert not recur.storage.exists()
 
 
+def test_cards_that_no_trial_uses_are_noted(recur: Recur, write_job: JobWriter) -> None:
+    cluster = recur.folder / "cluster.yaml"
+    job = write_job(recur.folder)
+    asked = "asks for 2 GPUs a node and resources.gpu is 0, so that no trial uses one"
+    for text in ("backend: slurm\ngpus: 2\n", "backend: kuberay\nimage: recur\nworkers: {gpus: 2}\n"):
+        cluster.write_text(f"{text}storage: {recur.storage}\n")
+        assert asked in recur("submit", job, "--cluster", cluster, "--dry-run").stderr
+        used = ("--set", "resources.gpu=1")
+        assert "Note" not in recur("submit", job, "--cluster", cluster, "--dry-run", *used).stderr
+
+
 def test_a_bad_cluster_file_is_refused(recur: Recur, write_job: JobWriter) -> None:
     cluster = recur.folder / "cluster.yaml"
     cluster.write_text("backend: ray_jobs\nadress: http://127.0.0.1:1\n")

@@ -80,3 +80,19 @@ def test_what_a_running_trial_prints_is_soon_on_an_object_store(monkeypatch: pyt
             assert running.poll() is None
             running.communicate(b"\n\n", timeout=60)
         assert folder.read(folder.log("0001")) == b"first\nsecond\n" * 2
+
+
+@pytest.mark.parametrize("planted", ["logs/0001.log", "logs"])
+def test_a_link_is_not_written_through(tmp_path: Path, planted: str) -> None:
+    storage, mine = tmp_path / "sweeps", tmp_path / "mine"
+    link = storage / "small" / planted
+    link.parent.mkdir(parents=True)
+    if planted == "logs":
+        mine.mkdir()
+    else:
+        mine.write_text("mine\n")
+    link.symlink_to(mine)
+    done = run(storage, "print('a')")
+    assert done.returncode == 1
+    assert f"{link} is, or lies behind, a link to elsewhere, and nothing is written there" in done.stderr
+    assert (list(mine.iterdir()) == []) if mine.is_dir() else (mine.read_text() == "mine\n")

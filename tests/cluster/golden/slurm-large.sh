@@ -27,4 +27,4 @@ export NAME="a b"
 
 # Ray's token is made when the job runs, in a file that only its user can read.
 # {address} becomes the head's.
-exec /opt/recur/bin/python -P -m cluster.allocation '/shared/of us/100%/etth1-24h' 4 once -- /opt/recur/bin/python -P -m runner.cli run '/shared/of us/100%/etth1-24h/job.yaml' --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120 --submitted 2242ca1cf4932d72b86b59f1eb87b2b4f767ca20ccfc8d99c8b9e80c59de0094
+exec /opt/recur/bin/python -P -m cluster.allocation '/shared/of us/100%/etth1-24h' 4 once 300 -- /opt/recur/bin/python -P -m runner.cli run '/shared/of us/100%/etth1-24h/job.yaml' --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120 --submitted 2242ca1cf4932d72b86b59f1eb87b2b4f767ca20ccfc8d99c8b9e80c59de0094

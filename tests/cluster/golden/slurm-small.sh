@@ -13,4 +13,4 @@ cd /shared/sweeps/.submissions/etth1-24h || exit 1
 
 # Ray's token is made when the job runs, in a file that only its user can read.
 # {address} becomes the head's.
-exec /opt/recur/bin/python -P -m cluster.allocation /shared/sweeps/.submissions/etth1-24h 1 requeue -- /opt/recur/bin/python -P -m runner.cli run /shared/sweeps/.submissions/etth1-24h/job.yaml --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120 --submitted 2242ca1cf4932d72b86b59f1eb87b2b4f767ca20ccfc8d99c8b9e80c59de0094
+exec /opt/recur/bin/python -P -m cluster.allocation /shared/sweeps/.submissions/etth1-24h 1 requeue 120 -- /opt/recur/bin/python -P -m runner.cli run /shared/sweeps/.submissions/etth1-24h/job.yaml --name etth1-24h --storage /shared/sweeps --address '{address}' --wait 120 --submitted 2242ca1cf4932d72b86b59f1eb87b2b4f767ca20ccfc8d99c8b9e80c59de0094
