@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from cluster.errors import ClusterError
+from cluster.lease import holding
+from cluster.storage import Storage
 from runner import logs
 
 
@@ -63,3 +67,20 @@ def test_a_secret_is_withheld(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setenv("RAY_AUTH_TOKEN", "f" * 64)
     logs._follow(scripted(f"token {'f' * 64}\n"), ended_after(0), 0)
     assert capsys.readouterr().out == "token ***\n"
+
+
+def test_a_process_elsewhere_has_ended_when_nobody_has_held_its_sweep_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed there, or its machine has died: it left no exit code."""
+    folder = Storage.open(str(tmp_path)).sweep("small")
+    monkeypatch.setattr(logs, "_LEAVE_SECONDS", 0.0)
+    begins, old = logs._Silence(folder, time.time()), logs._Silence(folder, 0.0)
+    assert not begins()  # it may be about to hold it
+    with holding(folder):
+        assert not begins()
+        assert not old()
+    begins()
+    assert begins()
+    old()
+    assert old()
