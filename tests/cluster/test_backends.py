@@ -207,6 +207,16 @@ class TestLocal:
         ):
             self.backend.status(handle)
 
+    def test_another_machines_handle_whose_end_lies_on_storage_is_told(self, tmp_path: Path) -> None:
+        """Its log may be read there, too; where it is not, that is said at once."""
+        handle = Handle("local", "sweep", str(tmp_path), str(tmp_path), "elsewhere 1 boot/1")
+        with pytest.raises(ClusterError, match=r"^sweep: .* machine elsewhere, where its log is; ask there$"):
+            self.backend.logs(handle)
+        (tmp_path / "log.txt").write_text("here")
+        (tmp_path / "exit").write_text("3")
+        assert self.backend.logs(handle) == "here"
+        assert self.backend.status(handle) == Status("failed", "it ended with exit code 3")
+
     def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(ClusterError, match=r"the sweep cannot be started: Not a directory$"):

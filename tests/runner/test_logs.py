@@ -12,6 +12,7 @@ import pytest
 from cluster.backends import Handle
 from cluster.errors import ClusterError
 from cluster.folder import Folder
+from cluster.lease import holding
 from cluster.storage import Storage
 from cluster.submissions import DRIVER_LOG, submission_on
 from runner import logs
@@ -158,3 +159,20 @@ def test_where_kubernetes_has_forgotten_a_sweep_its_storage_tells(
     assert exit_code([*words, "--follow"]) == 0
 
     assert capsys.readouterr().out == "small: done\n"
+
+
+def test_a_process_elsewhere_has_ended_when_nobody_has_held_its_sweep_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed there, or its machine has died: it left no exit code."""
+    folder = Storage.open(str(tmp_path)).sweep("small")
+    monkeypatch.setattr(logs, "_LEAVE_SECONDS", 0.0)
+    begins, old = logs._Silence(folder, time.time()), logs._Silence(folder, 0.0)
+    assert not begins()  # it may be about to hold it
+    with holding(folder):
+        assert not begins()
+        assert not old()
+    begins()
+    assert begins()
+    old()
+    assert old()

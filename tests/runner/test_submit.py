@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -137,11 +141,42 @@ def test_a_bad_job_is_refused_before_it_is_submitted(recur: Recur, write_job: Jo
     assert not recur.storage.exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a host's name of its own")
+def test_a_detached_sweep_is_followed_from_another_machine_to_its_end(
+    recur: Recur, write_job: JobWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that sees the storage, and neither the process nor the submitter's records."""
+    recur("submit", write_job(recur.folder, trials=2, scheduler="none", epochs=1))
+    (recur.folder / "local.yaml").write_text("backend: local\n")
+    monkeypatch.setenv("XDG_STATE_HOME", str(recur.folder / "other"))
+    command = [sys.executable, "-m", "runner.cli", "logs", "small", "--follow", "--cluster", "local.yaml"]
+    done = subprocess.run(
+        [
+            shutil.which("unshare") or "unshare",
+            "--uts",
+            "sh",
+            "-c",
+            'hostname elsewhere && exec "$@"',
+            "sh",
+            *command,
+        ],
+        cwd=recur.folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "small: done" in done.stdout
+    assert recur.json("status", "small")["state"] == "done"
+
+
 def test_cards_that_no_trial_uses_are_noted(recur: Recur, write_job: JobWriter) -> None:
     cluster = recur.folder / "cluster.yaml"
     job = write_job(recur.folder)
     asked = "asks for 2 GPUs a node and resources.gpu is 0, so that no trial uses one"
-    for text in ("backend: slurm\ngpus: 2\n", "backend: kuberay\nimage: recur\nworkers: {gpus: 2}\n"):
+    pods = f"workers: {{gpus: 2}}\nvolumes: [{{mount: {recur.folder}, claim: here}}]\n"
+    for text in ("backend: slurm\ngpus: 2\n", f"backend: kuberay\nimage: recur\n{pods}"):
         cluster.write_text(f"{text}storage: {recur.storage}\n")
         assert asked in recur("submit", job, "--cluster", cluster, "--dry-run").stderr
         used = ("--set", "resources.gpu=1")
