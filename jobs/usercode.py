@@ -46,7 +46,7 @@ def modules_of(job: Job) -> dict[str, str]:
 
 
 def installed_file(build: str) -> Path | None:
-    """Where the installed module is that ``model.build`` names; nothing of it is imported, None if nowhere."""
+    """Where the installed module is that ``model.build`` names; nothing is imported, None if nowhere."""
     first, *rest = build.rpartition(":")[0].split(".")
     try:
         found = importlib.util.find_spec(first)
