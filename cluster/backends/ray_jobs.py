@@ -124,7 +124,8 @@ class RayJobsBackend:
             ClusterError: when the cluster cannot be reached or refuses the token.
         """
         with self._client(handle.name) as client:
-            known = any(job.submission_id == handle.id for job in client.list_jobs())
+            # Of a deleted job Ray lists its driver still, without what it was submitted with.
+            known = any(job.submission_id == handle.id and job.metadata for job in client.list_jobs())
             if known and _status(client, handle).ended:
                 client.delete_job(handle.id)
 

@@ -50,6 +50,7 @@ def head() -> Iterator[Head]:
 
 # Of Ray's own stand-in for a cloud, whose nodes are raylets of this machine.
 _FAKE_HEAD = "f" * 51 + "00000"
+_FAKE_HEAD_GROUP = "ray.head.default"
 _FAKE_CLOUD = {"use_node_id_as_ip": True, "disable_node_updaters": True, "disable_launch_config_check": True}
 _COMMANDS = (  # none of which it has
     "initialization_commands",
@@ -105,13 +106,13 @@ def _autoscaling(folder: Path, port: int, most: int) -> tuple[list[str], dict[st
     config = {
         "cluster_name": "fake",
         "max_workers": most,
-        "idle_timeout_minutes": 0.05,
+        "idle_timeout_minutes": 0.2,
         "provider": {"type": "fake_multinode", "gcs_address": f"127.0.0.1:{port}", **_FAKE_CLOUD},
         "available_node_types": {
-            "head": group | {"resources": {"CPU": 0}, "max_workers": 0},
+            _FAKE_HEAD_GROUP: group | {"resources": {"CPU": 0}, "max_workers": 0},
             "trials": group | {"resources": small, "max_workers": most},
         },
-        "head_node_type": "head",
+        "head_node_type": _FAKE_HEAD_GROUP,
         "auth": {},
         "file_mounts": {},
         "cluster_synced_files": [],
@@ -121,7 +122,9 @@ def _autoscaling(folder: Path, port: int, most: int) -> tuple[list[str], dict[st
     (folder / "autoscaling.json").write_text(json.dumps(config))
     own = {"RAY_CLOUD_INSTANCE_ID": _FAKE_HEAD, "RAY_OVERRIDE_NODE_ID_FOR_TESTING": _FAKE_HEAD}
     fake = {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
-    return [f"--autoscaling-config={folder}/autoscaling.json"], own | fake | {"RAY_NODE_TYPE_NAME": "head"}
+    return [f"--autoscaling-config={folder}/autoscaling.json"], own | fake | {
+        "RAY_NODE_TYPE_NAME": _FAKE_HEAD_GROUP
+    }
 
 
 def _start(folder: Path, ports: dict[str, int], token: str, mode: str, grows: int) -> subprocess.Popen[bytes]:
