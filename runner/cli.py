@@ -270,7 +270,7 @@ def doctor(**given: Any) -> None:
 
 @cli.command(hidden=True)
 @click.argument("sweep", required=False)
-@click.option("--seconds", type=click.FloatRange(min=0), required=True)
+@click.option("--seconds", type=click.FloatRange(min=0), required=True, help="How long it may take at most.")
 def farewell(sweep: str | None, seconds: float) -> None:
     """Have a SWEEP whose driver runs on this machine save and leave; without one wait for what trains here.
 

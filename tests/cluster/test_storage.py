@@ -84,7 +84,7 @@ def folder(storage: Storage) -> SweepFolder:
 
 def put_sweep(storage: Storage, name: str) -> SweepFolder:
     folder = storage.sweep(name)
-    folder.write(folder.SPEC, b"name: x\n")
+    folder.begin(b"name: x\n")
     folder.write(folder.model("00000", 1), b"model")
     return folder
 

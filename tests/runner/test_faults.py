@@ -63,7 +63,7 @@ def _family(process: subprocess.Popen[bytes]) -> set[int]:
 
 def _told_once(sweep: Path) -> None:
     told = Counter((e["trial"], e["epoch"]) for e in journal(sweep) if e["event"] == "result")
-    assert max(told.values()) == 1
+    assert set(told.values()) <= {1}  # a slow machine may tell none in that time
     ends = Counter(e["trial"] for e in journal(sweep) if e["event"] == "end")
     assert set(ends.values()) == {1}
     assert len(ends) == TRIALS
@@ -265,4 +265,4 @@ def test_trials_that_take_too_long_are_tried_three_times(recur: Recur, write_job
     lost = content(recur.storage / "small", "lost")
     assert [event["timeout"] for event in lost] == [True] * 3
     told = Counter(e["epoch"] for e in journal(recur.storage / "small") if e["event"] == "result")
-    assert max(told.values()) == 1
+    assert set(told.values()) <= {1}  # a slow machine may tell none in that time
