@@ -106,7 +106,7 @@ class Built(Section):
         compiled = self.found and self.found.compiled
         for field in sorted(COMPILED & train.model_fields_set) if compiled else ():
             written = getattr(train, field)
-            if written != getattr(compiled, field, None):
+            if written != getattr(compiled, field, type(train).model_fields[field].default):
                 raise ValueError(
                     f"train.{field}: {self.build} compiles its networks itself, not with "
                     f"{as_written(written)}; leave train.{field} out, or the compile"

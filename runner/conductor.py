@@ -6,7 +6,6 @@ before it is acted on and then applied by the same code that replays a journal (
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -28,7 +27,6 @@ from runner.state import State
 
 _MAX_LOSSES = 3  # times a trial may lose its worker, without a result between, before it counts as failed
 _HEARTBEATS, _LEAST_HEARTBEAT = 10, 120.0  # epochs of a trial, and seconds, that it may be silent at least
-_HOPELESS = 5  # trials that fail in the same way, before any has a result, after which the sweep gives up
 
 
 class Log(Protocol):
@@ -110,12 +108,8 @@ class Conductor:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the first trials have all failed in the same way and no other has a result."""
-        results = self.results
-        if results.failed < _HOPELESS or results.failed < results.ended or results.best() is not None:
-            return False
-        first = results.failures()[:_HOPELESS]
-        return len({re.sub(r"\d+", "#", trial.error or "") for trial in first}) == 1
+        """Whether the first trials to end have all failed in the same way, so that no other is begun."""
+        return self.results.hopeless and not self.complete
 
     def next_leg(self) -> Leg | None:
         """The leg to run now, promotions first; None when there is none at the moment."""

@@ -69,11 +69,14 @@ def map_job_panel(job: Job, folder: Path) -> Panel:
 
 
 def changed_fields(old: Section, new: Section, prefix: str = "") -> list[str]:
-    """Dotted names of the fields in which two versions of a job differ."""
+    """Dotted names of the fields in which two versions of a job differ.
+
+    A section of another kind, such as ``model.build`` in the place of layers, has changed as a whole.
+    """
     changed = []
     for name, value in new:
         before = getattr(old, name)
-        if isinstance(value, Section) and isinstance(before, Section):
+        if isinstance(value, Section) and type(value) is type(before):
             changed += changed_fields(before, value, f"{prefix}{name}.")
         elif value != before:
             changed.append(f"{prefix}{name}")

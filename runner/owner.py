@@ -16,7 +16,7 @@ from runner.process import Message, WorkerProcess
 from runner.silence import HEARTBEAT
 
 _STARTING = 120.0  # seconds that a process may take until it begins a leg
-_PATIENCE = 4.0  # seconds a leg has to save and leave; Tune waits 5 for an actor to stop
+_PATIENCE = 4.0  # seconds a leg has to save and leave, from when it was first told; all of a stop has 10
 _MOST = 1000  # messages that are handed over at a time
 
 
@@ -45,6 +45,7 @@ class Owner:
         self._open = self._owed = self._waits = False
         self._began: float | None = None  # when the leg first gave a sign of life, and when at last
         self._heard = 0.0
+        self._told: float | None = None  # when the leg was to leave
 
     def _begin(self, order: Message) -> None:
         if self._spare is not None or not self._worker.alive:
@@ -58,7 +59,7 @@ class Owner:
         self._waits = False  # for the answer at a milestone
         self._open = True  # the leg has not ended by itself
         self._owed = True  # the process has yet to say that it is done with it
-        self._began, self._heard = None, time.monotonic()
+        self._began, self._heard, self._told = None, time.monotonic(), None
         self._worker.send(order)
 
     def listen(self) -> list[Message]:
@@ -128,6 +129,7 @@ class Owner:
         if self._open:
             self._worker.send({"do": "leave"})  # at a milestone it is an answer, too
             self._waits = False
+            self._told = self._told or time.monotonic()
 
     def change(self, order: Message) -> None:
         """Leave the leg that was decided on and begin the next, in the same process unless it is worn out."""
@@ -135,11 +137,12 @@ class Owner:
         self._begin(order)
 
     def _part(self) -> None:
-        """Let an open leg save and leave."""
+        """Let an open leg save and leave; one that only goes on giving signs of life has no longer for it."""
         if self._open:
             self._worker.send({"do": "drop" if self._waits else "leave"})
+        deadline = (self._told or time.monotonic()) + _PATIENCE
         while self._owed and self._worker.alive:
-            message = self._worker.receive(_PATIENCE)
+            message = self._worker.receive(max(0.0, deadline - time.monotonic()))
             if message is None or message["say"] == "died":
                 self._worker.close(0)
             elif message["say"] in {"left", "failed"}:

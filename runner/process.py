@@ -50,7 +50,7 @@ class WorkerProcess:
 
     def _read(self) -> None:
         assert self._process.stdout is not None, "opened as a pipe"  # noqa: S101
-        with self._process.stdout as lines:
+        with self._process.stdout as lines, suppress(ValueError):  # it was killed in the middle of a word
             for text in lines:
                 self._inbox.put(json.loads(text))
         code = self._process.wait()

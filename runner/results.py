@@ -12,6 +12,7 @@ from cluster.errors import ClusterError
 from jobs.fidelity import PASSES, Fidelity
 from jobs.names import NAME
 from runner.diagnosis import diagnose
+from runner.hopeless import FIRST, gives_up
 from runner.journal import Event
 
 if TYPE_CHECKING:  # what reads a journal is to start at once
@@ -123,7 +124,12 @@ def check_id(trial: Any) -> None:
 
 
 class Results:
-    """The state that a journal's events add up to; the live sweep and every reader use this same one."""
+    """The state that a journal's events add up to; the live sweep and every reader use this same one.
+
+    Attributes:
+        first: the trials that ended first, as many as tell whether there is hope.
+        hopeless: whether they told that there is none; only a retry takes that back.
+    """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         """Add up ``events``."""
@@ -133,6 +139,8 @@ class Results:
         self.fidelity = PASSES
         self.ended = 0
         self.failed = 0
+        self.first: list[str] = []
+        self.hopeless = False
         self.state = "interrupted"
         self.seconds = 0.0
         self._began: float | None = None
@@ -183,9 +191,13 @@ class Results:
                 trial.state, trial.error = event["state"], event["error"]
                 self.ended += 1
                 self.failed += trial.state == "failed"
+                self.first += [trial.id] * (len(self.first) < FIRST)
+                self.hopeless = self.hopeless or gives_up(self)
             case "retry":
                 self._add(trial.id, trial.number, trial.values, trial.off_cudnn)
                 self.ended, self.failed = self.ended - 1, self.failed - 1
+                self.first = [first for first in self.first if first != trial.id]
+                self.hopeless = False
 
     def mark_interrupted(self) -> None:
         """Whoever ran the sweep died without a word."""

@@ -22,6 +22,7 @@ from jobs.source import Columns
 from jobs.spec import Job
 from runner.beginning import find_sources
 from runner.errors import Interrupted, WorkFailedError
+from runner.hopeless import why
 from runner.launch import (
     Standing,
     check_standing,
@@ -196,18 +197,26 @@ def _sweep(
         ) from None
     except (JobError, ClusterError) as error:
         raise WorkFailedError(f"{error}; what was found is kept in {folder.uri}") from None
-    if results.best() is None and results.state != "stopped":
-        logs = f"logs are in {folder.inside(folder.LOGS)}; " if folder.files(folder.LOGS) else ""
-        raise WorkFailedError(f"no trial succeeded; {_why_none(results)}; {logs}--fresh begins again")
+    given_up = results.hopeless and results.state == "failed"
+    if given_up or (results.best() is None and results.state != "stopped"):
+        raise WorkFailedError(_nothing_came(folder, results))
     return results
 
 
-def _why_none(results: Results) -> str:
-    failures = results.failures()
+def _nothing_came(folder: SweepFolder, results: Results) -> str:
+    """Why a sweep has failed, and what can be done."""
+    failures, ways = results.failures(), "--fresh begins again"
+    logs = f"logs are in {folder.inside(folder.LOGS)}; " if folder.files(folder.LOGS) else ""
     if failures:
-        return f"the last one said: {failures[-1].error}"
-    diverged = all(trial.state == "diverged" for trial in results.trials.values())
-    return "all diverged" if results.trials and diverged else "none came to a score"
+        ways = f"mend that, then recur retry {typed(folder)} tries the failed ones again, or {ways}"
+    if results.hopeless:
+        return f"{why(results)}; {logs}{ways}"
+    if failures:
+        said = f"the last one said: {failures[-1].error}"
+    else:
+        diverged = all(trial.state == "diverged" for trial in results.trials.values())
+        said = "all diverged" if results.trials and diverged else "none came to a score"
+    return f"no trial succeeded; {said}; {logs}{ways}"
 
 
 def _note_short_series(spec: Job, panel: Panel) -> None:

@@ -74,6 +74,14 @@ def test_the_module_is_looked_for_beside_the_job_file() -> None:
             "train.optimizer: mine:build compiles its networks itself, not with sgd",
         ),
         ([FOUND, "train.learning_rate=0.1"], "train.learning_rate: mine:build compiles its networks itself"),
+        (
+            [FOUND, "train.schedule=cosine"],
+            "train.schedule: mine:build compiles its networks itself, not with",
+        ),
+        (
+            [FOUND, "train.clip_norm=1.0"],
+            "train.clip_norm: mine:build compiles its networks itself, not with",
+        ),
     ],
 )
 def test_what_does_not_go_with_a_function_is_refused(overrides: list[str], said: str) -> None:
@@ -82,6 +90,13 @@ def test_what_does_not_go_with_a_function_is_refused(overrides: list[str], said:
 
 def test_what_agrees_with_the_compile_may_be_written() -> None:
     assert job(FOUND, "train.loss=mse", "train.optimizer=adam").train.loss == "mse"
+
+
+@pytest.mark.parametrize(
+    "default", ["schedule=constant", "precision=float32", "quantile=0.5", "clip_norm=null"]
+)
+def test_a_default_of_what_no_compile_tells_contradicts_none(default: str) -> None:
+    assert job(FOUND, f"train.{default}") == job(FOUND)
 
 
 SHAPES = Shapes(6, ("a", "b", "c"), 4, ("a", "b"))

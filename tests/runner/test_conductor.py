@@ -37,7 +37,8 @@ def test_every_planned_trial_ends(
         assert {trial.state for trial in trials} <= ENDED
     for trial in trials:
         end, state = pool.curves[trial.number].end()
-        assert trial.state in {state, "stopped_early"} or "lost its worker" in (trial.error or "")
+        left = {"paused"} if conductor.hopeless else set()  # nobody goes on
+        assert trial.state in {state, "stopped_early"} | left or "lost its worker" in (trial.error or "")
         assert trial.epochs_trained <= end
         known = pool.curves[trial.number].best(trial.epochs_trained)
         assert trial.score == (known if math.isfinite(known) else None)

@@ -195,6 +195,24 @@ def test_a_name_taken_by_another_job_names_the_fields_that_differ(storage: Stora
     assert everything(here) == before
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "field"),
+    [
+        ({"build": "nets:build"}, {}, "model"),
+        ({}, {"build": "nets:build"}, "model"),
+        ({"units": "{int: {min: 1, max: 9}}"}, {"units": "{choice: [1, 9]}"}, "model.units"),
+        ({"units": "{choice: [1, 9]}"}, {"units": "{int: {min: 1, max: 9}}"}, "model.units"),
+    ],
+)
+def test_a_field_of_another_kind_has_changed_itself(
+    storage: Storage, before: dict[str, Any], after: dict[str, Any], field: str
+) -> None:
+    put_sweep(storage, "virtual", make_job(model=before))
+
+    with pytest.raises(JobError, match=rf"by a job that differs in {field}; choose another --name"):
+        check_standing(storage.sweep("virtual"), make_job(model=after), fresh=False)
+
+
 def test_fresh_replaces_a_sweep_by_another_job(storage: Storage) -> None:
     folder = put_sweep(storage, "virtual", make_job(), [start(), trial(0), end(0), finish("done")])
     folder.write(folder.model("00000", 1), b"x")

@@ -20,6 +20,7 @@ from tests.runner.curves import make_job
 from tests.runner.events import end, finish, leg, start, trained, trial
 
 BEGUN = [start(), trial(0, units=3), leg(0)]
+MEND = "mend that, then recur retry {sweep} tries the failed ones again"
 
 
 @pytest.fixture(autouse=True)
@@ -62,10 +63,13 @@ def test_nor_is_it_as_json(
 @pytest.mark.parametrize(
     ("events", "why"),
     [
-        ([*BEGUN, *trained(0, None), end(0, "diverged")], "all diverged"),
-        ([*BEGUN, end(0, "failed", "no such column")], "the last one said: no such column"),
-        ([*BEGUN, end(0, "diverged"), trial(1, units=4)], "none came to a score"),
-        ([start()], "none came to a score"),
+        ([*BEGUN, *trained(0, None), end(0, "diverged")], "all diverged;"),
+        (
+            [*BEGUN, end(0, "failed", "no such column")],
+            f"the last one said: no such column; {MEND}, or",
+        ),
+        ([*BEGUN, end(0, "diverged"), trial(1, units=4)], "none came to a score;"),
+        ([start()], "none came to a score;"),
     ],
 )
 def test_why_no_trial_succeeded(
@@ -74,4 +78,21 @@ def test_why_no_trial_succeeded(
     with pytest.raises(WorkFailedError) as error:
         carried_out(storage, [*events, finish("failed")], monkeypatch)
 
-    assert str(error.value) == f"no trial succeeded; {why}; --fresh begins again"
+    told = why.format(sweep=storage.sweep("a").uri)
+    assert str(error.value) == f"no trial succeeded; {told} --fresh begins again"
+
+
+def test_a_sweep_that_gave_up_says_so(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though one that waits has a score."""
+    failures: list[Event] = []
+    for n in range(1, 6):
+        failures += [trial(n, units=n), *trained(n, 0.4), end(n, "failed", "no x")]
+    waits: Event = {"event": "pause", "trial": "00000"}
+
+    with pytest.raises(WorkFailedError) as error:
+        carried_out(storage, [*BEGUN, *trained(0, 0.5), waits, *failures, finish("failed")], monkeypatch)
+
+    mend = MEND.format(sweep=storage.sweep("a").uri)
+    assert str(error.value) == (
+        f"the first five trials failed in the same way: no x; {mend}, or --fresh begins again"
+    )

@@ -175,6 +175,45 @@ def test_a_wait_for_a_storage_that_is_away_is_no_training(monkeypatch: pytest.Mo
     assert [message["say"] for message in owner.listen()] == ["heartbeat", "died"]
 
 
+@pytest.mark.parametrize("before", [0, 1, 10])
+def test_signs_of_life_give_a_leg_no_longer_to_leave(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+    """A regressor in the middle of its ``fit``; it was told to leave some signs of life ago."""
+    clock = Clock(monkeypatch)
+    owner = owned(Limits())
+    fits = Virtual.started[0]
+
+    def heard(timeout: float | None = None) -> dict[str, Any] | None:
+        assert timeout is not None
+        clock.now += min(timeout, 1.5)
+        return {"say": "heartbeat"} if timeout > 1.5 else None
+
+    monkeypatch.setattr(fits, "receive", heard)
+    told = clock.now
+    for _ in range(before):
+        owner.leave()
+        owner.listen()
+
+    owner.close()
+
+    assert clock.now - told == max(4.0, before * 1.0)
+    assert not fits.alive
+
+
+def test_a_leg_that_was_late_has_no_less_to_leave_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    owner = owned(Limits())
+    owner.leave()
+    clock.now += 100
+    Virtual.started[0].says.append({"say": "left"})
+    owner.change(order("b"))
+    asked: list[float | None] = []
+    monkeypatch.setattr(Virtual.started[0], "receive", asked.append)
+
+    owner.close()
+
+    assert asked == [4.0]
+
+
 class Clock:
     """The time, as the owner reads it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,6 +17,12 @@ from cluster.processes import Process, descendants, find, wait_gone
 from runner.process import WorkerProcess
 from tests.runner.bench import PATIENCE, Bench, Orders
 
+TORN = """
+import os, signal, sys
+sys.stdout.write('{"say": "heartbeat"}\\n{"say": "repo')
+sys.stdout.flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 OWNER = """
 import json, sys, time
 from runner.process import WorkerProcess
@@ -62,6 +69,23 @@ def test_a_killed_process_says_that_it_died(cold: WorkerProcess) -> None:
     }
     assert not cold.alive
     cold.send({"do": "leave"})  # nobody hears it, and it is no error
+
+
+def test_one_that_is_killed_in_the_middle_of_a_word_says_that_it_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torn.py").write_text(TORN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(WorkerProcess, "module", "torn")
+
+    worker = WorkerProcess(backend="tensorflow", threads=1)
+
+    assert worker.receive(PATIENCE) == {"say": "heartbeat"}
+    assert worker.receive(PATIENCE) == {
+        "say": "died",
+        "error": "the training process was killed by signal 9",
+    }
+    worker.close()
 
 
 def test_closing_ends_it_with_all_that_it_started(cold: WorkerProcess, tmp_path: Path) -> None:
