@@ -123,7 +123,12 @@ def check_id(trial: Any) -> None:
 
 
 class Results:
-    """The state that a journal's events add up to; the live sweep and every reader use this same one."""
+    """The state that a journal's events add up to; the live sweep and every reader use this same one.
+
+    Attributes:
+        versions, fingerprint: of what ran the sweep at last, and of its data then.
+        scored: the event of that name, the latest.
+    """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         """Add up ``events``."""
@@ -135,6 +140,9 @@ class Results:
         self.failed = 0
         self.state = "interrupted"
         self.seconds = 0.0
+        self.versions: dict[str, str] = {}
+        self.fingerprint: str | None = None
+        self.scored: Event | None = None
         self._began: float | None = None
         self._last = 0.0
         for event in events:
@@ -148,10 +156,14 @@ class Results:
                 self.state = "running"
                 self.planned = event.get("planned")
                 self.fidelity = Fidelity(**event.get("fidelity", {}))
+                self.versions = event.get("versions", {})
+                self.fingerprint = event.get("fingerprint")
                 self._suspend_running()
             case "finish":
                 self.state = event["state"]
                 self._suspend_running()
+            case "scored":
+                self.scored = event
             case "trial":
                 self._add(event["trial"], event["number"], event["values"], event.get("off_cudnn"))
                 self.numbered.append(event["trial"])

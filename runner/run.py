@@ -33,6 +33,7 @@ from runner.launch import (
     warn,
 )
 from runner.owncode import record_code
+from runner.publish import MANIFEST
 from runner.results import Results
 from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
 
@@ -196,6 +197,8 @@ def _sweep(
         ) from None
     except (JobError, ClusterError) as error:
         raise WorkFailedError(f"{error}; what was found is kept in {folder.uri}") from None
+    if results.state == "done" and results.scored and results.scored["error"]:
+        warn(f"the test part could not be scored: {results.scored['error']}")
     if results.best() is None and results.state != "stopped":
         logs = f"logs are in {folder.inside(folder.LOGS)}; " if folder.files(folder.LOGS) else ""
         raise WorkFailedError(f"no trial succeeded; {_why_none(results)}; {logs}--fresh begins again")
@@ -234,6 +237,8 @@ def _note_small_space(spec: Job) -> None:
 def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> None:
     """Print the end of a sweep: the best trials and the test part's scores; its state while it has none."""
     ranked, facts = results.ranked(), status_json(folder, results)
+    if results.state == "done" and not folder.exists(folder.best(MANIFEST)):
+        warn(f"nothing is published any more; recur trials {typed(folder)} --rebuild publishes it anew")
     if not ranked:
         print_json(facts) if as_json else print_status(folder, results)
         return
