@@ -8,7 +8,8 @@ keys that it does not know, and the version is raised for those that it could no
 event      its other keys
 =========  =====================================================================================
 start      ``version``, ``time``, ``versions``, ``planned`` trials, ``fidelity`` (what an epoch is, see
-           ``jobs.fidelity``), ``fingerprint`` of the data: a process began to run the sweep
+           ``jobs.fidelity``), ``fingerprint`` of the data, ``code`` (a SHA-256 of the user's modules, see
+           ``jobs.usercode``): a process began to run the sweep
 given      ``configurations`` (``values``, ``source``) that come first, ``evidence`` of other sweeps
            (``values``, ``epoch``, ``score``)
 trial      ``trial``, ``number``, ``values``: a configuration was chosen; on GPUs ``off_cudnn``, why it runs

@@ -126,7 +126,7 @@ class Results:
     """The state that a journal's events add up to; the live sweep and every reader use this same one.
 
     Attributes:
-        versions, fingerprint: of what ran the sweep at last, and of its data then.
+        versions, fingerprint, code: of what ran the sweep at last, of its data and the user's modules then.
         scored: the event of that name, the latest.
     """
 
@@ -142,6 +142,7 @@ class Results:
         self.seconds = 0.0
         self.versions: dict[str, str] = {}
         self.fingerprint: str | None = None
+        self.code: str | None = None
         self.scored: Event | None = None
         self._began: float | None = None
         self._last = 0.0
@@ -157,7 +158,7 @@ class Results:
                 self.planned = event.get("planned")
                 self.fidelity = Fidelity(**event.get("fidelity", {}))
                 self.versions = event.get("versions", {})
-                self.fingerprint = event.get("fingerprint")
+                self.fingerprint, self.code = event.get("fingerprint"), event.get("code")
                 self._suspend_running()
             case "finish":
                 self.state = event["state"]

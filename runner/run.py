@@ -120,6 +120,7 @@ def carry_out(
     """
     _note_gaps(spec, panel)
     _note_small_space(spec)
+    _note_other_data(spec, standing.results, panel)
     with claimed(standing, spec, fresh=fresh) as lease:
         results = _sweep(spec, standing, lease, panel, place, retry=retry)
     if results.best() is None:
@@ -226,6 +227,16 @@ def _note_gaps(spec: Job, panel: Panel) -> None:
         warn(f"column {spec.data.time} has {gaps:,} gaps longer than {panel.frequency()}; {done}")
     for column, count in panel.filled:
         warn(f"column {column} has {count:,} missing values; filled in (data.missing: {missing})")
+
+
+def _note_other_data(spec: Job, past: Results, panel: Panel) -> None:
+    from runner.data import fingerprint_of
+
+    if past.fingerprint is not None and past.fingerprint != fingerprint_of(panel):
+        warn(
+            f"{spec.data.path}: the data have changed since sweep {spec.name} was run last; the scores that "
+            "it has are of other data than those to come (--fresh begins again)"
+        )
 
 
 def _note_small_space(spec: Job) -> None:

@@ -20,7 +20,7 @@ from jobs.panel import Panel
 from jobs.params import resolve, space_of
 from jobs.spec import Job
 from jobs.trainstate import TrainState
-from jobs.usercode import modules_of
+from jobs.usercode import code_of, modules_of
 from runner.beginning import beginning, find_sources
 from runner.conductor import Conductor
 from runner.data import fingerprint_of
@@ -135,6 +135,7 @@ class _Sweep:
             "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
             "fidelity": fidelity.to_json(),
             "fingerprint": fingerprint_of(self.panel),
+            "code": code_of(self.job),
         }
         begun = [start]
         if not any(event["event"] == "given" for event in past):
