@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,11 +69,17 @@ class Served:
 
 
 def score_test(
-    model: Any, panel: Panel, parts: Parts, window: WindowParams, season: int
+    model: Any,
+    panel: Panel,
+    parts: Parts,
+    window: WindowParams,
+    season: int,
+    alive: Callable[[], None] = lambda: None,
 ) -> dict[str, dict[str, float]] | None:
     """Metrics on the test part, of the model and of the seasonal naive baseline; None without a test part.
 
-    Where it has more than ``MOST_SCORED`` windows, on as many of them, drawn evenly.
+    Where it has more than ``MOST_SCORED`` windows, on as many of them, drawn evenly.  ``alive`` is called now
+    and then, as long as it goes on.
     """
     starts = drawn(make_windows(parts, window).test, MOST_SCORED)
     if not len(starts):
@@ -93,6 +100,7 @@ def score_test(
         scores["seasonal_naive"].add(ahead["y"], naive, scale, there)
         if panel.pages is not None:
             panel.pages.ease()
+        alive()
     return {name: metrics.means() for name, metrics in scores.items()}
 
 

@@ -52,7 +52,8 @@ def load_job(path: Path, overrides: Iterable[str] = (), *, digest: str | None = 
 
     With ``digest`` its SHA-256 has to be that: it waited where others may write.
 
-    Relative ``data.path`` is taken from the job file's folder, so that job and data move together.
+    Relative ``data.path`` is taken from the job file's folder, so that job and data move together; so are
+    sweeps of ``search.start_from`` that are paths: a mere name is one of the storage.
 
     Raises:
         JobError: in one sentence with the file and the field.
@@ -146,9 +147,16 @@ def _anchored(job: Job, folder: Path) -> Job:
     if isinstance(job.model, Built):
         where = folder / (job.model.folder or "")
         job = job.model_copy(update={"model": job.model.model_copy(update={"folder": str(where)})})
-    path = job.data.path
-    if "://" in path or Path(path).is_absolute():
-        return job
-    trailing = "/" if path.endswith("/") else ""
-    data = job.data.model_copy(update={"path": str(folder / path) + trailing})
+    data = job.data.model_copy(update={"path": _from_folder(job.data.path, folder)})
+    sources = tuple(_from_folder(each, folder) if "/" in each else each for each in job.search.start_from)
+    if sources:  # else an author who wrote no ``search`` would seem to have
+        job = job.model_copy(update={"search": job.search.model_copy(update={"start_from": sources})})
     return job.model_copy(update={"data": data})
+
+
+def _from_folder(path: str, folder: Path) -> str:
+    """The same path, taken from there if it is relative."""
+    if "://" in path or Path(path).is_absolute():
+        return path
+    trailing = "/" if path.endswith("/") else ""
+    return str(folder / path) + trailing

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import importlib.util
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +45,16 @@ def modules_of(job: Job) -> dict[str, str]:
             "install them on the cluster instead"
         )
     return dict(sorted(found.items()))
+
+
+def code_of(job: Job) -> str | None:
+    """A SHA-256 of those modules; None where there are none.
+
+    Raises:
+        JobError: as ``modules_of``.
+    """
+    modules = modules_of(job)
+    return hashlib.sha256(json.dumps(modules).encode()).hexdigest() if modules else None
 
 
 def installed_file(build: str) -> Path | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.storage import Storage, SweepFolder
+from jobs.built import Built
 from jobs.defaults import default_values, fitting
 from jobs.fidelity import Fidelity
 from jobs.params import Params, hyperparameters, resolve
@@ -16,6 +17,11 @@ from runner.launch import find_sweep, read_results, read_spec
 from runner.results import Results, Trial
 
 _BEST = 5  # configurations that are tried again, of each earlier sweep
+# Fields of ``data`` that decide which values a score is of.
+_SCORED = (
+    *("path", "where", "series", "target", "split"),
+    *("frequency", "missing", "missing_limit", "short"),
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +80,20 @@ def _values(job: Job, source: Source, trial: Trial) -> Values | None:
 
 
 def _comparable(job: Job, other: Job) -> bool:
-    """Whether the scores of two jobs are of the same kind."""
+    """Whether the scores of two jobs are of the same kind: of the same values, by the same measure."""
     return (
         job.search.objective == other.search.objective
-        and (job.data.path, job.data.target, job.data.split)
-        == (other.data.path, other.data.target, other.data.split)
+        and all(getattr(job.data, name) == getattr(other.data, name) for name in _SCORED)
         and job.window.horizon == other.window.horizon
         and job.window.scale == other.window.scale
-        and job.train.loss == other.train.loss
+        and _loss(job) == _loss(other)
     )
+
+
+def _loss(job: Job) -> Any:
+    """What networks are trained by; None where their function decides that by hyperparameters."""
+    compiled = job.model.found.compiled if isinstance(job.model, Built) and job.model.found else None
+    return compiled.loss if compiled else job.train.loss
 
 
 def _trained(job: Job, values: Values) -> Params:

@@ -242,7 +242,7 @@ class Conductor:
             gpu=trial.gpu or self._job.resources.gpu,
             cpu=trial.cpu or self._job.resources.cpu,
             timeout=self._timeout(trial),
-            heartbeat=self._heartbeat(trial),
+            heartbeat=self.heartbeat(trial),
         )
 
     def _timeout(self, trial: Trial) -> float | None:
@@ -250,7 +250,7 @@ class Conductor:
         limit = self._job.search.trial_timeout
         return None if limit is None else max(0.0, limit - (trial.seconds - trial.forgiven))
 
-    def _heartbeat(self, trial: Trial) -> float:
+    def heartbeat(self, trial: Trial) -> float:
         """Seconds that a trial may be silent."""
         if self._job.search.heartbeat is not None:
             return self._job.search.heartbeat

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from cluster.cache import kept
-from cluster.files import open_filesystem
+from cluster.files import open_filesystem, replace_file
 from jobs.errors import JobError
 from jobs.frequencies import check_spacing
 from jobs.panel import Panel
@@ -51,6 +52,19 @@ def open_panel(uri: str, columns: Columns) -> Panel:
             return Panel.load(folder)
         except FileNotFoundError:
             continue  # another process has made room in the cache meanwhile
+
+
+def fingerprint_of(panel: Panel) -> str:
+    """The panel's fingerprint, computed once on each node: all of the panel is read for it."""
+    kept_in = panel.folder / "fingerprint" if panel.folder else None
+    if kept_in is None:
+        return panel.fingerprint()
+    with suppress(OSError):
+        return kept_in.read_text()
+    found = panel.fingerprint()
+    with suppress(OSError):  # the next one computes it again
+        replace_file(kept_in, found.encode())
+    return found
 
 
 def map_job_panel(job: Job, folder: Path) -> Panel:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cluster.errors import ClusterError
 from runner.publish import Scores
 
 Order = dict[str, Any]
+_MOST_LOSSES = 3  # times that its worker may be lost, as a trial's
 
 
 class Exam:
@@ -21,6 +21,7 @@ class Exam:
         self._make = order
         self._order: Order | None = None
         self._made = self._taken = False
+        self._losses = 0
         self._answer: Order | None = None
 
     @property
@@ -33,7 +34,7 @@ class Exam:
         return self._answer is not None
 
     def take(self) -> Order | None:
-        """The order, the first time."""
+        """The order, the first time and when a worker was lost with it."""
         if self.over or self._taken:
             return None
         self._taken = True
@@ -43,6 +44,11 @@ class Exam:
         """Take a message of the worker that scores; whether more is to come."""
         if message["say"] == "heartbeat":
             return True
+        if message["say"] == "died" and not message.get("exhausted"):
+            self._losses += 1
+            if self._losses < _MOST_LOSSES:
+                self._taken = False
+                return False
         self._answer = message
         return False
 
@@ -56,14 +62,10 @@ class Exam:
         return self._answer == {"say": "interrupted"}
 
     def scores(self) -> Scores:
-        """What was scored; None if there was nothing to.
+        """What was scored; None if there was nothing to, or it could not be done."""
+        return self._answer.get("scores") if self._answer else None
 
-        Raises:
-            ClusterError: it failed.
-        """
-        if self._answer is None or self.interrupted:
-            return None
-        if self._answer["say"] != "scored":
-            raise ClusterError(f"the test part could not be scored: {self._answer['error']}")
-        scores: Scores = self._answer["scores"]
-        return scores
+    @property
+    def error(self) -> str | None:
+        """Why it could not be done."""
+        return self._answer.get("error") if self._answer else None

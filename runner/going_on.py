@@ -104,6 +104,7 @@ def _go_on(
     folder: SweepFolder, spec: Job, workers: str, address: str | None, *, as_json: bool, retry: bool = False
 ) -> None:
     from runner.data import open_job_panel
+    from runner.discovery import check_code
     from runner.sweep import Place
 
     place = Place(parse_workers(workers), address)
@@ -116,6 +117,7 @@ def _go_on(
         show(folder, spec, standing.results, as_json=as_json)
         return
     panel = open_job_panel(spec)
+    check_code(spec, panel, folder)
     carry_out(spec, standing, panel, place, as_json=as_json, retry=retry)
 
 

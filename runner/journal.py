@@ -1,13 +1,15 @@
 r"""The append-only log of a sweep, its one source of truth.
 
 Format, version 2: files ``journal/000001.jsonl`` and on, read in that order.  A line is the CRC-32 of the
-rest in eight hex digits, a space, and one JSON object with the key ``event``:
+rest in eight hex digits, a space, and one JSON object with the key ``event``; a reader passes over events and
+keys that it does not know, and the version is raised for those that it could not do without:
 
 =========  =====================================================================================
 event      its other keys
 =========  =====================================================================================
 start      ``version``, ``time``, ``versions``, ``planned`` trials, ``fidelity`` (what an epoch is, see
-           ``jobs.fidelity``): a process began to run the sweep
+           ``jobs.fidelity``), ``fingerprint`` of the data, ``code`` (a SHA-256 of the user's modules, see
+           ``jobs.usercode``): a process began to run the sweep
 given      ``configurations`` (``values``, ``source``) that come first, ``evidence`` of other sweeps
            (``values``, ``epoch``, ``score``)
 trial      ``trial``, ``number``, ``values``: a configuration was chosen; on GPUs ``off_cudnn``, why it runs
@@ -24,6 +26,8 @@ exploit    ``trial``, ``donor``, ``values``: goes on from that one's weights, wi
 inherit    ``trial``: those weights are its own now
 retry      ``trial``: failed, begins once more
 end        ``trial``, ``state``, ``error``
+scored     ``trial``, ``epoch``, ``scores`` of that model and of the baseline on the test part, or None and
+           perhaps ``error``, why; ``signature``: what the model takes and gives
 finish     ``state``, ``time``: the process ended the sweep's run
 =========  =====================================================================================
 

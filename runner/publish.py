@@ -9,6 +9,7 @@ import platform
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,14 @@ from runner.results import Results, Trial
 
 if TYPE_CHECKING:  # what reads the best is to start at once
     from jobs.panel import Panel
+    from jobs.signature import Signature
     from jobs.spec import Job
 
 MANIFEST = "manifest.json"
 _PACKAGES = ("recur-tune", "keras", "tensorflow", "jax", "ray", "numpy")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-Scores = dict[str, dict[str, float]] | None
+Scores = Mapping[str, Mapping[str, float | None]] | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,53 @@ def best_model(folder: SweepFolder, results: Results) -> Found | None:
     return min(found, key=lambda model: (model.score, model.trial.number), default=None)
 
 
-def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scores: Scores) -> None:
+@dataclass(frozen=True)
+class Origin:
+    """What a model was made with, as far as it is published beside it.
+
+    Attributes:
+        signature: what it takes and gives.
+        scaler: the file of its scaling, where that differs by series.
+        fingerprint: of the data.
+        versions: see there.
+    """
+
+    signature: Signature
+    scaler: bytes | None
+    fingerprint: str | None
+    versions: Mapping[str, str]
+
+
+def origin_of(job: Job, panel: Panel, found: Found, results: Results) -> Origin:
+    """What a model of the sweep's was made with; ``panel`` is the job's."""
+    from jobs.params import resolve
+    from jobs.parts import parts_of
+    from jobs.scalerfile import scaler_bytes
+    from jobs.scaling import Scaling, scaler_of
+    from jobs.signature import signature_of
+
+    window = resolve(job, found.trial.values).window
+    how = Scaling.of(window)
+    scaler = scaler_of(panel, parts_of(job, panel), how)
+    return Origin(
+        signature=signature_of(job.data, panel, window, scaler),
+        scaler=scaler_bytes(panel, scaler) if how.by_series else None,
+        fingerprint=results.fingerprint,
+        versions=results.versions,
+    )
+
+
+def publish_best(
+    folder: SweepFolder,
+    job: Job,
+    found: Found,
+    origin: Origin,
+    scores: Scores,
+    error: str | None = None,
+) -> None:
     """Put a model and all that is known of it into ``best/``.
+
+    ``error`` is why there are no ``scores``, if there should be.
 
     The old manifest goes first and the new one comes last, so that what lies between is never taken for a
     result.
@@ -59,33 +106,26 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
     Raises:
         ClusterError: the storage does not take it.
     """
-    from jobs.params import hyperparameters, resolve
-    from jobs.parts import parts_of
-    from jobs.scalerfile import scaler_bytes
-    from jobs.scaling import Scaling, scaler_of
-    from jobs.signature import signature_of
+    from jobs.params import hyperparameters
 
     trial = found.trial
-    params = resolve(job, trial.values)
     file, other = model_files(job)
-    how = Scaling.of(params.window)
-    scaler = scaler_of(panel, parts_of(job, panel), how)
     files = {
         "hyperparameters.json": as_json(hyperparameters(job, trial.values)),
-        "metrics.json": as_json(metrics(job, found, scores)),
+        "metrics.json": as_json(metrics(job, found, scores, error)),
         file: folder.read(folder.model(trial.id, found.epoch)),
-        "signature.json": as_json(signature_of(job.data, panel, params.window, scaler)),
+        "signature.json": as_json(origin.signature),
     }
-    if how.by_series:
-        files["scaler.parquet"] = scaler_bytes(panel, scaler)
+    if origin.scaler is not None:
+        files["scaler.parquet"] = origin.scaler
     manifest = {
         "sweep": folder.name,
         "trial_id": trial.id,
         "epoch": trial.passes(found.epoch),
         "fidelity": trial.fidelity.to_json(),
         "seed": job.search.seed,
-        "data_fingerprint": panel.fingerprint(),
-        "versions": versions(),
+        "data_fingerprint": origin.fingerprint,
+        "versions": origin.versions,
         "files": {name: _identity(data) for name, data in files.items()},
     }
     for outdated in (MANIFEST, *{other, "scaler.parquet"}.difference(files)):
@@ -176,16 +216,27 @@ def _is_manifest(content: Any) -> bool:
     )
 
 
-def metrics(job: Job, found: Found, scores: Scores) -> dict[str, Any]:
-    """What ``metrics.json`` holds: the objective's best, that epoch's metrics, the test part's."""
+def check_best(folder: SweepFolder) -> None:
+    """See that all that is published is there and whole.
+
+    Raises:
+        ClusterError: as ``read_best``.
+    """
+    for file in read_manifest(folder)["files"]:
+        read_best(folder, file)
+
+
+def metrics(job: Job, found: Found, scores: Scores, error: str | None = None) -> dict[str, Any]:
+    """What ``metrics.json`` holds: the objective's best, that epoch's metrics, the test part's or why not."""
+    found_out = finite(scores)
     return {
         "objective": job.search.objective,
         "score": found.score,
         "epoch": found.trial.passes(found.epoch),
         "validation": found.trial.metrics if found.epoch == found.trial.epoch else None,
-        "test": _finite(scores["model"]) if scores else None,
-        "seasonal_naive": _finite(scores["seasonal_naive"]) if scores else None,
-    }
+        "test": found_out["model"] if found_out else None,
+        "seasonal_naive": found_out["seasonal_naive"] if found_out else None,
+    } | ({"test_error": error} if error else {})
 
 
 def versions() -> dict[str, str]:
@@ -203,5 +254,9 @@ def _identity(data: bytes) -> dict[str, Any]:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+def finite(scores: Scores) -> Scores:
+    """The same scores, of which JSON can hold each."""
+    return scores and {
+        row: {name: None if x is None or not math.isfinite(x) else x for name, x in values.items()}
+        for row, values in scores.items()
+    }

@@ -129,6 +129,8 @@ class Results:
     Attributes:
         first: the trials that ended first, as many as tell whether there is hope.
         hopeless: whether they told that there is none; only a retry takes that back.
+        versions, fingerprint, code: of what ran the sweep at last, of its data and the user's modules then.
+        scored: the event of that name, the latest.
     """
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
@@ -143,6 +145,10 @@ class Results:
         self.hopeless = False
         self.state = "interrupted"
         self.seconds = 0.0
+        self.versions: dict[str, str] = {}
+        self.fingerprint: str | None = None
+        self.code: str | None = None
+        self.scored: Event | None = None
         self._began: float | None = None
         self._last = 0.0
         for event in events:
@@ -156,10 +162,14 @@ class Results:
                 self.state = "running"
                 self.planned = event.get("planned")
                 self.fidelity = Fidelity(**event.get("fidelity", {}))
+                self.versions = event.get("versions", {})
+                self.fingerprint, self.code = event.get("fingerprint"), event.get("code")
                 self._suspend_running()
             case "finish":
                 self.state = event["state"]
                 self._suspend_running()
+            case "scored":
+                self.scored = event
             case "trial":
                 self._add(event["trial"], event["number"], event["values"], event.get("off_cudnn"))
                 self.numbered.append(event["trial"])

@@ -34,6 +34,7 @@ from runner.launch import (
     warn,
 )
 from runner.owncode import record_code
+from runner.publish import MANIFEST
 from runner.results import Results
 from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
 
@@ -120,6 +121,7 @@ def carry_out(
     """
     _note_gaps(spec, panel)
     _note_small_space(spec)
+    _note_other_data(spec, standing.results, panel)
     with claimed(standing, spec, fresh=fresh) as lease:
         results = _sweep(spec, standing, lease, panel, place, retry=retry)
     if results.best() is None:
@@ -197,6 +199,8 @@ def _sweep(
         ) from None
     except (JobError, ClusterError) as error:
         raise WorkFailedError(f"{error}; what was found is kept in {folder.uri}") from None
+    if results.state == "done" and results.scored and results.scored["error"]:
+        warn(f"the test part could not be scored: {results.scored['error']}")
     given_up = results.hopeless and results.state == "failed"
     if given_up or (results.best() is None and results.state != "stopped"):
         raise WorkFailedError(_nothing_came(folder, results))
@@ -234,6 +238,16 @@ def _note_gaps(spec: Job, panel: Panel) -> None:
         warn(f"column {column} has {count:,} missing values; filled in (data.missing: {missing})")
 
 
+def _note_other_data(spec: Job, past: Results, panel: Panel) -> None:
+    from runner.data import fingerprint_of
+
+    if past.fingerprint is not None and past.fingerprint != fingerprint_of(panel):
+        warn(
+            f"{spec.data.path}: the data have changed since sweep {spec.name} was run last; the scores that "
+            "it has are of other data than those to come (--fresh begins again)"
+        )
+
+
 def _note_small_space(spec: Job) -> None:
     size, asked = space_of(spec).size(), spec.search.trials
     if asked is not None and size < asked:
@@ -243,6 +257,8 @@ def _note_small_space(spec: Job) -> None:
 def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> None:
     """Print the end of a sweep: the best trials and the test part's scores; its state while it has none."""
     ranked, facts = results.ranked(), status_json(folder, results)
+    if results.state == "done" and not folder.exists(folder.best(MANIFEST)):
+        warn(f"nothing is published any more; recur trials {typed(folder)} --rebuild publishes it anew")
     if not ranked:
         print_json(facts) if as_json else print_status(folder, results)
         return

@@ -48,7 +48,7 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
         "checkpoint": folder.inside(checkpoint) if folder.exists(checkpoint) else None,
         "test": metrics.get("test"),
         "seasonal_naive": metrics.get("seasonal_naive"),
-    }
+    } | ({"test_error": metrics["test_error"]} if "test_error" in metrics else {})
 
 
 def _published(folder: SweepFolder, trial: Trial) -> bool:
@@ -159,6 +159,8 @@ def print_best(folder: SweepFolder, job: Job, results: Results, top: int) -> Non
 
 def print_scores(best: dict[str, Any]) -> None:
     """The test part's metrics beside the baseline's."""
+    if "test_error" in best:
+        click.echo(f"test       not scored: {best['test_error']}")
     if not best["test"]:
         return
     from rich.table import Table

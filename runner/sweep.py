@@ -20,14 +20,15 @@ from jobs.panel import Panel
 from jobs.params import resolve, space_of
 from jobs.spec import Job
 from jobs.trainstate import TrainState
-from jobs.usercode import modules_of
+from jobs.usercode import code_of, modules_of
 from runner.beginning import beginning, find_sources
 from runner.conductor import Conductor
+from runner.data import fingerprint_of
 from runner.errors import Interrupted
 from runner.exam import Exam
 from runner.journal import VERSION, Event, read_journal
 from runner.legs import LegConfig
-from runner.publish import Scores, best_model, check_model, publish_best, versions
+from runner.publish import best_model, check_model, finite, origin_of, publish_best, versions
 from runner.results import Results, trials_parquet
 from runner.schedulers.choice import make_scheduler
 from runner.schedulers.rule import Scheduler
@@ -40,6 +41,7 @@ from runner.upkeep import Upkeep
 from runner.writer import Journal
 
 Watch = Callable[[Conductor, str], None]
+_LEAST_SILENCE = 600.0  # seconds that the exam may be silent: it first goes through all of the data
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,8 @@ class _Sweep:
             "versions": versions(),
             "planned": planned_trials(self.job.search.trials, space, scheduler, searcher),
             "fidelity": fidelity.to_json(),
+            "fingerprint": fingerprint_of(self.panel),
+            "code": code_of(self.job),
         }
         begun = [start]
         if not any(event["event"] == "given" for event in past):
@@ -163,7 +167,7 @@ class _Sweep:
                 state = self._train(conductor, exam, journal)
             self.watch(conductor, "publishing the best")
             journal.flush()  # before what its ends leave over is deleted
-            self._publish(conductor, exam.scores(), done=state == "done")
+            self._publish(conductor, exam, journal, done=state == "done")
         except KeyboardInterrupt:
             state = "interrupted"
         except BaseException:
@@ -230,14 +234,28 @@ class _Sweep:
             "model": self.folder.model(found.trial.id, found.epoch),
             "gpu": found.trial.gpu or self.job.resources.gpu,
             "cpu": found.trial.cpu or self.job.resources.cpu,
+            "heartbeat": max(_LEAST_SILENCE, conductor.heartbeat(found.trial)),
         }
 
-    def _publish(self, conductor: Conductor, scores: Scores, *, done: bool) -> None:
+    def _publish(self, conductor: Conductor, exam: Exam, journal: Journal, *, done: bool) -> None:
         results = conductor.results
         found = best_model(self.folder, results)
         if found is not None:
             check_model(self.folder, found)
-            publish_best(self.folder, self.job, self.panel, found, scores)
+            origin = origin_of(self.job, self.panel, found, results)
+            if done:
+                scored: Event = {
+                    "event": "scored",
+                    "trial": found.trial.id,
+                    "epoch": found.epoch,
+                    "scores": finite(exam.scores()),
+                    "error": exam.error,
+                    "signature": origin.signature,
+                }
+                journal.append(scored)
+                results.apply(scored)
+                journal.flush()  # of the test part there is no second look
+            publish_best(self.folder, self.job, found, origin, exam.scores(), exam.error)
             if done:
                 Tidy(self.folder, conductor, None).finish(found.trial.id, found.epoch)
         elif done and results.best():

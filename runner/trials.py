@@ -149,9 +149,10 @@ class LegScheduler(TrialScheduler):
     def _hear(self, tune_trial: TuneTrial, message: dict[str, Any]) -> bool:
         conductor, trial = self._conductor, tune_trial.recur_trial
         if trial == self._exam.NAME:
-            if self._exam.hear(message) and conductor.stopping:
+            goes_on = self._exam.hear(message)
+            if goes_on and conductor.stopping:
                 self._exam.give_up()
-            return not self._exam.over
+            return goes_on and not self._exam.over
         match message["say"]:
             case "report":
                 if conductor.on_report(trial, EpochReport(**message["report"])) is not Decision.CONTINUE:

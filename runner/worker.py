@@ -209,6 +209,7 @@ class Worker:
         from jobs.checkpoint import load_model
         from jobs.forecast import score_test
 
+        self._line.send({"say": "heartbeat"})
         job, panel, folder = self._open(order)
         params = self._params(order)
         try:
@@ -218,7 +219,11 @@ class Worker:
             raise JobError(f"{folder.inside(order['model'])}: {error}; {hint}") from None
         parts = parts_of(job, panel)
         season = job.data.season or panel.season()
-        self._line.send({"say": "scored", "scores": score_test(model, panel, parts, params.window, season)})
+        scores = score_test(model, panel, parts, params.window, season, self._alive)
+        self._line.send({"say": "scored", "scores": scores})
+
+    def _alive(self) -> None:
+        self._line.send({"say": "heartbeat"})
 
 
 def _bounded(job: Job, folder: Path) -> Panel:

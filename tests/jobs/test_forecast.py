@@ -214,13 +214,15 @@ def test_of_very_many_windows_some_are_scored(monkeypatch: pytest.MonkeyPatch) -
     found = panel(4000)
     parts = split_panel(found, Split())
     given = last_values(), found, parts, WindowParams(LOOKBACK, HORIZON, 1, 1, "none")
-    every = score_test(*given, season=2)
+    signs: list[int] = []
+    every = score_test(*given, season=2, alive=lambda: signs.append(1))
     monkeypatch.setattr(forecast_module, "MOST_SCORED", 200)
 
     some = score_test(*given, season=2)
 
     assert every is not None
     assert some is not None
+    assert signs
     assert some["model"] == pytest.approx(every["model"], rel=0.2)
     assert some != every
 

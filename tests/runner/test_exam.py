@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from cluster.errors import ClusterError
 from runner.exam import Exam
 
 ORDER = {"do": "score"}
@@ -40,6 +39,7 @@ def test_the_answer_ends_it() -> None:
 
     assert exam.over
     assert exam.scores() == {"model": {"mse": 1.0}}
+    assert exam.error is None
 
 
 def test_without_anything_to_score_it_is_over_at_once() -> None:
@@ -51,16 +51,29 @@ def test_without_anything_to_score_it_is_over_at_once() -> None:
     assert not exam.interrupted
 
 
-@pytest.mark.parametrize("said", ["failed", "died"])
-def test_a_failure_is_told(said: str) -> None:
+@pytest.mark.parametrize("answer", [{"say": "failed"}, {"say": "died", "exhausted": True}])
+def test_a_failure_is_told_and_not_tried_again(answer: dict[str, Any]) -> None:
     exam = asked()
     exam.take()
-    exam.hear({"say": said, "error": "no memory"})
 
-    with pytest.raises(ClusterError) as error:
-        exam.scores()
+    assert not exam.hear(answer | {"error": "no memory"})
 
-    assert str(error.value) == "the test part could not be scored: no memory"
+    assert exam.over
+    assert exam.take() is None
+    assert (exam.scores(), exam.error) == (None, "no memory")
+
+
+def test_one_that_loses_its_worker_is_tried_again_but_not_for_ever() -> None:
+    exam = asked()
+
+    for _ in range(3):
+        assert not exam.over
+        assert exam.take() == ORDER
+        assert not exam.hear({"say": "died", "error": "hung for 600 s"})
+
+    assert exam.over
+    assert exam.take() is None
+    assert (exam.scores(), exam.error) == (None, "hung for 600 s")
 
 
 def test_given_up_it_waits_for_nothing() -> None:

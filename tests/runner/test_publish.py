@@ -16,9 +16,19 @@ from cluster.errors import ClusterError, StorageAwayError
 from cluster.storage import Storage, SweepFolder
 from jobs.panel import Panel
 from jobs.spec import Job
-from runner.publish import Found, best_model, check_model, publish_best, read_best, read_manifest
+from runner.publish import (
+    Found,
+    Origin,
+    best_model,
+    check_model,
+    origin_of,
+    publish_best,
+    read_best,
+    read_manifest,
+    versions,
+)
 from runner.results import Results
-from runner.show import best_json
+from runner.show import best_json, print_best
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import make_job
 from tests.runner.events import start, trained, trial
@@ -37,15 +47,20 @@ def panel() -> Panel:
 
 
 def results() -> Results:
-    events = [start(), trial(0, **{"model.units": 8}), trial(1, **{"model.units": 16})]
+    begun = start() | {"fingerprint": panel().fingerprint(), "versions": versions()}
+    events = [begun, trial(0, **{"model.units": 8}), trial(1, **{"model.units": 16})]
     return Results([*events, *trained(0, 0.5, 0.25, 0.3), *trained(1, 0.2)])
+
+
+def origin(found: Found) -> Origin:
+    return origin_of(job(), panel(), found, results())
 
 
 def publish(folder: SweepFolder, number: int = 0) -> None:
     found = results().trials[f"{number:05d}"]
     model = Found(found, found.epoch or 0, found.score or 0.0)
     folder.write(folder.model(found.id, model.epoch), f"model of {found.id}".encode())
-    publish_best(folder, job(), panel(), model, SCORES)
+    publish_best(folder, job(), model, origin(model), SCORES)
 
 
 def test_what_is_published_is_read_back(folder: SweepFolder) -> None:
@@ -104,7 +119,7 @@ def test_scaling_by_series_lies_beside_the_model(folder: SweepFolder) -> None:
     model = Found(found, found.epoch or 0, found.score or 0.0)
     folder.write(folder.model(found.id, model.epoch), b"model")
 
-    publish_best(folder, chosen, two, model, SCORES)
+    publish_best(folder, chosen, model, origin_of(chosen, two, model, results()), SCORES)
 
     table = pq.read_table(io.BytesIO(read_best(folder, "scaler.parquet"))).to_pylist()
     rows = np.arange(24 - 2 * int(24 * 0.2))
@@ -171,8 +186,9 @@ def test_a_file_that_is_gone_is_named(folder: SweepFolder) -> None:
 
 def test_what_cannot_be_replaced_stays_as_it_was(folder: SweepFolder) -> None:
     publish(folder, 0)
+    model = Found(results().trials["00001"], 1, 0.2)
     with pytest.raises(ClusterError, match=r"checkpoints/00001/model-000001\.keras: cannot be read"):
-        publish_best(folder, job(), panel(), Found(results().trials["00001"], 1, 0.2), SCORES)
+        publish_best(folder, job(), model, origin(model), SCORES)
 
     assert read_manifest(folder)["trial_id"] == "00000"
     assert read_best(folder, "model.keras") == b"model of 00000"
@@ -203,14 +219,15 @@ def test_what_a_storage_that_went_away_left_half_written_is_never_read() -> None
     publish(folder, 0)
     found = results().trials["00001"]
     folder.write(folder.model(found.id, 1), b"model")
+    model = Found(found, 1, 0.2)
 
     store.down = "no route to host"
     with pytest.raises(StorageAwayError):
-        publish_best(folder, job(), panel(), Found(found, 1, 0.2), SCORES)
+        publish_best(folder, job(), model, origin(model), SCORES)
 
     check_nothing_published(folder)
     store.down = None
-    publish_best(folder, job(), panel(), Found(found, 1, 0.2), SCORES)
+    publish_best(folder, job(), model, origin(model), SCORES)
     assert read_best(folder, "model.keras") == b"model"
 
 
@@ -290,10 +307,27 @@ def test_an_older_model_is_published_with_its_own_epoch_and_score(folder: SweepF
     folder.write(folder.model("00000", 1), b"x")
     found = best_model(folder, results())
     assert found
-    publish_best(folder, job(), panel(), found, None)
+    publish_best(folder, job(), found, origin(found), None)
 
     said = folder.read_json("best/metrics.json")
     assert (said["epoch"], said["score"], said["validation"]) == (1, 0.5, None)
     assert read_manifest(folder)["epoch"] == 1
     best = best_json(folder, job(), results().trials["00000"])
     assert (best["epoch"], best["checkpoint"], best["test"]) == (2, None, None)
+
+
+def test_a_test_part_that_could_not_be_scored_is_told_with_the_best(
+    folder: SweepFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = results().trials["00001"]
+    model = Found(found, 1, 0.2)
+    folder.write(folder.model(found.id, 1), b"model")
+
+    publish_best(folder, job(), model, origin(model), None, "no memory")
+
+    said = folder.read_json("best/metrics.json")
+    assert (said["test"], said["seasonal_naive"], said["test_error"]) == (None, None, "no memory")
+    best = best_json(folder, job(), found)
+    assert (best["test"], best["test_error"]) == (None, "no memory")
+    print_best(folder, job(), results(), 1)
+    assert capsys.readouterr().out.endswith("\ntest       not scored: no memory\n")

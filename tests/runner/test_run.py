@@ -127,6 +127,25 @@ def test_a_finished_sweep_is_left_as_it_is(finished: Recur, sweep: Path, write_j
     assert {path: path.stat().st_mtime_ns for path in sweep.rglob("*")} == before
 
 
+def test_a_lost_best_is_told_and_published_anew(
+    finished: Recur, sweep: Path, write_job: JobWriter, tmp_path: Path
+) -> None:
+    lost = tmp_path / "small"
+    shutil.copytree(sweep, lost)
+    before = {path.name: path.read_bytes() for path in (lost / "best").iterdir()}
+    shutil.rmtree(lost / "best")
+
+    again = finished("run", write_job(finished.folder), "--storage", tmp_path)
+    rebuilt = finished("trials", lost, "--rebuild")
+
+    assert (
+        f"Note: nothing is published any more; recur trials {lost} --rebuild publishes it anew"
+        in again.stderr
+    )
+    assert rebuilt.stderr.endswith("; it is published anew\n")
+    assert {path.name: path.read_bytes() for path in (lost / "best").iterdir()} == before
+
+
 def test_a_name_taken_by_a_different_job_is_refused(finished: Recur, write_job: JobWriter) -> None:
     job = write_job(finished.folder)
     refused = finished("run", job, "--set", "train.batch_size=16", "--set", "search.seed=4", code=2)

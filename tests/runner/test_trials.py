@@ -10,6 +10,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import TrialScheduler
 
 from runner import trials as module
+from runner.exam import Exam
 from tests.runner.curves import make_job
 from tests.runner.pool import fresh_conductor
 from tests.runner.virtual_process import report
@@ -233,3 +234,24 @@ def test_what_waits_for_another_decision_is_not_wanted(tune: Tune) -> None:
     assert tune.say(tune.placed[0], report(1)) == STOP
     tune.place()
     assert tune.wanted == 1
+
+
+def test_an_exam_that_loses_its_worker_is_given_to_another(tune: Tune) -> None:
+    """As a trial is, and by a Tune trial of its own where the first has ended with its actor."""
+    del tune  # but for what it has put in Ray's place
+    order = {"do": "score", "trial": "the best", "gpu": 0.0, "cpu": 1}
+    exam = Exam(lambda: order)
+    again = Tune(fresh_conductor(make_job(search={"trials": 1})), exam=exam)
+    again.place()
+    assert again.say(again.placed[0], report(1, "done")) == GO_ON
+    assert again.placed[0].recur_trial == Exam.NAME
+
+    assert again.say(again.placed[0], {"say": "died", "error": "hung for 600 s"}) == GO_ON
+    assert again.placed[0].temporary_state.ray_actor.taken == ["the best", "the best"]
+    again.scheduler.on_trial_error(None, again.placed[0])
+    assert again.place() == [Exam.NAME, Exam.NAME]
+    assert not again.source.is_finished()
+    assert again.say(again.placed[1], {"say": "scored", "scores": None}) == STOP
+
+    assert again.source.is_finished()
+    assert exam.error is None
