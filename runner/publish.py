@@ -20,6 +20,7 @@ from runner.results import Results, Trial
 
 if TYPE_CHECKING:  # what reads the best is to start at once
     from jobs.panel import Panel
+    from jobs.space import Values
     from jobs.spec import Job
 
 MANIFEST = "manifest.json"
@@ -36,6 +37,11 @@ class Found:
     trial: Trial
     epoch: int
     score: float
+
+    @property
+    def values(self) -> Values:
+        """The hyperparameters that the model was trained with."""
+        return self.trial.values_at(self.epoch)
 
 
 def best_model(folder: SweepFolder, results: Results) -> Found | None:
@@ -66,12 +72,12 @@ def publish_best(folder: SweepFolder, job: Job, panel: Panel, found: Found, scor
     from jobs.signature import signature_of
 
     trial = found.trial
-    params = resolve(job, trial.values)
+    params = resolve(job, found.values)
     file, other = model_files(job)
     how = Scaling.of(params.window)
     scaler = scaler_of(panel, parts_of(job, panel), how)
     files = {
-        "hyperparameters.json": as_json(hyperparameters(job, trial.values)),
+        "hyperparameters.json": as_json(hyperparameters(job, found.values)),
         "metrics.json": as_json(metrics(job, found, scores)),
         file: folder.read(folder.model(trial.id, found.epoch)),
         "signature.json": as_json(signature_of(job.data, panel, params.window, scaler)),
