@@ -50,7 +50,7 @@ def fitting(job: Job, found: Values) -> Values | None:
         if parameter.layer is not None and isinstance(depth, int) and parameter.layer >= depth:
             values[parameter.name] = None  # there is no such layer
             continue
-        if not parameter.holds(dict(values)):
+        if parameter.name in values or not parameter.holds(dict(values)):
             continue
         known = _known(parameter.name, found)
         if len(known) != 1 or not _same(parameter.dimension.nearest(known[0]), known[0]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,12 +58,22 @@ class Space:
 
     def sample(self, rng: np.random.Generator) -> Values:
         """Values for the parameters that are active together."""
-        drawn = [(p, p.dimension.sample(rng)) for p in self.parameters]
-        depth, found = self.depth({p.name: value for p, value in drawn}), Values()
-        for parameter, value in drawn:
-            if _exists(parameter, found, depth):
-                found[parameter.name] = value
+        drawn = [parameter.dimension.sample(rng) for parameter in self.parameters]
+        return {self.parameters[place].name: value for place, value in self.existing(drawn).items()}
+
+    def existing(self, values: Sequence[Scalar]) -> dict[int, Scalar]:
+        """Of a value for each parameter those that exist together, by the parameters' places."""
+        named = {parameter.name: value for parameter, value in zip(self.parameters, values, strict=True)}
+        depth, beside, found = self.depth(named), Values(), dict[int, Scalar]()
+        for place, (parameter, value) in enumerate(zip(self.parameters, values, strict=True)):
+            if _exists(parameter, beside, depth):
+                beside[parameter.name] = found[place] = value
         return found
+
+    def meant(self, values: Values) -> list[int]:
+        """The places of the parameters that a configuration's values are of, where several share a name."""
+        found = self.existing([values.get(parameter.name) for parameter in self.parameters])
+        return [place for place in found if self.parameters[place].name in values]
 
     def active(self, values: Values) -> Values:
         """Only those values that exist beside the others."""

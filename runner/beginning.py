@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from cluster.storage import Storage, SweepFolder
@@ -67,7 +70,7 @@ def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...], fidelity:
 
 
 def _fitting(job: Job, source: Source, trials: list[Trial]) -> list[dict[str, Any]]:
-    found = [(trial, _values(job, source, trial)) for trial in trials]
+    found = [(trial, _values(job, source, trial.best_values)) for trial in trials]
     return [
         {"values": values, "source": f"{source.folder.name}/{trial.id}"}
         for trial, values in found
@@ -75,8 +78,8 @@ def _fitting(job: Job, source: Source, trials: list[Trial]) -> list[dict[str, An
     ]
 
 
-def _values(job: Job, source: Source, trial: Trial) -> Values | None:
-    return fitting(job, hyperparameters(source.job, trial.values))
+def _values(job: Job, source: Source, values: Values) -> Values | None:
+    return fitting(job, hyperparameters(source.job, values))
 
 
 def _comparable(job: Job, other: Job) -> bool:
@@ -103,14 +106,22 @@ def _trained(job: Job, values: Values) -> Params:
 
 
 def _told(job: Job, source: Source, rungs: tuple[int, ...]) -> list[dict[str, Any]]:
-    """The best score of each trial at every rung that it came to, and at its end."""
+    """The best score of each trial at every rung that it came to, and at its end, with its values then."""
     found = []
     for trial in source.results.trials.values():
-        values = _values(job, source, trial) if trial.eligible else None
-        if values is None or _trained(job, values) != _trained(source.job, trial.values):
-            continue
-        for epoch in sorted({*(rung for rung in rungs if rung < trial.epochs_trained), trial.epochs_trained}):
-            scores = [score for at, score in trial.history if at <= epoch and score is not None]
-            if scores:
-                found.append({"values": values, "epoch": epoch, "score": min(scores)})
+        for theirs, standings in groupby(_standings(trial, rungs), key=itemgetter(0)):
+            values = _values(job, source, theirs)
+            if values is not None and _trained(job, values) == _trained(source.job, theirs):
+                found += [{"values": values, "epoch": epoch, "score": score} for _, epoch, score in standings]
     return found
+
+
+def _standings(trial: Trial, rungs: tuple[int, ...]) -> Iterator[tuple[Values, int, float]]:
+    """The best score until each of the epochs that are compared, and what the trial then trained with."""
+    if not trial.eligible:
+        return
+    for epoch in sorted({*(rung for rung in rungs if rung < trial.epochs_trained), trial.epochs_trained}):
+        scores = [(score, at) for at, score in trial.history if at <= epoch and score is not None]
+        if scores:
+            score, at = min(scores)
+            yield trial.values_at(at), epoch, score

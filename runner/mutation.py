@@ -18,24 +18,22 @@ _OWN = re.compile(r"(^|[_./])(learning_rate|lr|dropout)(_rate)?(_\d+)?$")
 
 
 def mutable(space: Space) -> list[Parameter]:
-    """The hyperparameters that weights can be trained on with another value of."""
-    return [
-        parameter
-        for parameter in space.parameters
-        if parameter.name.startswith(MUTABLE)
-        or parameter.name.endswith(".dropout")
-        or (isinstance(parameter.dimension, Float) and _OWN.search(parameter.name))
-    ]
+    """The hyperparameters that weights can be trained on with another value of, and no others depend on."""
+    parents = {condition.name for parameter in space.parameters for condition in parameter.when}
+    return [each for each in space.parameters if each.name not in parents and _is_mutable(each)]
+
+
+def _is_mutable(parameter: Parameter) -> bool:
+    name = parameter.name
+    own = isinstance(parameter.dimension, Float) and _OWN.search(name) is not None
+    return own or name.startswith(MUTABLE) or name.endswith(".dropout")
 
 
 def mutated(space: Space, values: Values, seed: list[int]) -> Values:
     """The same configuration with other values of what is ``mutable``; equal seeds give equal ones."""
     rng = np.random.default_rng(seed)
-    changed = {
-        parameter.name: _other(parameter, values[parameter.name], rng)
-        for parameter in mutable(space)
-        if parameter.name in values
-    }
+    meant = [space.parameters[place] for place in space.meant(values)]
+    changed = {each.name: _other(each, values[each.name], rng) for each in mutable(space) if each in meant}
     return values | changed
 
 

@@ -159,6 +159,6 @@ class LiveProgress:
                 number(last),
                 number(trial.score),
                 epochs(trial.passes(trial.epoch)),
-                *(value(trial.values.get(name)) for name in names),
+                *(value(trial.best_values.get(name)) for name in names),
             )
         return table

@@ -22,6 +22,7 @@ from runner.results import Results, Trial
 if TYPE_CHECKING:  # what reads the best is to start at once
     from jobs.panel import Panel
     from jobs.signature import Signature
+    from jobs.space import Values
     from jobs.spec import Job
 
 MANIFEST = "manifest.json"
@@ -38,6 +39,11 @@ class Found:
     trial: Trial
     epoch: int
     score: float
+
+    @property
+    def values(self) -> Values:
+        """The hyperparameters that the model was trained with."""
+        return self.trial.values_at(self.epoch)
 
 
 def best_model(folder: SweepFolder, results: Results) -> Found | None:
@@ -77,7 +83,7 @@ def origin_of(job: Job, panel: Panel, found: Found, results: Results) -> Origin:
     from jobs.scaling import Scaling, scaler_of
     from jobs.signature import signature_of
 
-    window = resolve(job, found.trial.values).window
+    window = resolve(job, found.values).window
     how = Scaling.of(window)
     scaler = scaler_of(panel, parts_of(job, panel), how)
     return Origin(
@@ -111,7 +117,7 @@ def publish_best(
     trial = found.trial
     file, other = model_files(job)
     files = {
-        "hyperparameters.json": as_json(hyperparameters(job, trial.values)),
+        "hyperparameters.json": as_json(hyperparameters(job, found.values)),
         "metrics.json": as_json(metrics(job, found, scores, error)),
         file: folder.read(folder.model(trial.id, found.epoch)),
         "signature.json": as_json(origin.signature),

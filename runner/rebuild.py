@@ -112,7 +112,7 @@ def _origin(job: Job, found: Found, results: Results, signature: Signature | Non
     from jobs.params import resolve
     from jobs.scaling import Scaling
 
-    if signature is not None and not Scaling.of(resolve(job, found.trial.values).window).by_series:
+    if signature is not None and not Scaling.of(resolve(job, found.values).window).by_series:
         return Origin(signature, None, results.fingerprint, results.versions)
     from runner.data import fingerprint_of, open_job_panel
 

@@ -27,6 +27,8 @@ class Trial:
     """One configuration and what came of it; people are shown its epochs as ``passes``.
 
     Attributes:
+        values: what it trains with now; ``earlier``: what it trained with before it took over another
+            trial's, each with the last epoch that it did so.
         score, epoch: the best seen so far and its epoch; ``score`` None before the first finite result.
         epochs_trained: the last epoch that reported.
         rung: the last epoch at which the scheduler had to decide, 0 before the first.
@@ -42,6 +44,7 @@ class Trial:
     id: str
     number: int
     values: Values
+    earlier: list[tuple[int, Values]] = field(default_factory=list)
     state: str = "pending"
     score: float | None = None
     epoch: int | None = None
@@ -66,6 +69,15 @@ class Trial:
     def passes(self, epochs: int | None) -> int | float | None:
         """So many epochs, as people are shown them."""
         return None if epochs is None else self.fidelity.passes(epochs)
+
+    def values_at(self, epoch: int) -> Values:
+        """The hyperparameters that it trained that epoch with."""
+        return next((values for last, values in self.earlier if epoch <= last), self.values)
+
+    @property
+    def best_values(self) -> Values:
+        """The hyperparameters of its best epoch, shown with its score; before there is one, the present."""
+        return self.values if self.epoch is None else self.values_at(self.epoch)
 
     @property
     def spread(self) -> float | None:
@@ -103,7 +115,7 @@ class Trial:
             "epochs_trained": self.passes(self.epochs_trained),
             "rung": self.passes(self.rung),
             "seconds": round(self.seconds, 3),
-            "hyperparameters": self.values,
+            "hyperparameters": self.best_values,
             "vitals": self.vitals,
             "diagnosis": self.diagnosis,
             "error": self.error,
@@ -196,6 +208,7 @@ class Results:
             case "grow":
                 trial.state, trial.gpu, trial.cpu = "paused", event.get("gpu"), event.get("cpu")
             case "exploit":
+                trial.earlier.append((trial.epochs_trained, trial.values))
                 trial.state, trial.values = "paused", event["values"]
             case "end":
                 trial.state, trial.error = event["state"], event["error"]
@@ -266,7 +279,7 @@ class Results:
 
 
 def trials_parquet(results: Results) -> bytes:
-    """The table of trials, a column ``hp.<name>`` for every searched hyperparameter."""
+    """The table of trials, a column ``hp.<name>`` for every searched hyperparameter, of the best epoch."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -282,8 +295,9 @@ def trials_parquet(results: Results) -> bytes:
         "epochs_trained": pa.array([t.passes(t.epochs_trained) for t in trials], epochs),
         "seconds": pa.array([t.seconds for t in trials], pa.float64()),
     }
-    for name in dict.fromkeys(name for trial in trials for name in trial.values):
-        columns[f"hp.{name}"] = _column([trial.values.get(name) for trial in trials])
+    values = [trial.best_values for trial in trials]
+    for name in dict.fromkeys(name for each in values for name in each):
+        columns[f"hp.{name}"] = _column([each.get(name) for each in values])
     columns["diagnosis"] = pa.array([t.diagnosis for t in trials], pa.string())
     columns["error"] = pa.array([t.error for t in trials], pa.string())
     buffer = io.BytesIO()

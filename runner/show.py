@@ -44,7 +44,7 @@ def best_json(folder: SweepFolder, job: Job, trial: Trial) -> dict[str, Any]:
         "spread": trial.spread,
         "objective": job.search.objective,
         "epoch": trial.passes(trial.epoch),
-        "hyperparameters": hyperparameters(job, trial.values),
+        "hyperparameters": hyperparameters(job, trial.best_values),
         "checkpoint": folder.inside(checkpoint) if folder.exists(checkpoint) else None,
         "test": metrics.get("test"),
         "seasonal_naive": metrics.get("seasonal_naive"),
@@ -119,7 +119,7 @@ def trial_table(trials: Sequence[Trial], names: Sequence[str], title: str) -> Ta
             epochs(trial.passes(trial.epoch)),
             epochs(trial.passes(trial.epochs_trained)),
             f"{trial.seconds:.1f}",
-            *(value(trial.values.get(name)) for name in names),
+            *(value(trial.best_values.get(name)) for name in names),
             *([trial.diagnosis or ""] if ailing else []),
         )
     return table
@@ -182,11 +182,12 @@ def print_scores(best: dict[str, Any]) -> None:
 
 def differing(trials: Sequence[Trial]) -> list[str]:
     """Names of the hyperparameters that are not the same in all trials, in the job file's order."""
-    names = dict.fromkeys(name for trial in trials for name in trial.values)
+    values = [trial.best_values for trial in trials]
+    names = dict.fromkeys(name for each in values for name in each)
     if len(trials) < 2:
         return list(names)
-    first = {name: repr(trials[0].values.get(name)) for name in names}
-    return [name for name in names if any(repr(t.values.get(name)) != first[name] for t in trials)]
+    first = {name: repr(values[0].get(name)) for name in names}
+    return [name for name in names if any(repr(each.get(name)) != first[name] for each in values)]
 
 
 def fitting(names: Sequence[str], width: int) -> list[str]:

@@ -24,7 +24,7 @@ from runner.journal import START, Place, read_after
 from runner.results import ENDED, Results, Trial, check_id
 
 History = list[tuple[int, float | None]]
-_VERSION = 1  # of what events add up to; the names of all that is kept are a part of it, too
+_VERSION = 2  # of what events add up to; the names of all that is kept are a part of it, too
 
 
 @dataclass
@@ -140,6 +140,7 @@ def _from_json(document: dict[str, Any]) -> Summary:
     vars(results).update(document["results"], fidelity=fidelity)
     for content in document["trials"]:
         content["history"] = _unpacked(*content["history"])
+        content["earlier"] = [(last, values) for last, values in content["earlier"]]
         same = content["fidelity"] == document["fidelity"]  # as good as always
         check_id(content["id"])
         content["fidelity"] = fidelity if same else Fidelity(**content["fidelity"])

@@ -230,7 +230,7 @@ class _Sweep:
             return None
         return {
             "do": "score",
-            "params": resolve(self.job, found.trial.values).to_json(),
+            "params": resolve(self.job, found.values).to_json(),
             "model": self.folder.model(found.trial.id, found.epoch),
             "gpu": found.trial.gpu or self.job.resources.gpu,
             "cpu": found.trial.cpu or self.job.resources.cpu,

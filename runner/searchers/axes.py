@@ -7,13 +7,13 @@ written there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
-from jobs.errors import JobError
 from jobs.space import Condition, Space, Values
 
 Number = int | float
@@ -25,6 +25,8 @@ class Axis:
     """A hyperparameter's values as numbers.
 
     Attributes:
+        name: that people know it by; several may share it, each of which exists beside other values.
+        key: that nothing else has: what it is called among numbers.
         kind: ``whole`` numbers from ``low`` to ``high``, ``real`` ones, or a ``category``, whose numbers
             have no order.
         log: the numbers are alike in log space.
@@ -42,6 +44,7 @@ class Axis:
     stride: int = 1
     layer: int | None = None
     when: tuple[Condition, ...] = ()
+    key: str = ""
 
     def value(self, number: Number) -> Scalar:
         """What a number stands for; one that rounding has put outside the range stands for its end."""
@@ -78,41 +81,49 @@ class Axes:
 
     @classmethod
     def of(cls, space: Space) -> Axes:
-        """One for each hyperparameter, conditional ones included.
-
-        Raises:
-            JobError: two hyperparameters have the same name.
-        """
-        names = [parameter.name for parameter in space.parameters]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise JobError(
-                f"{twice}: model.build asks for it in two ways, which only search.algorithm: random tells "
-                "apart; give the two different names, or choose that"
-            )
-        return cls(
-            space, tuple(replace(_axis(p.name, p.dimension, p.layer), when=p.when) for p in space.parameters)
-        )
+        """One for each hyperparameter, conditional ones included, those that share a name as well."""
+        named = zip(space.parameters, _keys(space), strict=True)
+        axes = (replace(_axis(p.name, p.dimension, p.layer), when=p.when, key=key) for p, key in named)
+        return cls(space, tuple(axes))
 
     def values(self, point: Point) -> Values:
         """The configuration that numbers for all axes, or for the active ones, stand for."""
-        values = {axis.name: axis.value(point.get(axis.name, axis.low)) for axis in self.all}
-        return self.space.active(values)
+        return {self.all[place].name: value for place, value in self._active(point).items()}
+
+    def active(self, point: Point) -> Point:
+        """Of numbers for all axes those for the active ones: the same where the configuration is the same."""
+        axes = (self.all[place] for place in self._active(point))
+        return {axis.key: point.get(axis.key, axis.low) for axis in axes}
 
     def draw(self, rng: np.random.Generator) -> Point:
         """A number for every axis, uniformly, active or not."""
-        drawn = ((p.name, p.dimension.sample(rng)) for p in self.space.parameters)
-        numbers = ((axis, axis.number(value)) for axis, (_, value) in zip(self.all, drawn, strict=True))
-        return {axis.name: axis.low if number is None else number for axis, number in numbers}
+        drawn = (parameter.dimension.sample(rng) for parameter in self.space.parameters)
+        numbers = ((axis, axis.number(value)) for axis, value in zip(self.all, drawn, strict=True))
+        return {axis.key: axis.low if number is None else number for axis, number in numbers}
 
     def point(self, values: Values) -> Point | None:
         """A configuration in numbers; None where it is none of the space's."""
-        numbers = {axis.name: axis.number(values[axis.name]) for axis in self.all if axis.name in values}
-        point = {name: number for name, number in numbers.items() if number is not None}
-        return point if len(point) == len(values) and self._active(values) == set(point) else None
+        wanted = self.space.existing([values.get(axis.name) for axis in self.all])
+        axes = [self.all[place] for place in wanted]
+        if {axis.name for axis in axes} != set(values):
+            return None
+        numbers = {axis.key: axis.number(values[axis.name]) for axis in axes}
+        point = {key: number for key, number in numbers.items() if number is not None}
+        return point if len(point) == len(values) else None
 
-    def _active(self, values: Values) -> set[str]:
-        return set(self.space.active(dict.fromkeys(self.space.names()) | values))
+    def _active(self, point: Point) -> dict[int, Scalar]:
+        return self.space.existing([axis.value(point.get(axis.key, axis.low)) for axis in self.all])
+
+
+def _keys(space: Space) -> Iterator[str]:
+    """A key for each parameter: its name, with a mark for each that has had that name before."""
+    taken = set(space.names())
+    for place, parameter in enumerate(space.parameters):
+        key = parameter.name
+        while key in taken and any(p.name == parameter.name for p in space.parameters[:place]):
+            key += "'"
+        taken.add(key)
+        yield key
 
 
 def _axis(name: str, dimension: Dimension, layer: int | None) -> Axis:

@@ -62,7 +62,7 @@ class BayesianSearch(Learner):
         for _ in range(_DRAWS):
             drawn = self._axes.draw(rng)
             changed = rng.choice(list(drawn), size=1 + int(rng.integers(2)))
-            values = self._axes.values(drawn | chosen | {name: drawn[name] for name in changed})
+            values = self._axes.values(drawn | chosen | {key: drawn[key] for key in changed})
             if not self._novelty.knows(values):
                 near.append(self._axes.point(values) or {})
         return self._axes.values(oracle.least(near)) if near else None

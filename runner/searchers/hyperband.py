@@ -65,7 +65,7 @@ class OracleHyperband(Scheduler):
         values = self._next().get("values")
         if not values or "tuner/trial_id" in values:
             return None
-        return self._axes.values({name: values[name] for name in values if name in self._names})
+        return self._axes.values({key: values[key] for key in values if key in self._keys})
 
     def promotable(self) -> int | None:
         """The trial that the oracle would have go on now."""
@@ -136,8 +136,8 @@ class OracleHyperband(Scheduler):
         return settled
 
     @property
-    def _names(self) -> set[str]:
-        return {axis.name for axis in self._axes.all}
+    def _keys(self) -> set[str]:
+        return {axis.key for axis in self._axes.all}
 
     def _next(self) -> dict[str, Any]:
         if self._choice is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,30 @@ def hyperparameters(axes: Axes) -> HyperParameters:
     """A space in KerasTuner's terms; what only deep networks have is conditional on their depth."""
     hp = HyperParameters()
     depth = next((axis for axis in axes.all if axis.name == "model.layers"), None)
-    named = {axis.name: axis for axis in axes.all}
     for axis in sorted(axes.all, key=lambda axis: axis.layer is not None):  # conditions are on what is there
         with contextlib.ExitStack() as scopes:
             if axis.layer is not None and depth is not None:
                 deep = [n for n in _numbers(depth) if int(depth.value(n) or 0) > axis.layer]
                 scopes.enter_context(hp.conditional_scope(depth.name, deep))
-            for condition in axis.when:
-                numbers = [named[condition.name].number(value) for value in condition.values]
-                scopes.enter_context(hp.conditional_scope(condition.name, numbers))
+            for key, numbers in _scopes(axes, axis):
+                scopes.enter_context(hp.conditional_scope(key, numbers))
             _declare(hp, axis)
     return hp
+
+
+def _scopes(axes: Axes, axis: Axis) -> Iterator[tuple[str, list[Number]]]:
+    """KerasTuner's conditions of an axis: the keys of others, which lie in the scopes before, and numbers.
+
+    What cannot be told in this way is left out, with all that lies within: an axis that is active to the
+    oracle only is dropped from its answers.
+    """
+    for count, condition in enumerate(axis.when):
+        parent = next((a for a in axes.all if (a.name, a.when) == (condition.name, axis.when[:count])), None)
+        numbers = [] if parent is None else [parent.number(value) for value in condition.values]
+        known = [number for number in numbers if number is not None]
+        if parent is None or not known:
+            return
+        yield parent.key, known
 
 
 def _numbers(axis: Axis) -> range:
@@ -49,11 +63,11 @@ def _declare(hp: HyperParameters, axis: Axis) -> None:
     sampling = "log" if axis.log else "linear"
     match axis.kind:
         case "category":
-            hp.Choice(axis.name, list(_numbers(axis)), ordered=False)
+            hp.Choice(axis.key, list(_numbers(axis)), ordered=False)
         case "whole":
-            hp.Int(axis.name, axis.low, axis.high, sampling=sampling)
+            hp.Int(axis.key, axis.low, axis.high, sampling=sampling)
         case "real":
-            hp.Float(axis.name, axis.low, axis.high, sampling=sampling)
+            hp.Float(axis.key, axis.low, axis.high, sampling=sampling)
 
 
 def point(values: dict[str, Number]) -> Point:
@@ -145,6 +159,7 @@ class Hyperband(_Silent, HyperbandOracle):
 
     def __init__(self, axes: Axes, *, max_epochs: int, factor: int, iterations: int, seed: int) -> None:
         """Begin the widest bracket."""
+        self._axes = axes
         super().__init__(
             objective=_OBJECTIVE,
             max_epochs=max_epochs,
@@ -187,6 +202,11 @@ class Hyperband(_Silent, HyperbandOracle):
         finally:
             self._brackets = brackets
             self._current_bracket, self._current_iteration, self._seed_state = place
+
+    def _compute_values_hash(self, values: dict[str, Number]) -> str:
+        """The same for the same configuration."""
+        own = {name: value for name, value in values.items() if name.startswith(_OWN)}
+        return str(super()._compute_values_hash(own | self._axes.active(point(values))))
 
     def _random_values(self) -> dict[str, Number] | None:
         return super()._random_values() if self.told is None else dict(self.told)

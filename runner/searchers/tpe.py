@@ -38,7 +38,7 @@ class TPE(Learner):
         results = self._told.compared(self._enough)
         if sum(map(math.isfinite, results.values())) >= self._enough:
             study = self._study(results, int(seeds.generate_state(1)[0]))
-            distributions = {axis.name: _distribution(axis) for axis in self._axes.all}
+            distributions = {axis.key: _distribution(axis) for axis in self._axes.all}
             for _ in range(_TRIES):
                 values = self._axes.values(study.ask(distributions).params)
                 if not self._novelty.knows(values):
@@ -58,14 +58,14 @@ class TPE(Learner):
             )
         study = optuna.create_study(sampler=sampler)
         points = self._told.points
-        distributions = {axis.name: _distribution(axis) for axis in self._axes.all}
+        distributions = {axis.key: _distribution(axis) for axis in self._axes.all}
         for number, value in [*results.items(), *((n, None) for n in self._told.pending(results))]:
             study.add_trial(
                 create_trial(
                     state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
                     value=value,
                     params=points[number],
-                    distributions={name: distributions[name] for name in points[number]},
+                    distributions={key: distributions[key] for key in points[number]},
                 )
             )
         return study

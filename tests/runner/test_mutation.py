@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int
 from jobs.params import resolve, space_of
-from jobs.space import Parameter, Space
+from jobs.space import Condition, Parameter, Space
 from runner.mutation import mutable, mutated
 from tests.runner.curves import make_job
 
@@ -98,3 +98,24 @@ def test_a_changed_rate_stays_in_its_range() -> None:
         assert rate != 0.09
         assert 1e-4 <= rate <= 1e-1
         assert values["units"] == 3
+
+
+def test_of_what_shares_a_name_only_what_holds_is_changed() -> None:
+    """Each within its own values, whichever of the two the trial has."""
+    kind = Parameter("kind", Choice(options=("rnn", "dense")))
+    rates = [Float(min=0.1, max=0.5, step=0.1), Float(min=10.0, max=90.0, step=10.0)]
+    scopes = [(Condition("kind", (name,)),) for name in ("rnn", "dense")]
+    both = [Parameter("lr", rate, when=when) for rate, when in zip(rates, scopes, strict=True)]
+    found = Space((kind, *both), depth=lambda _: 0)
+
+    for name, rate, value in (("rnn", rates[0], 0.2), ("dense", rates[1], 40.0)):
+        changes = {mutated(found, {"kind": name, "lr": value}, [seed])["lr"] for seed in range(30)}
+        assert changes <= set(rate.values() or [])
+        assert len(changes) > 2
+
+
+def test_what_others_depend_on_is_not_changed() -> None:
+    rate = Parameter("dropout", Float(min=0.0, max=0.5, step=0.1))
+    child = Parameter("learning_rate", RATE, when=(Condition("dropout", (0.0,)),))
+
+    assert mutable(Space((rate, child), depth=lambda _: 0)) == [child]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from jobs.dimensions import Boolean, Choice, Dimension, Float, Int, Scalar
 from jobs.params import space_of
-from jobs.space import Parameter, Space
+from jobs.space import Condition, Parameter, Space
 from runner.searchers.axes import Axes, Axis
 from tests.runner.curves import make_job
 
@@ -94,4 +94,26 @@ def test_a_configuration_has_numbers_where_its_layers_are_those_of_its_depth() -
     assert axes.values({"model.layers": 0, "model.units.0": 1, "model.units.1": 0}) == {
         "model.layers": 1,
         "model.units.0": 8,
+    }
+
+
+def test_a_name_that_is_shared_has_a_number_for_each_that_has_it() -> None:
+    kind = Parameter("kind", Choice(options=("rnn", "dense")))
+    small = Parameter("units", Int(min=2, max=4), when=(Condition("kind", ("rnn",)),))
+    large = Parameter("units", Int(min=20, max=40), when=(Condition("kind", ("dense",)),))
+    odd = Parameter("units'", Boolean())
+    axes = Axes.of(Space((kind, small, large, odd), depth=lambda _: 1))
+
+    assert [axis.key for axis in axes.all] == ["kind", "units", "units''", "units'"]
+    assert axes.point({"kind": "rnn", "units": 3, "units'": True}) == {"kind": 0, "units": 1, "units'": 1}
+    assert axes.point({"kind": "dense", "units": 21, "units'": True}) == {
+        "kind": 1,
+        "units''": 1,
+        "units'": 1,
+    }
+    assert axes.point({"kind": "dense", "units": 3, "units'": True}) is None
+    assert axes.values({"kind": 1, "units": 2, "units''": 5}) == {
+        "kind": "dense",
+        "units": 25,
+        "units'": False,
     }

@@ -147,3 +147,60 @@ def test_what_exists_only_beside_other_values_is_chosen_only_there(algorithm: st
         searcher.on_trial(number, values)
         searcher.on_end(number, float(number % 3), early=False)
     assert len(chosen) == len(set(chosen)) > 1
+
+
+def shared(*, finite: bool) -> Space:
+    """Names that several hyperparameters have, beside different values and, the rate, beside the same one."""
+    kinds = {kind: Condition("kind", (kind,)) for kind in ("rnn", "dense", "none")}
+    rate: Dimension = Float(min=1.0, max=2.0, step=0.5) if finite else Float(min=1.0, max=2.0)
+    return Space(
+        (
+            Parameter("kind", Choice(options=tuple(kinds))),
+            Parameter("units", Int(min=2, max=4), when=(kinds["rnn"],)),
+            Parameter("units", Int(min=20, max=40, step=10), when=(kinds["dense"],)),
+            Parameter("gate", Boolean(), when=(kinds["rnn"], Condition("units", (2, 4)))),
+            Parameter("gate", Choice(options=("a", "b")), when=(kinds["dense"], Condition("units", (20,)))),
+            Parameter("rate", Boolean(), when=(Condition("kind", ("rnn", "dense")),)),
+            Parameter("rate", rate, when=(Condition("kind", ("dense", "none")),)),
+        ),
+        depth=lambda _: 1,
+    )
+
+
+@FEW
+@given(SEARCHERS, SEEDS, st.booleans())
+def test_what_shares_a_name_has_the_values_of_its_own_scope(algorithm: str, seed: int, finite: bool) -> None:  # noqa: FBT001 - hypothesis gives it
+    space = shared(finite=finite or algorithm == "grid")
+    searcher, axes, chosen = fresh(algorithm, space, seed), Axes.of(space), list[str]()
+    for number in range(int(min(40, space.size()))):
+        values = searcher.ask(number)
+        if values is None:
+            assert algorithm == "hyperband"
+            break
+        held = [p for p in space.parameters if p.holds(dict(values))]
+        meant = {p.name: p.dimension for p in reversed(held)}
+        assert values.keys() == meant.keys()
+        for name, value in values.items():
+            assert repr(meant[name].nearest(value)) == repr(value), values
+        point = axes.point(values)
+        assert point is not None
+        assert (axes.values(point), axes.active(point)) == (values, point)
+        chosen.append(repr(values))
+        searcher.on_trial(number, values)
+        searcher.on_end(number, float(number % 5), early=False)
+    assert len(chosen) == len(set(chosen)) > 1
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.sampled_from(ALGORITHMS[:-1]), SEEDS)
+def test_a_space_of_shared_names_is_exhausted_exactly(algorithm: str, seed: int) -> None:
+    space = shared(finite=True)
+    searcher, chosen = fresh(algorithm, space, seed), set[str]()
+    for number in range(int(space.size())):
+        values = searcher.ask(number)
+        assert values is not None
+        chosen.add(repr(values))
+        searcher.on_trial(number, values)
+        searcher.on_end(number, float(number % 5), early=False)
+
+    assert len(chosen) == space.size() == 2 * 5 + 2 * 4 + 3
