@@ -109,6 +109,28 @@ def replace_file(target: Path, data: bytes, mode: int = 0o666) -> None:
         partial.unlink(missing_ok=True)
 
 
+def settle(path: Path) -> None:
+    """Have a file's name on the disk, and those of the folders that it lies in.
+
+    What is in a file is there as soon as it is synced itself; the entry that leads to it is its folder's.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    for folder in path.parents:
+        try:
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError:
+            continue  # another's, and there before
+        try:
+            os.fsync(opened)
+        except OSError as error:
+            if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EROFS}:  # not every folder can be
+                raise
+        finally:
+            os.close(opened)
+
+
 def open_unlinked(path: Path, flags: int, mode: int = 0o666) -> int:
     """A descriptor for changing a file itself, never one that a link in its place leads to.
 

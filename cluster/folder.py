@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
-from cluster.files import check_unlinked, open_unlinked, refusing, replace_file
+from cluster.files import check_unlinked, open_unlinked, refusing, replace_file, settle
 from cluster.patience import Patience
 
 if TYPE_CHECKING:
@@ -220,6 +220,16 @@ class Folder:
         with refusing(f"{self.inside(relative)}: cannot be written"):
             path.parent.mkdir(parents=True, exist_ok=True)
             return open_unlinked(path, flags | os.O_CREAT)
+
+    def settle(self, relative: str) -> None:
+        """Have a file that is new outlive the loss of the machine, where a write alone does not see to that.
+
+        Raises:
+            ClusterError: the disk fails.
+        """
+        if self.storage.local is not None:
+            with refusing(f"{self.inside(relative)}: cannot be kept"):
+                settle(Path(self.path(relative)))
 
     def _changed(self, relative: str) -> str:
         """The path of a file that is to be changed; whoever can write to a storage may put links there."""

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,10 @@ class Lease:
         self._own = _this_process()  # a host may change its name later
         self._renewed = 0.0
 
-    def take(self) -> None:
+    def take(self, outdated: Sequence[str] = ()) -> None:
         """Become the sweep's one writer.
+
+        Files that are ``outdated`` by that go first: what others put there when they see the holder stays.
 
         Raises:
             ClusterError: another process that is alive holds it, or the storage does not answer.
@@ -58,6 +60,8 @@ class Lease:
                     f"sweep {self.folder.name} is being run by {holder}; "
                     "wait for it, stop it, or choose another --name"
                 )
+            for file in outdated:
+                self._asked.delete(file)
             self._sign(self._asked)
 
     def renew(self) -> None:
@@ -110,14 +114,14 @@ class Lease:
 
 
 @contextmanager
-def holding(folder: SweepFolder) -> Iterator[Lease]:
-    """Holds the lease around some work on a sweep, however long that takes.
+def holding(folder: SweepFolder, outdated: Sequence[str] = ()) -> Iterator[Lease]:
+    """Holds the lease around some work on a sweep, however long it takes; ``outdated`` as in ``Lease.take``.
 
     Raises:
         ClusterError: as ``Lease.take``.
     """
     lease, done = Lease(folder), threading.Event()
-    lease.take()
+    lease.take(outdated)
     thread = threading.Thread(target=_renew_until, args=(lease, done), name="lease", daemon=True)
     thread.start()
     try:

@@ -66,6 +66,7 @@ def _merge(folder: SweepFolder, segments: list[Segment]) -> None:
     whole = Segment(segments[0].first, segments[-1].last, merged=True)
     data = gzip.compress(b"".join(needed(lines)), compresslevel=1, mtime=0)
     folder.write(folder.journal(whole.name), data)
+    folder.settle(folder.journal(whole.name))  # before those that it stands for are deleted
 
 
 def _delete_superseded(folder: SweepFolder, before: int) -> None:

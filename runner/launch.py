@@ -224,8 +224,11 @@ def _plans_more(job: Job, results: Results) -> bool:
 
 
 @contextmanager
-def claimed(standing: Standing, job: Job, *, fresh: bool) -> Iterator[Lease]:
+def claimed(standing: Standing, job: Job, *, fresh: bool, heir: bool = False) -> Iterator[Lease]:
     """Holds the sweep's lease, its folder made the job's; whatever ``fresh`` replaces is gone.
+
+    A request to stop that was made of one before is forgotten, but by an ``heir``: that one may have died
+    before it heard.
 
     Raises:
         ClusterError: the storage cannot be written, or another process was faster.
@@ -237,7 +240,7 @@ def claimed(standing: Standing, job: Job, *, fresh: bool) -> Iterator[Lease]:
     if fresh and standing.exists:
         Lease(folder).take()  # which goes with the rest
         folder.remove()
-    with holding(folder) as lease:
+    with holding(folder, () if heir else (folder.STOP,)) as lease:
         if folder.exists() and (fresh or not standing.exists):
             raise ClusterError(
                 f"sweep {folder.name} was begun by another process a moment ago; choose another --name"

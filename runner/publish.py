@@ -138,6 +138,7 @@ def publish_best(
         folder.delete(folder.best(outdated))
     folder.write_several({folder.best(name): data for name, data in files.items()})
     folder.write_json(folder.best(MANIFEST), manifest)
+    folder.settle(folder.best(MANIFEST))  # before checkpoints are deleted
 
 
 def check_model(folder: SweepFolder, found: Found) -> None:

@@ -122,7 +122,7 @@ def carry_out(
     _note_gaps(spec, panel)
     _note_small_space(spec)
     _note_other_data(spec, standing.results, panel)
-    with claimed(standing, spec, fresh=fresh) as lease:
+    with claimed(standing, spec, fresh=fresh, heir=place.heir) as lease:
         results = _sweep(spec, standing, lease, panel, place, retry=retry)
     if results.best() is None:
         warn(f"it was stopped before any trial had a score; recur resume {typed(standing.folder)} goes on")

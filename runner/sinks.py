@@ -15,6 +15,7 @@ class LocalSink:
         """Open the segment of that ``number``."""
         opened = folder.open_local(folder.segment(number), os.O_WRONLY | os.O_APPEND)
         self._file = os.fdopen(opened, "ab", buffering=0)
+        folder.settle(folder.segment(number))  # once; what is flushed later is found by it
         self._dirty = False
 
     def write(self, line: bytes) -> None:

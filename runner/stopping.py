@@ -21,23 +21,15 @@ class StopRequest:
         heard: whether there was one.
     """
 
-    def __init__(
-        self, folder: SweepFolder, check: Callable[[], None] = lambda: None, *, heir: bool = False
-    ) -> None:
-        """For the process that holds the sweep.
+    def __init__(self, folder: SweepFolder, check: Callable[[], None] = lambda: None) -> None:
+        """For the process that holds the sweep; there may be a request since it does.
 
-        Args:
-            folder: the sweep's.
-            check: raises a ClusterError when it holds the sweep no longer.
-            heir: whether what was asked of one before it holds for it too, which may have died before it
-                heard; else it is forgotten.
+        ``check`` raises a ClusterError when it holds the sweep no longer.
         """
         self._folder, self._check = folder.impatient(), check
         self._looked = 0.0
         self._conductor: Conductor | None = None
         self.heard = False
-        if not heir:
-            folder.delete(folder.STOP)
 
     def tell(self, conductor: Conductor) -> None:
         """Whom to tell."""

@@ -78,7 +78,7 @@ def run_sweep(
     """
     folder = lease.folder
     with Upkeep(folder, lease.check):
-        request = StopRequest(folder, lease.check, heir=place.heir)
+        request = StopRequest(folder, lease.check)
         sweep = _Sweep(job, folder, panel, place, watch, request)
         return sweep.run(lease, retry=retry)
 

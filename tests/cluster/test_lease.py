@@ -64,6 +64,19 @@ def test_nobody_holds_a_sweep_before_it_is_taken_and_after_it_is_released(folder
     lease.release()
 
 
+def test_what_is_outdated_goes_before_anybody_sees_a_new_holder(folder: SweepFolder) -> None:
+    folder.write_json(folder.STOP, {"of": "the holder before"})
+    lease = Lease(folder)
+
+    lease.take([folder.STOP, "never.there"])
+
+    assert not folder.exists(folder.STOP)
+    folder.write_json(folder.STOP, {"of": "this one"})
+    with pytest.raises(ClusterError, match="is being run by"):
+        Lease(folder).take([folder.STOP])
+    assert folder.read_json(folder.STOP) == {"of": "this one"}
+
+
 def test_taking_it_twice_names_the_holder(folder: SweepFolder) -> None:
     Lease(folder).take()
 

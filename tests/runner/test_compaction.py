@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
-from cluster.storage import SweepFolder
+from cluster.storage import Storage, SweepFolder
 from runner import journal as journal_module
 from runner.compaction import merge, merge_latest, needed
 from runner.conductor import Conductor
@@ -23,6 +24,7 @@ from tests.runner.curves import SEEDS, TROUBLE, WORKERS
 from tests.runner.events import end, finish, leg, pause, start, trained, trial, write
 from tests.runner.pool import Lines, make_conductor
 from tests.runner.sweeps import SCHEDULERS, eventful_journal, job_of
+from tests.runner.syncs import Syncs
 
 
 def told(events: list[Event]) -> list[Event]:
@@ -142,6 +144,21 @@ def test_one_small_segment_stays_as_it_is_and_a_large_one_is_compressed(folder: 
     assert read_journal(folder) == events
     merge(folder, before=2)
     assert names(folder) == ["000001-000001.jsonl.gz"]
+
+
+def test_what_was_merged_is_on_the_disk_before_the_segments_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    for number in (1, 2):
+        write(folder, number, trial(number))
+    before, syncs = names(folder), Syncs(monkeypatch)
+    files = set(folder.files(folder.JOURNAL))
+
+    merge(folder, before=3)
+
+    assert len(before) == 2
+    assert syncs.last(tmp_path / "a" / "journal") == files | set(names(folder))
 
 
 def test_a_crash_between_writing_and_deleting_loses_and_repeats_nothing(folder: SweepFolder) -> None:

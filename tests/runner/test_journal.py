@@ -23,6 +23,7 @@ from runner.summary import read_summary
 from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.events import start
+from tests.runner.syncs import Syncs
 
 WRITER = """
 import itertools, sys
@@ -215,6 +216,24 @@ def test_all_is_durable_after_a_flush(folder: SweepFolder) -> None:
     assert (journal.written, journal.durable) == (5, 5)
     assert read_journal(folder) == results(5)
     journal.close()
+
+
+def test_the_name_of_a_segment_is_on_the_disk_before_any_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With those of the folders that were made for it."""
+    syncs, new = Syncs(monkeypatch), tmp_path / "new"
+    folder = Storage.open(str(new)).sweep("a")
+
+    journal = Journal(folder)
+
+    segment = folder.segments()[0].name
+    assert syncs.paths[:4] == [new / "a" / "journal", new / "a", new, tmp_path]
+    assert syncs.held[0] == {segment}
+    names = len(syncs.paths)
+    journal.append(start())
+    journal.close()
+    assert syncs.paths[names:] == [new / "a" / "journal" / segment]  # and no folder
 
 
 def test_a_disk_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

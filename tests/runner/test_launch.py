@@ -24,9 +24,11 @@ from runner.launch import (
     read_results,
     read_spec,
 )
+from runner.stopping import StopRequest
 from runner.writer import Journal
 from tests.runner.curves import JOB, make_job
 from tests.runner.events import end, finish, leg, start, trained, trial
+from tests.runner.pool import fresh_conductor
 
 
 @pytest.fixture(autouse=True)
@@ -211,6 +213,25 @@ def test_a_field_of_another_kind_has_changed_itself(
 
     with pytest.raises(JobError, match=rf"by a job that differs in {field}; choose another --name"):
         check_standing(storage.sweep("virtual"), make_job(model=after), fresh=False)
+
+
+@pytest.mark.parametrize("heir", [False, True])
+def test_a_request_to_stop_is_of_the_holder_that_it_was_made_of(storage: Storage, *, heir: bool) -> None:
+    """An heir's, too; one that is made while the holder still prepares is heard."""
+    folder = put_sweep(storage, "virtual", make_job())
+    folder.write_json(folder.STOP, {"now": True})
+    conductor = fresh_conductor(make_job())
+
+    with claimed(
+        check_standing(folder, make_job(), fresh=False), make_job(), fresh=False, heir=heir
+    ) as lease:
+        assert folder.exists(folder.STOP) == heir
+        folder.write_json(folder.STOP, {"now": False})
+        request = StopRequest(lease.folder, lease.check)
+        request.tell(conductor)
+        request.look()
+
+    assert (request.heard, conductor.draining) == (True, True)
 
 
 def test_fresh_replaces_a_sweep_by_another_job(storage: Storage) -> None:

@@ -32,6 +32,7 @@ from runner.show import best_json, print_best
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import make_job
 from tests.runner.events import start, trained, trial
+from tests.runner.syncs import Syncs
 
 FILES = ["hyperparameters.json", "metrics.json", "model.keras", "signature.json"]
 SCORES = {"model": {"mse": 0.5, "mase": float("nan")}, "seasonal_naive": {"mse": 1.0, "mase": 2.0}}
@@ -131,6 +132,17 @@ def test_scaling_by_series_lies_beside_the_model(folder: SweepFolder) -> None:
     assert given == {"values", "centre", "spread"}
     publish(folder)
     assert "scaler.parquet" not in folder.files("best")
+
+
+def test_what_is_published_is_on_the_disk_with_its_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs = Syncs(monkeypatch)
+
+    publish(Storage.open(str(tmp_path)).sweep("a"))
+
+    assert syncs.last(tmp_path / "a" / "best") == {*FILES, "manifest.json"}
+    assert syncs.last(tmp_path / "a") >= {"best"}
 
 
 def test_publishing_again_replaces_it(folder: SweepFolder) -> None:
