@@ -34,13 +34,14 @@ finish     ``state``, ``time``: the process ended the sweep's run
 A record is handed to the operating system before anything acts on it, so it survives the death of any
 process; it is fsynced (on an object store: uploaded, a segment at a time) within a second, so that losing
 the machine costs at most that second.  While an object store is away records wait in memory, for ten
-minutes at most.  Every process writes segments of its own; a torn last line of one is
-ignored.
+minutes at most.  Every process writes segments of its own, each of 64 MiB at most or of one record; a torn
+last line of one is ignored.
 
 Since version 2 segments that nobody writes to any more are merged (``runner.compaction``): the file
 ``000001-000064.jsonl.gz`` stands for those of that range, which it supersedes, and holds their lines,
-compressed.  Beside them ``results.json`` sums up the journal's beginning (``runner.summary``); it is made
-from the journal and may be deleted.
+compressed, at most 128 MiB of them where they are of several.  No file that holds more than 1 GiB is read.
+Beside them ``results.json`` sums up the journal's beginning (``runner.summary``); it is made from the journal
+and may be deleted.
 """
 
 from __future__ import annotations
@@ -61,7 +62,11 @@ from cluster.storage import SweepFolder
 VERSION = 2
 Event = dict[str, Any]
 HEAD = 9  # bytes of a line before its object
-_LARGEST = 1 << 30  # bytes of a segment, a hundred times those of 10,000 trials
+FULL = 64 << 20  # bytes of a segment that its writer adds nothing to
+MERGED = 128 << 20  # bytes of lines that are merged into one file
+_LARGEST = (
+    1 << 30
+)  # bytes of a file, of which Recur's have a small part: a hostile one may swell to any number
 _AT_ONCE = 16  # segments read from an object store, which answers late rather than slowly
 
 
@@ -140,7 +145,7 @@ def read_segment(folder: SweepFolder, segment: Segment) -> list[bytes]:
 
 
 def _decompressed(data: bytes) -> bytes:
-    """What a gzip file holds; not all of it where that is more than any journal: a small one may swell."""
+    """What a gzip file holds; not all of it where that is more than any segment: a small one may swell."""
     stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     found = stream.decompress(data, _LARGEST)
     if not stream.eof:
@@ -201,7 +206,7 @@ def _rest(folder: SweepFolder, segment: Segment, place: Place) -> tuple[list[byt
     if segment.merged:
         return None
     path, length = folder.journal(segment.name), place.offset - place.last
-    data = folder.read_from(path, place.last)
+    data = folder.read_from(path, place.last, _LARGEST)
     if not (_is_whole(data[:length]) and data.startswith(place.mark.encode())):
         return None
     with suppress(ClusterError):

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import os
 import threading
+from io import FileIO
+from itertools import accumulate
 
 from cluster.storage import SweepFolder
+from runner import journal
 
 
 class LocalSink:
-    """Appends to one file; a write goes to the operating system, a flush to the disk."""
+    """Appends to a file, then to the next; a write goes to the operating system, a flush to the disk."""
 
     def __init__(self, folder: SweepFolder, number: int) -> None:
         """Open the segment of that ``number``."""
-        opened = folder.open_local(folder.segment(number), os.O_WRONLY | os.O_APPEND)
-        self._file = os.fdopen(opened, "ab", buffering=0)
-        folder.settle(folder.segment(number))  # once; what is flushed later is found by it
+        self._folder, self._number = folder, number
+        self._file, self._size = self._opened(), 0
         self._dirty = False
+        self._lock = threading.Lock()  # of the file that is being flushed
 
     def write(self, line: bytes) -> None:
-        """Hand a line to the operating system."""
+        """Hand a line to the operating system.
+
+        Raises:
+            ClusterError: the next segment cannot be opened.
+        """
+        if self._size and self._size + len(line) > journal.FULL:
+            self._roll()
+        self._size += len(line)
         rest = memoryview(line)
         while rest:  # the kernel may take less than all, on a disk that is nearly full for one
             rest = rest[self._file.write(rest) :]
@@ -27,13 +37,30 @@ class LocalSink:
 
     def flush(self) -> None:
         """Have all that was written on the disk."""
-        if self._dirty:
-            self._dirty = False
-            os.fsync(self._file.fileno())
+        with self._lock:
+            if self._dirty:
+                self._dirty = False
+                os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Write no more."""
         self._file.close()
+
+    def _roll(self) -> None:
+        """Go on in the next segment, when all of this one is on the disk."""
+        self.flush()
+        self._number += 1
+        opened = self._opened()
+        with self._lock:
+            self._file.close()
+            self._file, self._size = opened, 0
+
+    def _opened(self) -> FileIO:
+        """The segment, which nobody else writes to: not even a process that has taken over the sweep."""
+        path, flags = self._folder.segment(self._number), os.O_WRONLY | os.O_APPEND | os.O_EXCL
+        opened = FileIO(self._folder.open_local(path, flags), "ab")
+        self._folder.settle(path)  # once; what is flushed later is found by it
+        return opened
 
 
 class UploadSink:
@@ -66,11 +93,17 @@ class UploadSink:
         while self._group or count:
             if not self._group:
                 with self._lock:
-                    self._group = b"".join(self._lines[:count])
-                    del self._lines[:count]
-                count = 0
+                    taken = self._fitting(count)
+                    self._group = b"".join(self._lines[:taken])
+                    del self._lines[:taken]
+                count -= taken
             self._folder.write(self._folder.segment(self._number), self._group)
             self._group, self._number = b"", self._number + 1
+
+    def _fitting(self, count: int) -> int:
+        """How many of the first lines a segment takes, one at least."""
+        sizes = accumulate(map(len, self._lines[:count]))
+        return max(1, sum(size <= journal.FULL for size in sizes))
 
     def close(self) -> None:
         """Nothing stays open between uploads."""

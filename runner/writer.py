@@ -47,7 +47,7 @@ class Journal:
         self.check()
         try:
             self._sink.write(encode(event))
-        except OSError as error:
+        except (ClusterError, OSError) as error:
             self._flusher.failure = error  # and nothing after it: readers stop at a record that is not whole
         self.check()
         self.written += 1

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import ClusterError
@@ -18,6 +19,8 @@ from runner.compaction import merge, merge_latest, needed
 from runner.conductor import Conductor
 from runner.journal import Event, decode, encode, read_journal
 from runner.results import Results
+from runner.summary import read_summary
+from runner.upkeep import Upkeep
 from runner.writer import Journal
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
@@ -277,3 +280,161 @@ def test_a_merged_segment_that_swells_or_ends_too_early_is_damaged(
             f"{folder.uri}/journal/000001-000002.jsonl.gz: is damaged ({said}); restore the file from a "
             "copy, or begin again with --fresh"
         )
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a journal are full, and too large, as soon as they hold a few records."""
+    monkeypatch.setattr(journal_module, "FULL", 300)
+    monkeypatch.setattr(journal_module, "MERGED", 1000)
+    monkeypatch.setattr(journal_module, "_LARGEST", 2000)
+
+
+def held(folder: SweepFolder) -> list[int]:
+    """Bytes of lines in each file."""
+    contents = (folder.read(folder.journal(name)) for name in folder.files(folder.JOURNAL))
+    return [len(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data) for data in contents]
+
+
+def write_on(folder: SweepFolder, events: list[Event]) -> None:
+    opened = Journal(folder)
+    for event in events:
+        opened.append(event)
+    opened.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_a_process_writes_another_segment_when_one_is_full(folder: SweepFolder) -> None:
+    """On an object store whatever waits there, too."""
+    events = [trial(number, units=number) for number in range(40)]
+    large = trial(40) | {"values": {"padding": "x" * 400}}
+
+    write_on(folder, [*events, large, trial(41)])
+
+    assert read_journal(folder) == [*events, large, trial(41)]
+    sizes = held(folder)
+    assert len(sizes) >= 15
+    assert [size for size in sizes if size > 300] == [len(encode(large))]
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("latest", [False, True])
+def test_no_merged_file_holds_more_than_a_reader_takes(folder: SweepFolder, latest: bool) -> None:  # noqa: FBT001 - a parameter
+    events = [trial(number, units=number) for number in range(100)]
+    for number in range(10):
+        write_on(folder, events[10 * number : 10 * number + 10])
+        closed = folder.segments()[-1].last + 1
+        if latest:
+            merge_latest(folder, before=closed, least=2)
+        else:
+            merge(folder, before=closed)
+
+        assert read_journal(folder) == events[: 10 * number + 10]
+        assert max(held(folder)) <= 1000
+    once = folder.files(folder.JOURNAL)
+    merge(folder, before=folder.segments()[-1].last + 1)
+    merge(folder, before=folder.segments()[-1].last + 1)
+
+    assert read_journal(folder) == events
+    assert len(folder.files(folder.JOURNAL)) <= len(once)
+    assert max(held(folder)) <= 1000
+
+
+@pytest.mark.usefixtures("small")
+def test_what_was_merged_as_far_as_may_be_is_not_merged_again(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_on(folder, [trial(number, units=number) for number in range(100)])
+    merge(folder, before=folder.segments()[-1].last + 1)
+    before = folder.files(folder.JOURNAL)
+    written: list[Any] = []
+    monkeypatch.setattr(SweepFolder, "write", lambda *what: written.append(what))
+
+    merge(folder, before=folder.segments()[-1].last + 1)
+
+    assert (written, folder.files(folder.JOURNAL)) == ([], before)
+    assert len(before) > 5
+
+
+@pytest.mark.parametrize("damage", [slice(0, -1), slice(0, 20), slice(0, 0)])
+def test_nothing_is_deleted_before_the_merged_file_is_read_as_it_was_meant(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch, damage: slice
+) -> None:
+    for number in (1, 2, 3):
+        write(folder, number, trial(number))
+    whole = SweepFolder.write
+
+    def lose(self: SweepFolder, relative: str, data: bytes) -> None:
+        whole(self, relative, data[damage])
+
+    monkeypatch.setattr(SweepFolder, "write", lose)
+    with pytest.raises(ClusterError) as error:
+        merge(folder, before=4)
+    monkeypatch.undo()
+
+    merged = folder.inside("journal/000001-000003.jsonl.gz")
+    assert str(error.value) == f"{merged}: another file is read than was written; check the storage"
+    assert names(folder) == ["000001.jsonl", "000002.jsonl", "000003.jsonl"]
+    assert read_journal(folder) == [trial(number) for number in (1, 2, 3)]
+
+
+def test_what_a_damaged_file_stands_for_is_not_deleted(folder: SweepFolder) -> None:
+    """It was left by a process that died before it had read it again."""
+    for number in (1, 2):
+        write(folder, number, trial(number))
+    folder.write("journal/000001-000002.jsonl.gz", b"no gzip file")
+
+    with pytest.raises(ClusterError, match="is damaged"):
+        merge(folder, before=3)
+
+    assert folder.files(folder.JOURNAL) == ["000001-000002.jsonl.gz", "000001.jsonl", "000002.jsonl"]
+
+
+def test_a_process_that_was_taken_over_does_not_write_into_its_followers_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "FULL", 300)
+    folder = Storage.open(str(tmp_path)).sweep("a")
+    first, second = Journal(folder), Journal(folder)
+    second.append(trial(100))
+
+    full = trial(0) | {"values": {"padding": "x" * 300}}
+    first.append(full)
+    with pytest.raises(ClusterError, match="cannot be written"):
+        first.append(trial(1))
+
+    second.append(trial(101))
+    assert [event["number"] for event in read_journal(folder)][-2:] == [100, 101]
+    assert names(folder) == ["000001.jsonl", "000002.jsonl"]
+
+
+@pytest.mark.usefixtures("small")
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(SCHEDULERS, SEEDS, st.data())
+def test_a_replay_after_any_rolls_and_merges_is_a_replay_of_all(
+    scheduler: str, seed: int, data: st.DataObject
+) -> None:
+    """Written by several processes, each rolling as it likes, merged and summed up in between."""
+    job = job_of(scheduler)
+    events = eventful_journal(job, seed, 3, 0.15, data)
+    journal_module.FULL = data.draw(st.integers(1, 3000))
+    journal_module.MERGED = data.draw(st.integers(1, 9000))
+    journal_module._LARGEST = 12_000
+    folder = open_object_store(ObjectStore()).sweep("a")
+    begin = 0
+    while begin < len(events):
+        length = data.draw(st.integers(1, 60))
+        with Upkeep(folder) if data.draw(st.booleans()) else nullcontext():
+            write_on(folder, events[begin : begin + length])
+        begin += length
+        if data.draw(st.booleans()):
+            merge_latest(folder, before=data.draw(st.integers(1, folder.segments()[-1].last + 1)), least=2)
+
+    found = read_journal(folder)
+
+    whole, again = (make_conductor(job, past, Lines()) for past in (events, found))
+    assert everything(again) == everything(whole)
+    assert vars(read_summary(folder).results) == vars(Results(events))
+    assert [event for event in found if event["event"] != "pause"] == [
+        event for event in events if event["event"] != "pause"
+    ]
