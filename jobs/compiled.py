@@ -49,9 +49,10 @@ class CompiledLearner:
         self._model.optimizer.build(self._model.trainable_variables)
         self._program = make_program(self._model)
         self._fit, self._weighs = None, hypermodel.weighs
-        if hypermodel.fits_itself:
-            self._fit = OwnFit(hypermodel, self._hp, self._model, params.train)
         self._epochs = 0
+        if hypermodel.fits_itself:
+            self._fit = OwnFit(hypermodel, self._hp, self._model, params.train, seed, self._rewind)
+            self._first = self.arrays
         self.seconds: dict[str, float] = {}
 
     @property
@@ -65,10 +66,17 @@ class CompiledLearner:
     def arrays(self, saved: Arrays) -> None:
         if [array.shape for array in saved] != [array.shape for array in self.arrays]:
             raise JobError("a trial's saved state belongs to another network; the trial starts over")
-        self._put(saved[0])
+        self._restore(saved)
         self._epochs = int(saved[1])
+
+    def _restore(self, saved: Arrays) -> None:
+        self._put(saved[0])
         for variable, array in zip(self._others(), saved[2:], strict=True):
             variable.assign(array)
+
+    def _rewind(self) -> None:
+        """Back to fresh weights, for a ``fit`` that begins at its beginning."""
+        self._restore(self._first)
 
     def _others(self) -> list[Any]:
         weights = {id(each) for each in self._model.weights}

@@ -123,8 +123,9 @@ def _begin_fit(hypermodel: Hypermodel, hp: Any, model: Any, material: Material) 
         raise _FitReached
 
     model.fit = reached
+    stretch = {"epochs": 1, "initial_epoch": 0, "verbose": 0}
     with suppress(_FitReached):
-        hypermodel.fit(hp, model, *few[:2], validation_data=tuple(few[2:]), callbacks=[])
+        hypermodel.fit(hp, model, *few[:2], validation_data=tuple(few[2:]), callbacks=[], **stretch)
 
 
 def _common(compiled: list[Compiled]) -> Compiled:

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, nullcontext
@@ -24,6 +25,7 @@ from jobs.material import Material
 from jobs.space import Values
 
 _PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
+_STRETCH = {"epochs", "initial_epoch", "verbose"}  # that KerasTuner gives only as the search was given them
 
 
 class _SearchReached(BaseException):
@@ -57,6 +59,11 @@ class Hypermodel:
         """Whether its ``fit`` takes what each window counts."""
         return self._fit is not None and _takes(self._fit, "sample_weight")
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether its ``fit`` may begin at another epoch than its first."""
+        return self._fit is not None and _takes(self._fit, "initial_epoch")
+
     def build(self, hp: Any, material: Material) -> Any:
         """A network.
 
@@ -68,14 +75,18 @@ class Hypermodel:
             return self._build(hp, material.shapes) if self._takes_shapes else self._build(hp)
 
     def fit(self, hp: Any, model: Any, x: Any, y: Any, **options: Any) -> None:
-        """Have it train a network, with those options that it takes.
+        """Have it train a network, with those options that it takes, as far as it does not choose them itself.
 
         Raises:
             JobError: with what the function raised, and where.
         """
         assert self._fit is not None, "it has a fit of its own"  # noqa: S101
+        given = {name: value for name, value in options.items() if _takes(self._fit, name)}
+        for name in _STRETCH & (given.keys() - inspect.signature(self._fit).parameters.keys()):
+            if name == "verbose" or name in _chosen_beside(self._fit):
+                del given[name]  # Keras would be given it twice
         with self.excused():
-            self._fit(hp, model, x, y, **{k: v for k, v in options.items() if _takes(self._fit, k)})
+            self._fit(hp, model, x, y, **given)
 
     @contextmanager
     def excused(self) -> Iterator[None]:
@@ -212,6 +223,16 @@ def _takes(function: Callable[..., Any], name: str) -> bool:
     return any(
         each.name == name or (each.kind is each.VAR_KEYWORD and name != "shapes") for each in parameters
     )
+
+
+def _chosen_beside(function: Callable[..., Any]) -> set[str]:
+    """Arguments that a function gives to others itself, beside all that it was given: ``f(epochs=3, **kwargs)``."""
+    try:
+        source = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):
+        return set()
+    calls = [[each.arg for each in node.keywords] for node in ast.walk(source) if isinstance(node, ast.Call)]
+    return {name for names in calls if None in names for name in names if name is not None}
 
 
 def _required(function: Callable[..., Any]) -> int:
