@@ -3,12 +3,12 @@
 It runs in a thread that waits at the end of every epoch until the trial goes on, so that a trial that trains
 itself is scheduled, saved and stopped as any other.  One that takes no callbacks runs to its end at once.
 
-A trial that is gone on with calls the ``fit`` again, which may not know that some epochs are behind it.  Where
-Keras's own ``fit`` is the first to train, it is begun at the right epoch; a loop that takes ``initial_epoch``
-begins there itself.  Any other shows by its first epoch's number, or by a call of Keras's that is over before
-that epoch, that it begins at its beginning: it does so again with the trial's first weights, and trains what was
-told before a second time without telling it.  Random numbers are seeded anew for each epoch, so that it comes
-to the same.
+A trial that is gone on with calls the ``fit`` again, which may not know that some epochs are behind it.
+Where Keras's own ``fit`` is the first to train, it is begun at the right epoch; a loop that takes
+``initial_epoch`` begins there itself. Any other shows by its first epoch's number, or by a call of Keras's
+that is over before that epoch, that it begins at its beginning: it does so again with the trial's first
+weights, and trains what was told before a second time without telling it. Random numbers are seeded anew
+for each epoch, so that it comes to the same.
 """
 
 from __future__ import annotations
