@@ -75,7 +75,7 @@ class Hypermodel:
             return self._build(hp, material.shapes) if self._takes_shapes else self._build(hp)
 
     def fit(self, hp: Any, model: Any, x: Any, y: Any, **options: Any) -> None:
-        """Have it train a network, with those options that it takes, as far as it does not choose them itself.
+        """Have it train a network, with those options that it takes and does not choose itself.
 
         Raises:
             JobError: with what the function raised, and where.
@@ -226,7 +226,7 @@ def _takes(function: Callable[..., Any], name: str) -> bool:
 
 
 def _chosen_beside(function: Callable[..., Any]) -> set[str]:
-    """Arguments that a function gives to others itself, beside all that it was given: ``f(epochs=3, **kwargs)``."""
+    """Arguments that a function gives on beside all that it was given: ``f(epochs=3, **kwargs)``."""
     try:
         source = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):

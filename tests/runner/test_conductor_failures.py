@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.report import EpochReport
 from tests.runner.curves import curve_of
-from tests.runner.sweeps import EPOCHS, job_of, new_pool
+from tests.runner.pool import Lines, fresh_conductor, make_conductor
+from tests.runner.sweeps import EPOCHS, job_of, journal, new_pool
 
 
 def test_a_trial_that_loses_its_worker_three_times_has_failed() -> None:
@@ -65,3 +67,22 @@ def test_a_sweep_in_which_one_has_a_result_does_not_give_up(scheduler: str) -> N
     assert pool.conductor.complete
     assert pool.conductor.results.failed == pool.conductor.planned - 1
     assert pool.conductor.results.counts()["done"] == 1
+
+
+def test_a_trial_may_be_silent_for_ten_of_its_median_epochs() -> None:
+    conductor = fresh_conductor(job_of("none", trials=1))
+    leg = conductor.next_leg()
+    assert leg is not None
+    assert leg.heartbeat == 120.0
+    for epoch, seconds in enumerate((900.0, 20.0, 31.0, 30.0, 22.0), start=1):
+        conductor.on_report(leg.trial, EpochReport(epoch, 0.5, 0.5, epoch, {}, seconds, None))
+    conductor.on_lost(leg.trial, "it went")
+
+    again = conductor.next_leg()
+    replayed = make_conductor(job_of("none", trials=1), journal(conductor)[:-1], Lines())
+
+    assert again is not None
+    assert again.heartbeat == 300.0
+    resumed = replayed.next_leg()
+    assert resumed is not None
+    assert resumed.heartbeat == 300.0
