@@ -226,7 +226,7 @@ def _takes(function: Callable[..., Any], name: str) -> bool:
 
 
 def _chosen_beside(function: Callable[..., Any]) -> set[str]:
-    """Arguments that a function gives to others beside all that it was given: ``f(epochs=3, **kwargs)``."""
+    """Arguments that a function gives on beside all that it was given: ``f(epochs=3, **kwargs)``."""
     try:
         source = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError):

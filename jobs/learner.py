@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -35,7 +35,13 @@ _XLA_PAYS_EVALUATING = 8_000  # the batches are larger, and there is only half a
 _CALL_SECONDS = 0.5  # that one call may take, so that a trial leaves soon when asked to
 
 Rates = Callable[[int, int], Any]
-Ask = Callable[[], None]
+
+
+class Ask(Protocol):
+    """Called after every few batches, by one who is alive unless it says otherwise; may raise to leave."""
+
+    def __call__(self, *, alive: bool = True) -> None:
+        """Ask."""
 
 
 @dataclass(frozen=True)

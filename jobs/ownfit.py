@@ -5,10 +5,10 @@ itself is scheduled, saved and stopped as any other.  One that takes no callback
 
 A trial that is gone on with calls the ``fit`` again, which may not know that some epochs are behind it.
 Where Keras's own ``fit`` is the first to train, it is begun at the right epoch; a loop that takes
-``initial_epoch`` begins there itself. Any other shows by its first epoch's number, or by a call of Keras's
+``initial_epoch`` begins there itself.  Any other shows by its first epoch's number, or by a call of Keras's
 that is over before that epoch, that it begins at its beginning: it does so again with the trial's first
-weights, and trains what was told before a second time without telling it. Random numbers are seeded anew
-for each epoch, so that it comes to the same.
+weights, and trains what was told before a second time without telling it.  Random numbers are seeded anew for
+each epoch, so that it comes to the same.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class OwnFit:
         self._told: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._go = threading.Semaphore(0)
         self._stopped = self.over = False
+        self._signed = threading.Event()  # Keras's callbacks have been called since that was last looked at
         self._thread: threading.Thread | None = None
         self._keras_fit = model.fit
         self._known = self._passed = 0  # epochs told before the fit was called, and that it has behind it
@@ -78,7 +79,7 @@ class OwnFit:
             done: epochs so far.
             windows: gives ``x``, ``y`` and what each window counts (None: the same), and ``x`` and ``y`` of
                 validation; called by the first epoch.
-            ask: called now and then; may raise to leave.
+            ask: called now and then, as one alive if the fit has called a callback since, or takes none.
 
         Returns:
             The loss, NaN if the fit told of none.
@@ -107,7 +108,8 @@ class OwnFit:
             try:
                 return self._told.get(timeout=_BETWEEN_LOOKS)
             except queue.Empty:
-                ask()
+                ask(alive=self._signed.is_set() or not self._hypermodel.tells_epochs)
+                self._signed.clear()
 
     def _run(self, windows: _Arrays, validation: _Arrays) -> None:
         own = _Teller(self)
@@ -161,11 +163,12 @@ class OwnFit:
         return self._keras_fit(*args, **whole)
 
     def at_batch(self) -> None:
-        """Leave, if that was asked for.
+        """Give a sign of life; leave, if that was asked for.
 
         Raises:
             _Stopped: it was.
         """
+        self._signed.set()
         if self._stopped:
             raise _Stopped
 
@@ -211,6 +214,11 @@ class _Teller(keras.callbacks.Callback):
         self._fit.draw()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """See ``OwnFit.at_batch``."""
+        del batch, logs
+        self._fit.at_batch()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """See ``OwnFit.at_batch``."""
         del batch, logs
         self._fit.at_batch()

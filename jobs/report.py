@@ -53,5 +53,5 @@ class Hooks(Protocol):
     def alive(self) -> AbstractContextManager[None]:
         """Be patient with what is done inside, which takes long and cannot ask."""
 
-    def interrupted(self) -> bool:
-        """Whether to save and leave now; asked after every few batches."""
+    def interrupted(self, *, alive: bool = True) -> bool:
+        """Whether to save and leave now; asked after every few batches, by one who is ``alive`` or not."""

@@ -28,8 +28,8 @@ class Search(Section):
     executions_per_trial: Positive = 1  # networks, of different seeds; a trial's score is their mean
     start_from: tuple[str, ...] = ()  # earlier sweeps: their best configurations first, their results known
     trial_timeout: Annotated[float, Field(gt=0)] | None = None  # seconds of training; null: any
-    heartbeat: Annotated[float, Field(gt=0)] | None = (
-        None  # seconds; null: ten of a trial's epochs, at least 120
+    heartbeat: Annotated[float, Field(ge=1)] | None = (
+        None  # seconds; null: ten of a trial's median epoch, at least 120
     )
     seed: Annotated[int, Field(ge=0)] = 0
     objective: Objective = "val_loss"

@@ -125,7 +125,8 @@ class _Trial:
         stretch = self._task.outlook.stretch(epoch, last)
         if self._prepared != stretch:
             epochs = self._task.outlook.epochs(epoch, last)
-            self._folds.expect(int(epochs * self._folds.windows), int(epochs * self._folds.validated))
+            with self._hooks.alive():
+                self._folds.expect(int(epochs * self._folds.windows), int(epochs * self._folds.validated))
             self._prepared = stretch
 
     def _rates(self, fold: Fold, first: int, count: int) -> Any:
@@ -144,8 +145,8 @@ class _Trial:
         """The reports of all epochs so far."""
         return self._keeper.state.reports if self._keeper.state else ()
 
-    def _leave_if_asked(self) -> None:
-        if self._hooks.interrupted():
+    def _leave_if_asked(self, *, alive: bool = True) -> None:
+        if self._hooks.interrupted(alive=alive):
             self._keeper.save(wait=True)
             raise _Leave
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from statistics import median
 from typing import Protocol
 
 from jobs.cudnn import off_cudnn
@@ -254,7 +255,7 @@ class Conductor:
         """Seconds that a trial may be silent."""
         if self._job.search.heartbeat is not None:
             return self._job.search.heartbeat
-        epoch = trial.seconds / trial.epochs_trained if trial.epochs_trained else 0.0
+        epoch = median(trial.durations) if trial.durations else 0.0
         return max(_LEAST_HEARTBEAT, _HEARTBEATS * epoch)
 
     def _write(self, event: Event) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import threading
@@ -17,7 +18,8 @@ from cluster.storage import SweepFolder
 from jobs.report import EpochReport
 
 Message = dict[str, Any]
-_SIGN_SECONDS = 5.0  # between two signs of life
+_SIGN_SECONDS = 5.0  # between two signs of life, at most
+_SIGNS = 3  # in the time after which a silent leg is killed
 
 
 class Line:
@@ -27,6 +29,7 @@ class Line:
         self._sink, self._lock = sink, threading.Lock()
         self.inbox: queue.Queue[Message] = queue.Queue()
         self.leave = threading.Event()
+        self._patience = math.inf  # seconds that the leg may be silent
         threading.Thread(target=self._read, args=(source,), daemon=True).start()
 
     def _read(self, source: IO[str]) -> None:
@@ -36,6 +39,7 @@ class Line:
                 self.leave.set()
             elif message["do"] == "train":  # here, so that a `leave` right behind it is not forgotten
                 self.leave.clear()
+                self._patience = message.get("heartbeat", math.inf)
             self.inbox.put(message)
         os._exit(0)  # the owner is gone; whatever runs in the main thread has nobody to report to
 
@@ -44,6 +48,11 @@ class Line:
         with self._lock:
             self._sink.write(json.dumps(message) + "\n")
             self._sink.flush()
+
+    @property
+    def between_signs(self) -> float:
+        """Seconds from one sign of life to the next."""
+        return min(_SIGN_SECONDS, self._patience / _SIGNS)
 
     def waits(self) -> None:
         """Say that the leg lives and waits for its storage; any thread may."""
@@ -55,7 +64,7 @@ class Line:
         done = threading.Event()
 
         def sign() -> None:
-            while not done.wait(_SIGN_SECONDS):
+            while not done.wait(self.between_signs):
                 self.send({"say": "heartbeat"})
 
         thread = threading.Thread(target=sign, daemon=True)
@@ -117,10 +126,10 @@ class LegHooks:
         """See ``Hooks``."""
         return self._line.alive()
 
-    def interrupted(self) -> bool:
-        """See ``Hooks``; whoever asks is alive, which the owner is told now and then."""
+    def interrupted(self, *, alive: bool = True) -> bool:
+        """See ``Hooks``; that whoever asks is ``alive`` the owner is told now and then."""
         now = time.monotonic()
-        if now - self._told > _SIGN_SECONDS:
+        if alive and now - self._told > self._line.between_signs:
             self._told = now
             self._line.send({"say": "heartbeat"})
         return self._line.leave.is_set()

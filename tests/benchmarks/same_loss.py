@@ -35,8 +35,9 @@ class _Last:
         """Drop it."""
         del state, model, epoch, wait
 
-    def interrupted(self) -> bool:
+    def interrupted(self, *, alive: bool = True) -> bool:
         """Stay."""
+        del alive
         return False
 
 

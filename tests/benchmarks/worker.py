@@ -41,8 +41,9 @@ class _FirstStep:
         """Not reached."""
         raise AssertionError(epoch, state, model, wait)
 
-    def interrupted(self) -> bool:
+    def interrupted(self, *, alive: bool = True) -> bool:
         """Leave."""
+        del alive
         return True
 
 
@@ -58,8 +59,9 @@ class _All(_FirstStep):
         """Drop it."""
         del state, model, epoch, wait
 
-    def interrupted(self) -> bool:
+    def interrupted(self, *, alive: bool = True) -> bool:
         """Stay."""
+        del alive
         return False
 
 

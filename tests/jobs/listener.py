@@ -33,6 +33,7 @@ class Listener:
     reports: list[EpochReport] = field(default_factory=list)
     saves: list[tuple[bytes | None, bytes | None]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
+    signs: list[bool] = field(default_factory=list)  # whether it asked as one that is alive
     learner: Any = None  # the trial's
 
     def report(self, report: EpochReport) -> bool:
@@ -49,7 +50,8 @@ class Listener:
     def alive(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def interrupted(self) -> bool:
+    def interrupted(self, *, alive: bool = True) -> bool:
+        self.signs.append(alive)
         self.batches += 1
         return self.batches == self.interrupt_at
 

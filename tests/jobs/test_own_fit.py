@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from jobs.dataspec import Split
+from jobs.discovery import discover
 from jobs.errors import JobError
 from jobs.trainstate import TrainState
-from tests.jobs.hypermodels import OWN_FIT, built, trained
+from tests.jobs.hypermodels import OWN_FIT, built, opened, trained
 from tests.jobs.listener import task
 
 
@@ -166,6 +167,12 @@ def test_a_loop_that_was_left_tells_the_same_as_one_that_was_not(
         assert capfd.readouterr().out.split()[1::2] == [str(epoch) for epoch in range(left, 4)]
 
 
+def test_what_a_loop_asks_is_found_out(write_module: Callable[[str], str]) -> None:
+    found = discover(*opened(write_module(LOOPS), "Epochs"))
+
+    assert [each.name for each in found.asks] == ["units"]
+
+
 def test_loops_are_gone_on_with_on_every_fold_and_in_every_execution(
     write_module: Callable[[str], str],
 ) -> None:
@@ -189,3 +196,53 @@ def test_a_loop_that_had_come_to_its_end_ends_without_another_epoch(
     rest = trained(given, half.state, 2)
 
     assert [(report.epoch, report.ended) for report in rest.reports] == [(2, "done")]
+
+
+HANGS = """
+
+class Hangs(Mine):
+    def fit(self, hp, model, x, y, callbacks):
+        time.sleep(1.0)
+        return model.fit(x, y, callbacks=callbacks)
+
+
+class HangsUnseen(Mine):
+    def fit(self, hp, model, x, y):
+        time.sleep(1.0)
+        return model.fit(x, y)
+"""
+
+SLOW = """
+
+class Late(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        time.sleep(0.3)
+
+
+class Slow(Mine):
+    def fit(self, hp, model, x, y, callbacks):
+        return model.fit(x, y, batch_size=8, callbacks=[Late(), *callbacks])
+"""
+
+
+def test_a_fit_that_hangs_gives_no_sign_of_life(write_module: Callable[[str], str]) -> None:
+    module = write_module("import time" + OWN_FIT + HANGS)
+    found = trained(task(built(module, "Hangs", {"units": 3}, max_epochs=1)))
+
+    assert found.signs[:3] == [False] * 3
+    assert found.reports[-1].ended == "done"
+
+
+def test_a_fit_that_trains_by_keras_gives_signs_of_life(write_module: Callable[[str], str]) -> None:
+    module = write_module("import time" + OWN_FIT + SLOW)
+    found = trained(task(built(module, "Slow", {"units": 3}, max_epochs=1)))
+
+    assert found.signs.count(True) >= 3
+
+
+def test_a_fit_without_callbacks_counts_as_alive(write_module: Callable[[str], str]) -> None:
+    module = write_module("import time" + OWN_FIT + HANGS)
+    found = trained(task(built(module, "HangsUnseen", {"units": 3}, max_epochs=1)))
+
+    assert len(found.signs) > 3
+    assert all(found.signs)

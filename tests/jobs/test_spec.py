@@ -163,6 +163,7 @@ def test_an_unknown_key_names_the_nearest_valid_one(override: str, sentence: str
             ),
         ),
         ("backend=torch", "backend: input should be 'tensorflow' or 'jax', found 'torch'"),
+        ("search.heartbeat=0.5", "search.heartbeat: input should be greater than or equal to 1, found 0.5"),
         ("search.factor=1", "search.factor: input should be greater than or equal to 2, found 1"),
         (
             "model.units={choice: [8], per_layer: 3}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
@@ -13,9 +15,10 @@ import pytest
 from jobs.checkpoint import load_model
 from jobs.cut import Cutter
 from jobs.errors import JobError
+from jobs.fold import Folds
 from jobs.forecast import Served
 from jobs.params import Params
-from jobs.train import Task
+from jobs.train import Task, train
 from jobs.trainstate import TrainState
 from jobs.windows import make_windows
 from tests.jobs.listener import Listener, task, trained
@@ -251,3 +254,28 @@ def test_a_state_of_another_network_is_refused(stopped: Listener) -> None:
         trained(task(quick(units=5)), stopped.state)
 
     assert str(error.value) == "a trial's saved state belongs to another network; the trial starts over"
+
+
+def test_compiling_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive: list[bool] = []
+
+    class Patient(Listener):
+        @contextmanager
+        def alive(self) -> Iterator[None]:
+            alive.append(True)
+            yield
+            alive.pop()
+
+    compiling: list[bool] = []
+    expect = Folds.expect
+
+    def noted(*given: Any) -> None:
+        compiling.append(bool(alive))
+        expect(*given)
+
+    monkeypatch.setattr(Folds, "expect", noted)
+
+    train(task(params(max_epochs=1)), Patient())
+
+    assert compiling
+    assert all(compiling)

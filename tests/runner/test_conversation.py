@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
@@ -117,3 +118,25 @@ def test_a_save_that_fails_is_told_at_the_next_word(leg: LegHooks) -> None:
     with pytest.raises(ClusterError, match="the storage is gone"):
         leg.flush()
     leg.flush()  # it is told once
+
+
+def test_a_leg_that_may_be_silent_for_a_moment_only_gives_signs_more_often(
+    owner: Owner, leg: LegHooks
+) -> None:
+    assert owner.line.between_signs == 5.0
+    owner.say(do="train", heartbeat=0.3)
+    assert owner.line.inbox.get(timeout=10)["do"] == "train"
+    with leg.alive():
+        time.sleep(1.0)
+    signs = len(owner.sink.getvalue().splitlines())
+    assert signs >= 5
+
+    time.sleep(0.2)
+    leg.interrupted(alive=False)
+    assert len(owner.sink.getvalue().splitlines()) == signs
+    leg.interrupted()
+    assert len(owner.sink.getvalue().splitlines()) == signs + 1
+
+    owner.say(do="train")
+    assert owner.line.inbox.get(timeout=10)["do"] == "train"
+    assert owner.line.between_signs == 5.0
