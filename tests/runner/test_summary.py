@@ -95,15 +95,6 @@ def test_what_a_summary_covers_is_not_read_again(folder: SweepFolder) -> None:
     assert found(folder) == vars(Results(EVENTS))
 
 
-def test_what_follows_a_summary_may_be_more_than_other_documents_are(folder: SweepFolder) -> None:
-    large = [trial(number) | {"values": {"padding": "x" * (1 << 20)}} for number in range(1, 19)]
-    write(folder, 1, start(), trial(0))
-    keep(folder, read_summary(folder), Encoder())
-    write(folder, 1, start(), trial(0), *large)
-
-    assert found(folder) == vars(Results([start(), trial(0), *large]))
-
-
 @pytest.mark.parametrize("damage", [slice(0, 0), slice(0, -1), slice(1, None), slice(0, 8), slice(9, None)])
 def test_a_damaged_summary_is_not_believed(folder: SweepFolder, damage: slice) -> None:
     write(folder, 1, *EVENTS)
