@@ -175,7 +175,8 @@ def test_cards_that_no_trial_uses_are_noted(recur: Recur, write_job: JobWriter) 
     cluster = recur.folder / "cluster.yaml"
     job = write_job(recur.folder)
     asked = "asks for 2 GPUs a node and resources.gpu is 0, so that no trial uses one"
-    pods = f"workers: {{gpus: 2}}\nvolumes: [{{mount: {recur.folder}, claim: here}}]\n"
+    volumes = [{"mount": str(place), "claim": "here"} for place in (recur.folder, write_job.panel)]
+    pods = f"workers: {{gpus: 2}}\nvolumes: {volumes}\n"
     for text in ("backend: slurm\ngpus: 2\n", f"backend: kuberay\nimage: recur\n{pods}"):
         cluster.write_text(f"{text}storage: {recur.storage}\n")
         assert asked in recur("submit", job, "--cluster", cluster, "--dry-run").stderr
