@@ -16,7 +16,7 @@ from jobs.fidelity import PASSES
 from jobs.space import Values
 from runner.beginning import Source, beginning
 from runner.journal import Event
-from runner.publish import best_model, publish_best
+from runner.publish import best_model, origin_of, publish_best
 from runner.results import Results, trials_parquet
 from runner.show import best_json
 from runner.summary import Encoder, keep, read_summary
@@ -122,7 +122,7 @@ def test_a_published_model_has_the_values_and_the_windows_of_its_own_epoch(
     found = best_model(folder, results)
     assert found is not None
 
-    publish_best(folder, JOB, panel(), found, None)
+    publish_best(folder, JOB, found, origin_of(JOB, panel(), found, results), None)
 
     published: dict[str, Any] = json.loads(folder.read(folder.best("hyperparameters.json")))
     assert {name: published[name] for name in values} == values
