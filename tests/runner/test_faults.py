@@ -181,7 +181,7 @@ def test_a_killed_server_of_rays_loses_nothing(recur: Recur, write_job: JobWrite
     _wait_for_results(sweep, 2, process)
     family = _family(process)
     os.kill(_pid(process, f"core/src/ray/{server}"), signal.SIGKILL)
-    assert process.wait(150) == 1
+    assert process.wait(60) == 1
     assert "Failed: Ray has died on this machine" in _said(sweep)
     assert "state-dump" not in _said(sweep)
     assert "Traceback" not in _said(sweep)
