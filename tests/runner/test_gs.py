@@ -81,7 +81,7 @@ def test_listing_sweeps_lists_none_of_their_files() -> None:
     with gcs_server() as port:
         plain = Storage.open(uri(port, "sweeps"))
         watched = Watched(plain.filesystem)
-        storage = replace(plain, filesystem=cast("pafs.FileSystem", watched))
+        storage = replace(plain, reach=lambda: cast("pafs.FileSystem", watched))
         for name in ("one", "two", "half"):
             storage.sweep(name).begin(b"x")
             storage.sweep(name).write_several({f"journal/{number}": b"x" for number in range(5)})
