@@ -17,17 +17,18 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.backends import Handle, Plan, Status, backend_for
 from cluster.backends.places import SUBMISSIONS, make_private, state_folder, submission_folder
 from cluster.backends.submission import NO_RECORD, is_word
-from cluster.clusterfile import Cluster, parse_cluster
 from cluster.errors import ClusterError
 from cluster.files import replace_file
 from cluster.folder import Folder
-from cluster.slurmcluster import SlurmCluster
 from cluster.storage import Storage
+
+if TYPE_CHECKING:
+    from cluster.clusterfile import Cluster
 
 DRIVER_LOG = "driver.log"  # on storage: what it has printed
 _HANDLE = "submission.json"  # on storage
@@ -159,6 +160,8 @@ def submission_on(storage: Storage, name: str) -> Folder:
 
 def forget(storage: str, name: str) -> None:
     """Take away all that is known of a sweep's submissions."""
+    from cluster.slurmcluster import SlurmCluster
+
     with suppress(ClusterError):  # then it tells of no other folder either
         own = _own(storage, name)
         if own and isinstance(own.cluster, SlurmCluster):
@@ -180,6 +183,8 @@ def _own(storage: str, name: str) -> Submitted | None:
         return None
     except (OSError, ValueError, RecursionError):
         raise ClusterError(f"{path} cannot be read; take it away") from None
+    from cluster.clusterfile import parse_cluster
+
     found = _read(raw, str(path))
     cluster = parse_cluster(raw.get("cluster"), source=str(path))
     return Submitted(found.handle, cluster, found.by, found.time, raw.get("files", {}))

@@ -7,13 +7,15 @@ import difflib
 import math
 import operator
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BeforeValidator, Field
 
 from jobs.errors import JobError
+
+if TYPE_CHECKING:  # a twentieth of a second, and most that read a job file read no rows
+    import pyarrow.compute as pc
 
 _COMPARISONS = {
     "=": operator.eq,
@@ -76,6 +78,8 @@ def row_filter(where: Sequence[Condition], schema: pa.Schema, shard: str) -> pc.
     Raises:
         JobError: names the condition whose column is not there, or cannot be compared with its value.
     """
+    import pyarrow.compute as pc
+
     found = None
     for column, sign, value in where:
         if column not in schema.names:

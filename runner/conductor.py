@@ -255,7 +255,7 @@ class Conductor:
         """Seconds that a trial may be silent."""
         if self._job.search.heartbeat is not None:
             return self._job.search.heartbeat
-        epoch = median(trial.durations) if trial.durations else 0.0
+        epoch = median(trial.history.seconds) if trial.history else 0.0
         return max(_LEAST_HEARTBEAT, _HEARTBEATS * epoch)
 
     def _write(self, event: Event) -> None:

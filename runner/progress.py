@@ -152,11 +152,10 @@ class LiveProgress:
         for name in names:
             table.add_column(short(name), justify="right", no_wrap=True, min_width=8)
         for trial in trials:
-            last = trial.history[-1][1] if trial.history else None
             table.add_row(
                 trial.id,
                 f"{trial.passes(trial.epochs_trained):.4g}/{self._job.train.max_epochs}",
-                number(last),
+                number(trial.history.last),
                 number(trial.score),
                 epochs(trial.passes(trial.epoch)),
                 *(value(trial.best_values.get(name)) for name in names),

@@ -12,6 +12,7 @@ from cluster.errors import ClusterError
 from jobs.fidelity import PASSES, Fidelity
 from jobs.names import NAME
 from runner.diagnosis import diagnose
+from runner.history import History
 from runner.hopeless import FIRST, gives_up
 from runner.journal import Event
 
@@ -32,7 +33,7 @@ class Trial:
         score, epoch: the best seen so far and its epoch; ``score`` None before the first finite result.
         epochs_trained: the last epoch that reported.
         rung: the last epoch at which the scheduler had to decide, 0 before the first.
-        history: (epoch, score) of every result; ``durations``: the seconds that each took.
+        history: every result.
         gpu, cpu: the share of a card, and the cores, that it was given because the job's were too little.
         losses: how often it has lost its worker; ``stuck``: since its last result, not with
             its whole node; ``late``: because it took too long;
@@ -53,8 +54,7 @@ class Trial:
     seconds: float = 0.0
     error: str | None = None
     metrics: dict[str, float | None] = field(default_factory=dict)
-    history: list[tuple[int, float | None]] = field(default_factory=list)
-    durations: list[float] = field(default_factory=list)
+    history: History = field(default_factory=History)
     first_vitals: dict[str, float | None] = field(default_factory=dict)
     vitals: dict[str, float | None] = field(default_factory=dict)
     fidelity: Fidelity = PASSES
@@ -246,9 +246,8 @@ class Results:
 
     def _result(self, event: Event) -> None:
         trial = self.trials[event["trial"]]
-        trial.history.append((event["epoch"], event["score"]))
+        trial.history.append(event["epoch"], event["score"], event["seconds"])
         trial.epochs_trained, trial.stuck = event["epoch"], 0
-        trial.durations.append(event["seconds"])
         trial.seconds += event["seconds"]
         trial.vitals = event.get("vitals", {})
         trial.first_vitals = trial.first_vitals or trial.vitals

@@ -50,10 +50,13 @@ def latest_submission(folder: SweepFolder, cluster: Path | None = None) -> Submi
     Raises:
         ClusterError: as ``find_known``.
     """
-    from cluster.clusterfile import load_cluster
     from cluster.submissions import find_submitted
 
-    given = load_cluster(cluster) if cluster else None
+    given = None
+    if cluster is not None:
+        from cluster.clusterfile import load_cluster
+
+        given = load_cluster(cluster)
     return find_submitted(folder.storage.uri, folder.name, given)
 
 

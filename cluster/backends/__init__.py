@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cluster.backends.kuberay import KubeRayBackend
-from cluster.backends.local import LocalBackend
-from cluster.backends.ray_jobs import RayJobsBackend
-from cluster.backends.slurm import SlurmBackend
 from cluster.backends.submission import JOB, Handle, Plan, Status, Submission
-from cluster.clusterfile import Cluster
 
-__all__ = ["BACKENDS", "JOB", "Backend", "Handle", "Plan", "Status", "Submission", "backend_for"]
+if TYPE_CHECKING:  # most that is asked of submissions, such as whether there was one, needs no backend
+    from cluster.clusterfile import Cluster
+
+__all__ = ["JOB", "Backend", "Handle", "Plan", "Status", "Submission", "backend_for", "backends"]
 
 
 class Backend(Protocol):
@@ -43,14 +41,21 @@ class Backend(Protocol):
         ...
 
 
-BACKENDS: Final[dict[str, Callable[[Any], Backend]]] = {
-    "local": LocalBackend,
-    "ray_jobs": RayJobsBackend,
-    "slurm": SlurmBackend,
-    "kuberay": KubeRayBackend,
-}
+def backends() -> dict[str, Callable[[Any], Backend]]:
+    """All that there are, by the names that cluster files call them."""
+    from cluster.backends.kuberay import KubeRayBackend
+    from cluster.backends.local import LocalBackend
+    from cluster.backends.ray_jobs import RayJobsBackend
+    from cluster.backends.slurm import SlurmBackend
+
+    return {
+        "local": LocalBackend,
+        "ray_jobs": RayJobsBackend,
+        "slurm": SlurmBackend,
+        "kuberay": KubeRayBackend,
+    }
 
 
 def backend_for(cluster: Cluster) -> Backend:
     """The backend that a cluster file names."""
-    return BACKENDS[cluster.backend](cluster)
+    return backends()[cluster.backend](cluster)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.backends import BACKENDS, Backend, Handle, Status, Submission, backend_for
+from cluster.backends import Backend, Handle, Status, Submission, backend_for, backends
 from cluster.backends.places import submission_folder
 from cluster.backends.ray_jobs import RayJobsBackend
 from cluster.clusters import LocalCluster, RayJobsCluster
@@ -44,7 +44,7 @@ class Snippet(Submission):
         return ["python", "-c", self.code, jobfile]
 
 
-@pytest.fixture(params=list(BACKENDS))
+@pytest.fixture(params=list(backends()))
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Backend:
     env = {"A": "from the file"}
     if request.param in {"slurm", "kuberay"}:

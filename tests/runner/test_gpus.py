@@ -76,7 +76,9 @@ def test_a_backend_that_sees_no_card_is_named(monkeypatch: pytest.MonkeyPatch, t
     found = recur(tmp_path, "--workers=1", "--set=resources={cpu: 1, gpu: 0.5}", real=True)
 
     assert found.returncode == 1
-    assert "the first five trials failed in the same way: resources.gpu: tensorflow sees no GPU" in found.stderr
+    assert (
+        "the first five trials failed in the same way: resources.gpu: tensorflow sees no GPU" in found.stderr
+    )
     assert "pip install 'recur-tune[gpu]'" in found.stderr
 
 

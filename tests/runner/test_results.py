@@ -56,7 +56,7 @@ def test_the_best_is_the_best_epoch_and_not_the_last() -> None:
     assert best is not None
     assert (best.score, best.epoch, best.epochs_trained) == (0.2, 2, 4)
     assert best.metrics == {"val_loss": 0.2, "loss": 0.5}
-    assert best.history == [(1, 0.5), (2, 0.2), (3, 0.4), (4, None)]
+    assert list(best.history) == [(1, 0.5), (2, 0.2), (3, 0.4), (4, None)]
 
 
 def test_of_equal_trials_the_earlier_is_the_better() -> None:
