@@ -7,11 +7,9 @@ Not as a script, for Ray's actors have to find the classes by this module's name
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
-import zipfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,6 +19,7 @@ from jobs.report import EpochReport, Hooks
 from runner import actor
 from runner.cli import main
 from runner.process import GPU_SHARE, WorkerProcess
+from tests.archive import EMPTY
 
 NEEDS = {1: 0.0, 2: 0.5, 3: 2.0}  # units, and the share of a card that a network of so many takes
 TOLD = ("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_MEM_FRACTION", "JAX_PLATFORMS")
@@ -54,15 +53,8 @@ def train(task: Any, hooks: Hooks, resume_from: bytes | None = None, known_epoch
     time.sleep(0.5)
     if share < NEEDS[units]:
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes")
-    hooks.save(state=None, model=_archive(), epoch=1, wait=True)
+    hooks.save(state=None, model=EMPTY, epoch=1, wait=True)
     hooks.report(EpochReport(1, 1 / units, 1 / units, 1, {"val_loss": 1 / units}, 0.0, "done"))
-
-
-def _archive() -> bytes:
-    """What can be looked over as a model on storage is: an archive, empty."""
-    file = io.BytesIO()
-    zipfile.ZipFile(file, "w").close()
-    return file.getvalue()
 
 
 def _stand_in(name: str, **content: Any) -> None:
