@@ -17,7 +17,8 @@ from jobs.space import Values
 from jobs.spec import Job
 from runner.journal import Event
 from runner.launch import find_sweep, read_results, read_spec
-from runner.results import Results, Trial
+from runner.results import Results
+from runner.trial import Trial
 
 _BEST = 5  # configurations that are tried again, of each earlier sweep
 # Fields of ``data`` that decide which values a score is of.

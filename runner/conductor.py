@@ -20,11 +20,12 @@ from jobs.spec import Job
 from runner.journal import Event
 from runner.legs import Leg
 from runner.mutation import mutated
-from runner.results import ENDED, Results, Trial
+from runner.results import Results
 from runner.schedulers.rule import Scheduler
 from runner.schedulers.rungs import Decision
 from runner.searchers.rule import Searcher
 from runner.state import State
+from runner.trial import ENDED, Trial
 
 _MAX_LOSSES = 3  # times a trial may lose its worker, without a result between, before it counts as failed
 _HEARTBEATS, _LEAST_HEARTBEAT = 10, 120.0  # epochs of a trial, and seconds, that it may be silent at least

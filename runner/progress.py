@@ -17,8 +17,8 @@ from rich.text import Text
 
 from jobs.spec import Job
 from runner.conductor import Conductor
-from runner.results import Trial
 from runner.show import clock, differing, epochs, fitting, number, short, value
+from runner.trial import Trial
 
 _LINE_SECONDS = 10.0
 _BEST_ROWS = 5

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from cluster.errors import ClusterError
 from cluster.folder import as_json
 from cluster.storage import SweepFolder
-from runner.results import Results, Trial
+from runner.results import Results
+from runner.trial import Trial
 
 if TYPE_CHECKING:  # what reads the best is to start at once
     from jobs.panel import Panel

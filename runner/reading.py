@@ -15,7 +15,7 @@ from jobs.errors import JobError
 from jobs.names import NAME
 from runner.errors import WorkFailedError
 from runner.launch import find_sweep, open_storage, read_results, read_spec, warn
-from runner.results import Results, trials_parquet
+from runner.results import Results
 from runner.show import (
     best_json,
     clock,
@@ -29,6 +29,7 @@ from runner.show import (
     value,
 )
 from runner.submitted import Known, find_known, latest_submission, standing_of
+from runner.table import trials_parquet
 
 
 def best_command(*, sweep: str, storage: str | None, top: int | None, as_json: bool) -> None:

@@ -19,8 +19,9 @@ from runner.publish import (
     origin_of,
     publish_best,
 )
-from runner.results import Results, trials_parquet
+from runner.results import Results
 from runner.summary import Encoder, summarised
+from runner.table import trials_parquet
 from runner.upkeep import finish
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import click
 
 from cluster.storage import SweepFolder
 from runner.publish import MANIFEST, model_files, read_best, read_manifest
-from runner.results import Results, Trial
+from runner.results import Results
+from runner.trial import Trial
 
 if TYPE_CHECKING:  # what reads a journal is to start at once
     from rich.table import Table

@@ -11,10 +11,11 @@ from collections import deque
 from typing import Any
 
 from runner.journal import Event
-from runner.results import ENDED, Results, Trial
+from runner.results import Results
 from runner.schedulers.rule import Fate, Scheduler
 from runner.schedulers.rungs import Decision
 from runner.searchers.rule import Searcher
+from runner.trial import ENDED, Trial
 
 
 class State:

@@ -22,7 +22,8 @@ from cluster.storage import SweepFolder
 from jobs.fidelity import Fidelity
 from runner.history import History
 from runner.journal import START, Place, read_after
-from runner.results import ENDED, Results, Trial, check_id
+from runner.results import Results
+from runner.trial import ENDED, Trial, check_id
 
 _VERSION = 3  # of what events add up to; the names of all that is kept are a part of it, too
 

@@ -29,12 +29,13 @@ from runner.exam import Exam
 from runner.journal import VERSION, Event, read_journal
 from runner.legs import LegConfig
 from runner.publish import best_model, check_model, finite, origin_of, publish_best, versions
-from runner.results import Results, trials_parquet
+from runner.results import Results
 from runner.schedulers.choice import make_scheduler
 from runner.schedulers.rule import Scheduler
 from runner.searchers.choice import make_searcher, planned_trials
 from runner.signals import stop_on_signals
 from runner.stopping import StopRequest
+from runner.table import trials_parquet
 from runner.tidy import Tidy
 from runner.tuning import Room, run_legs
 from runner.upkeep import Upkeep

@@ -11,7 +11,7 @@ from contextlib import suppress
 from cluster.errors import ClusterError
 from cluster.storage import SweepFolder
 from runner.conductor import Conductor
-from runner.results import Trial
+from runner.trial import Trial
 from runner.writer import Journal
 
 _LOOK_SECONDS = 5.0  # between two looks at how much the checkpoints take

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner.results import Trial
+from runner.trial import Trial
 from tests.runner.landscape import Landscape, landscape_job, loss
 from tests.runner.pool import Lines, Pool, make_conductor, start_of
 

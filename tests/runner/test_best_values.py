@@ -17,9 +17,10 @@ from jobs.space import Values
 from runner.beginning import Source, beginning
 from runner.journal import Event
 from runner.publish import best_model, origin_of, publish_best
-from runner.results import Results, trials_parquet
+from runner.results import Results
 from runner.show import best_json
 from runner.summary import Encoder, keep, read_summary
+from runner.table import trials_parquet
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, make_job
 from tests.runner.events import leg, start, trained, trial, write

@@ -11,10 +11,10 @@ from jobs.fidelity import Fidelity
 from jobs.params import space_of
 from jobs.report import EpochReport
 from runner.conductor import Conductor
-from runner.results import ENDED
 from runner.schedulers.choice import make_scheduler
 from runner.schedulers.rungs import Decision
 from runner.searchers.choice import make_searcher
+from runner.trial import ENDED
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, curve_of, make_job
 from tests.runner.pool import Lines, fresh_conductor, make_conductor, start_of
 from tests.runner.sweeps import EPOCHS, SCHEDULERS, job_of, journal, new_pool

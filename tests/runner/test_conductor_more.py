@@ -12,9 +12,9 @@ from jobs.fidelity import PASSES
 from jobs.params import space_of
 from runner.conductor import Conductor
 from runner.journal import Event
-from runner.results import ENDED
 from runner.schedulers.choice import make_scheduler
 from runner.searchers.choice import make_searcher
+from runner.trial import ENDED
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS, draw_curves
 from tests.runner.pool import Lines, Pool, start_of
 from tests.runner.sweeps import EPOCHS, SCHEDULERS, go_on, job_of, journal, new_pool

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.conductor import Conductor
-from runner.results import ENDED
+from runner.trial import ENDED
 from tests.runner.curves import SEEDS, TROUBLE, WORKERS
 from tests.runner.pool import Lines, make_conductor
 from tests.runner.sweeps import KINDS, SCHEDULERS, go_on, job_of, journal, new_pool, timeless

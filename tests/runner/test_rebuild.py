@@ -24,8 +24,9 @@ from runner.journal import Event, encode, read_journal
 from runner.launch import read_spec
 from runner.publish import best_model, finite, origin_of, publish_best
 from runner.rebuild import rebuild
-from runner.results import Results, trials_parquet
+from runner.results import Results
 from runner.summary import read_summary
+from runner.table import trials_parquet
 from tests.runner.curves import make_job
 from tests.runner.events import end, finish, leg, start, trained, trial
 from tests.runner.test_publish import SCORES, panel

@@ -11,7 +11,9 @@ import pytest
 
 from cluster.errors import ClusterError
 from runner.journal import Event
-from runner.results import STATES, Results, trials_parquet
+from runner.results import Results
+from runner.table import trials_parquet
+from runner.trial import STATES
 from tests.runner.events import end, finish, leg, pause, start, trained, trial
 
 

@@ -17,7 +17,7 @@ from jobs.jobfile import dump_job, parse_job
 from jobs.params import space_of
 from jobs.space import Values
 from jobs.spec import Job
-from runner.results import ENDED
+from runner.trial import ENDED
 from tests.runner.curves import JOB, SEEDS, TROUBLE, WORKERS, Curve, draw_curves, make_job
 from tests.runner.pool import Pool, fresh_conductor
 from tests.runner.sweeps import go_on, journal
