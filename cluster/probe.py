@@ -34,12 +34,20 @@ def joining() -> dict[str, str]:
     return {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE") or ("token" if known else "disabled")}
 
 
-def find_cluster(address: str) -> str:
-    """The ``host:port`` of a head that answers and takes our token; ``auto``: this machine's.
+class Head(str):
+    """The ``host:port`` of a head that has answered, and took our token, a moment ago."""
+
+    __slots__ = ()
+
+
+def find_cluster(address: str) -> Head:
+    """The head at an address; ``auto``: this machine's.
 
     Raises:
         ClusterError: when there is none, within 15 s.
     """
+    if isinstance(address, Head):
+        return address
     if address != "auto":
         _check_address(address)
     try:
@@ -48,7 +56,7 @@ def find_cluster(address: str) -> str:
         raise ClusterError(_NO_ANSWER.format(address)) from None
     if asked.returncode != _OK:
         raise ClusterError(_SENTENCES.get(asked.returncode, _NO_ANSWER).format(address))
-    return asked.stdout
+    return Head(asked.stdout)
 
 
 def takes_any_token(address: str) -> bool:

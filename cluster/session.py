@@ -80,7 +80,8 @@ def session(
     Ours ends with the thread that entered the block, however that ends, SIGKILL included.
 
     Args:
-        address: ``host:port`` of a running cluster's head, or ``auto``; None starts one here.
+        address: ``host:port`` of a running cluster's head, or ``auto``, or what ``find_cluster`` found; None
+            starts one here.
         cpus: how many trials' worth of cores ours has (None: every core); a joined cluster has its own.
         gpus: how many GPUs ours has; with 0 no process of it sees one.
         temp: where ours puts its folder, an absolute path of at most 40 characters; None: the machine's.

@@ -98,7 +98,7 @@ def summary_of(job: Job, params: Params, panel: Panel) -> tuple[str, int | None]
 
 def asked_of_worker(job: Job, panel: Panel, order: dict[str, Any]) -> dict[str, Any]:
     """What a fresh training process answers."""
-    process = WorkerProcess(backend=job.backend, threads=job.resources.cpu)
+    process = WorkerProcess(backend=job.backend, threads=job.resources.cpu, own_code=True)
     try:
         process.send(order | {"job": dump_job(job), "panel": str(panel.folder)})
         while (message := process.receive()) is not None and message["say"] == "heartbeat":

@@ -107,8 +107,7 @@ def _go_on(
     from runner.discovery import check_code
     from runner.sweep import Place
 
-    place = Place(parse_workers(workers), address)
-    check_machine(spec, address, dry_run=False)
+    place = Place(parse_workers(workers), check_machine(spec, address, dry_run=False))
     standing = check_standing(folder, spec, fresh=False)
     nothing = (retry and not standing.results.failures()) or (standing.finished and not retry)
     if nothing:

@@ -61,6 +61,7 @@ class LegConfig:
         sweep: the URI of the sweep's folder.
         panel: the folder of the panel on the driver's node.
         modules: the user's that the job names, by their paths from its folder.
+        own_code: whether the user's code makes the networks.
     """
 
     job: str
@@ -69,6 +70,7 @@ class LegConfig:
     backend: str
     resources: Resources
     modules: Mapping[str, str]
+    own_code: bool = False
 
     def of(self, leg: Leg) -> Work:
         """A leg."""
@@ -94,7 +96,12 @@ class LegConfig:
         same = {"job": self.job, "sweep": self.sweep, "panel": self.panel, "modules": self.modules}
         config = {
             "order": order | same,
-            "process": {"backend": self.backend, "threads": resources.cpu, "gpu": gpu},
+            "process": {
+                "backend": self.backend,
+                "threads": resources.cpu,
+                "gpu": gpu,
+                "own_code": self.own_code,
+            },
             "limits": {
                 "legs": resources.trials_per_worker,
                 "memory": int(resources.memory_gb * 1e9) if resources.memory_gb else None,

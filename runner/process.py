@@ -22,6 +22,7 @@ from cluster.programs import compiled_programs
 Message = dict[str, Any]
 _KNOWS_EMITTERS = "2.21."  # versions of TensorFlow; a flag that XLA does not know ends the process
 GPU_SHARE = "RECUR_GPU_SHARE"  # of the training process: the share of a card it may take
+OWN_CODE = "RECUR_OWN_CODE"  # there, if it may run code of the user's
 
 
 class WorkerProcess:
@@ -33,7 +34,7 @@ class WorkerProcess:
 
     module = "runner.worker"  # what it runs; benchmarks put one without Keras in its place
 
-    def __init__(self, *, backend: str, threads: int, gpu: float = 0.0) -> None:
+    def __init__(self, *, backend: str, threads: int, gpu: float = 0.0, own_code: bool = False) -> None:
         """Start the process; it is importing Keras while its owner goes on."""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - read when the process has ended
         self._process = subprocess.Popen(  # noqa: S603 - a module of ours
@@ -42,7 +43,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=self._words,
             text=True,
-            env=environment(backend, threads, gpu),
+            env=environment(backend, threads, gpu, own_code=own_code),
         )
         self._inbox: queue.Queue[Message] = queue.Queue()
         self._killed = oom_kills()  # by the system, when it was last given an order
@@ -102,7 +103,7 @@ class WorkerProcess:
             self._process.wait()
 
 
-def environment(backend: str, threads: int, gpu: float = 0.0) -> dict[str, str]:
+def environment(backend: str, threads: int, gpu: float = 0.0, *, own_code: bool = False) -> dict[str, str]:
     """The environment of a training process: all that has to be set before its backend starts.
 
     With a share of a ``gpu`` the process sees the one that Ray gave its owner, and sees to its share itself.
@@ -127,6 +128,7 @@ def environment(backend: str, threads: int, gpu: float = 0.0) -> dict[str, str]:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         **({GPU_SHARE: f"{gpu:g}"} if gpu else {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}),
+        **({OWN_CODE: "1"} if own_code else {}),
     }
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+
+from jobs.lean import lean_imports
 
 
 def start_keras(backend: str) -> None:
     """Import Keras on a backend; what TensorFlow's libraries print while they load goes nowhere."""
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
     with _stderr_nowhere():
-        import keras
+        with lean_imports() if backend == "tensorflow" else nullcontext():
+            import keras
 
         keras.Variable(0.0)  # the first tensor makes the backend look for its devices
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def run_command(
 
     spec = read_job(job, overrides, name=name, trials=trials, digest=submitted)
     count = parse_workers(workers)
-    check_machine(spec, address, dry_run=dry_run)
+    address = check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
     if submitted is not None:
         from cluster.submissions import submission_on
@@ -131,19 +132,21 @@ def carry_out(
         _next_steps(standing.folder, spec, results)
 
 
-def check_machine(spec: Job, address: str | None, *, dry_run: bool) -> None:
+def check_machine(spec: Job, address: str | None, *, dry_run: bool) -> str | None:
     """See that what the job needs is here: the backend's package, a trial's cores and card, the cluster.
 
     For a dry run a card may be missing: jobs for GPUs are written elsewhere too.
+
+    Returns:
+        The cluster that was found at ``address``.
 
     Raises:
         JobError, ClusterError: it is not.
     """
     cores = len(os.sched_getaffinity(0))
+    found = None
     if address is not None:
-        from cluster.probe import find_cluster
-
-        find_cluster(address)
+        found = _find_cluster(address, to_run=not dry_run)
     elif spec.resources.cpu > cores:
         raise JobError(
             f"resources.cpu: a trial asks for {spec.resources.cpu} cores, this machine has {cores}"
@@ -153,6 +156,18 @@ def check_machine(spec: Job, address: str | None, *, dry_run: bool) -> None:
     if importlib.util.find_spec(spec.backend) is None:
         extra = f"[{spec.backend}]" if spec.backend != "tensorflow" else ""
         raise JobError(f"backend: {spec.backend} is not installed; run: pip install 'recur-tune{extra}'")
+    return found
+
+
+def _find_cluster(address: str, *, to_run: bool) -> str:
+    from cluster.probe import find_cluster
+
+    with ThreadPoolExecutor(1) as pool:
+        if to_run:
+            from runner.tuning import load_tune
+
+            pool.submit(load_tune)  # the head is asked by another process
+        return find_cluster(address)
 
 
 def _check_gpu(share: float, *, dry_run: bool) -> None:

@@ -13,6 +13,7 @@ from cluster.gpus import find_gpus
 from cluster.lease import Lease
 from cluster.session import Session, session
 from cluster.storage import SweepFolder
+from jobs.built import Built
 from jobs.errors import JobError
 from jobs.fidelity import Fidelity, fidelity_of
 from jobs.jobfile import dump_job
@@ -221,6 +222,7 @@ class _Sweep:
             backend=self.job.backend,
             resources=self.job.resources,
             modules=modules_of(self.job),
+            own_code=isinstance(self.job.model, Built),
         )
         run_legs(conductor, exam, config, ray=ray, room=room, tick=tick)
 

@@ -56,7 +56,7 @@ def run_legs(
     Raises:
         ClusterError: Ray has died.
     """
-    os.environ.update(_QUIET_TUNE)
+    load_tune()
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # a lost actor is a traceback there
     from ray import tune
 
@@ -81,6 +81,12 @@ def run_legs(
         raise ClusterError(str(gone)) from None
     finally:
         room.close()
+
+
+def load_tune() -> None:
+    """Import Ray Tune, which takes seconds: whoever waits for another process can do so meanwhile."""
+    os.environ.update(_QUIET_TUNE)
+    import ray.tune  # noqa: F401
 
 
 class Room:

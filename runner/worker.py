@@ -32,6 +32,7 @@ from jobs.cut import Cutter
 from jobs.errors import JobError
 from jobs.feed import Feed
 from jobs.jobfile import parse_job
+from jobs.lean import lean_imports
 from jobs.material import Material
 from jobs.outlook import Outlook
 from jobs.pages import Pages
@@ -43,7 +44,7 @@ from jobs.spec import Job
 from jobs.windows import make_windows
 from runner.conversation import LegHooks, Line, Message
 from runner.data import map_job_panel
-from runner.process import GPU_SHARE
+from runner.process import GPU_SHARE, OWN_CODE
 from runner.travelling import Modules
 from runner.triallog import TrialLogs
 
@@ -247,6 +248,9 @@ def _start_backend(share: float) -> None:
     card = find_gpus()[0] if share else None
     if card is not None:
         announce_limit(card.pool(share), card.memory)
+    if os.environ["KERAS_BACKEND"] == "tensorflow" and OWN_CODE not in os.environ:
+        with lean_imports():
+            import keras  # noqa: F401
     import jobs.train  # noqa: F401
 
     if card is not None:
