@@ -146,7 +146,7 @@ def _stop(ours: list[Process]) -> None:
 def _joined(address: str) -> Iterator[Session]:
     import ray
 
-    found = find_cluster(address)
+    found = str(find_cluster(address))  # Ray takes no subclass
     try:
         with (
             _refusal(f"the Ray cluster at {found} could not be joined"),

@@ -53,6 +53,8 @@ def once(folder: Path, head: Head, number: int) -> tuple[float, float]:
         first = next((event for event in events if event["event"] == "result"), None)
         if first is not None:
             return told, first["time"] - first["seconds"] - begun
+        if any(event["event"] == "finish" for event in events):
+            raise SystemExit(f"the sweep came to nothing; see: recur logs {name} --storage {storage}")
         time.sleep(0.2)
 
 
