@@ -18,7 +18,6 @@ from jobs.built import Built
 from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
-from runner.data import open_job_panel
 from runner.launch import Standing, check_standing, open_storage, read_job, read_spec, typed, warn
 from runner.owncode import record_code, with_own_code
 from runner.show import print_json
@@ -45,6 +44,8 @@ def submit_command(
     spec = read_job(job, [*cluster.resources.overrides(), *overrides], name=name, trials=trials)
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
+        from runner.data import open_job_panel
+
         open_job_panel(spec)
     if place.local is not None or not dry_run:  # which asks no network
         standing = _standing(cluster, place.sweep(spec.name), spec)
