@@ -1,6 +1,6 @@
 """Sweeps on real training, killed by ``kill -9`` at random moments and run again.
 
-Run as ``python -m tests.benchmarks.killing [--sweeps 40] [--kills 3] [--seed 0] [--length 12000]``.
+Run as ``python -m tests.benchmarks.killing [--sweeps 40] [--kills 3] [--seed 0] [--length 4000]``.
 
 What is killed is the driver, a training process or the raylet, drawn with the moment by the seed; the
 schedulers take turns.  After each kill the same command runs again until the sweep is finished.  Checked:
@@ -151,7 +151,7 @@ def one(number: int, seed: int, kills: int, data: Path, place: Path) -> tuple[Sw
 def main() -> None:
     """Print a line for each sweep, and the sums."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, default in (("sweeps", 40), ("kills", 3), ("seed", 0), ("first", 0), ("length", 12_000)):
+    for name, default in (("sweeps", 40), ("kills", 3), ("seed", 0), ("first", 0), ("length", 4_000)):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
     sums = np.zeros(4, int)
