@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from cluster.errors import ClusterError
+from cluster.streams import printing_by
 
 VARIABLE = "RECUR_SECRETS"
 _SECRET_BY_NAME = ("RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -62,31 +62,13 @@ def withhold(secret: str) -> None:
 @contextmanager
 def withheld_output() -> Iterator[None]:
     """In the block nothing that is printed shows a secret, whoever prints it."""
-    usual = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast("Any", _Withholding(stream)) for stream in usual)
-    try:
+    with printing_by(_withholding):
         yield
-    finally:
-        sys.stdout, sys.stderr = usual
 
 
-class _Withholding:
-    """A text stream that no secret gets through."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        self._stream.write(redacted(text))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        self.write("".join(lines))
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "buffer":  # the way round
-            raise AttributeError(name)
-        return getattr(self._stream, name)
+def _withholding(stream: Any, text: str) -> int:
+    stream.write(redacted(text))
+    return len(text)
 
 
 def redacted(text: str) -> str:

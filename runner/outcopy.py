@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import Any
 
 from cluster.errors import ClusterError
 from cluster.folder import Folder
 from cluster.references import redacted
+from cluster.streams import printing_by
 from cluster.submissions import DRIVER_LOG
 from cluster.trickle import LARGEST, LEFT_OUT, sent_now_and_then
 
@@ -23,16 +23,13 @@ _EARLIER = 1 << 20  # letters of earlier runs' output that stay before this one'
 def copied_output(folder: Folder) -> Iterator[None]:
     """In the block, what is printed goes to the driver's log in a submission's folder, too."""
     copy = _Copy(folder)
-    usual = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast("Any", _Tee(stream, copy.add)) for stream in usual)
     try:
-        with sent_now_and_then(copy.size, copy.send):
+        with printing_by(copy.write), sent_now_and_then(copy.size, copy.send):
             yield
     except Exception:
         copy.add(traceback.format_exc())
         raise
     finally:
-        sys.stdout, sys.stderr = usual
         with suppress(ClusterError):
             copy.send()
 
@@ -52,6 +49,11 @@ class _Copy:
     def size(self) -> int:
         return self._size
 
+    def write(self, stream: Any, text: str) -> int:
+        written = int(stream.write(text))  # which refuses what is no text: click tries that
+        self.add(text)
+        return written
+
     def add(self, text: str) -> None:
         with self._lock:
             if self._size <= LARGEST:
@@ -64,23 +66,3 @@ class _Copy:
             text = self._pieces[0]
         # As a whole: a piece may end in the middle of a secret.
         self._folder.write(DRIVER_LOG, redacted(text).encode(errors="replace"))
-
-
-class _Tee:
-    """A text stream of which somebody else is told."""
-
-    def __init__(self, stream: Any, told: Callable[[str], None]) -> None:
-        self._stream, self._told = stream, told
-
-    def write(self, text: str) -> int:
-        written = int(self._stream.write(text))  # which refuses what is no text: click tries that
-        self._told(text)
-        return written
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        self.write("".join(lines))
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "buffer":  # the way round
-            raise AttributeError(name)
-        return getattr(self._stream, name)
