@@ -7,7 +7,7 @@ import struct
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 
-Packed = tuple[int | list[int], str, str]  # epochs, or how many from 1; scores and seconds, see ``_packed``
+Packed = tuple[list[int] | None, str, str]  # epochs, None for 1, 2, 3, …; scores and seconds, see ``_packed``
 
 
 class History:
@@ -17,7 +17,7 @@ class History:
     trials looks into a few.  Iterating gives (epoch, score), the score None where it was not finite.
     """
 
-    def __init__(self, packed: Packed = (0, "", "")) -> None:
+    def __init__(self, packed: Packed = (None, "", "")) -> None:
         """What ``packed`` gave of another one."""
         self._packed: Packed | None = packed
         self._epochs: list[int] = []
@@ -37,14 +37,14 @@ class History:
             return self._packed
         usual = self._epochs == list(range(1, len(self._epochs) + 1))
         scores = [math.nan if score is None else score for score in self._scores]
-        return len(scores) if usual else self._epochs, _packed(scores), _packed(self._seconds)
+        return None if usual else self._epochs, _packed(scores), _packed(self._seconds)
 
     def _unpack(self) -> None:
         if self._packed is None:
             return
         epochs, scores, seconds = self._packed
-        self._epochs = list(range(1, epochs + 1)) if isinstance(epochs, int) else list(epochs)
         self._scores = [None if math.isnan(score) else score for score in _unpacked(scores)]
+        self._epochs = list(range(1, len(self._scores) + 1)) if epochs is None else list(epochs)
         self._seconds = list(_unpacked(seconds))
         self._packed = None
 

@@ -25,6 +25,7 @@ from runner.journal import START, Place, read_after
 from runner.results import Results
 from runner.trial import ENDED, Trial, check_id
 
+_TRIAL = {each.name for each in fields(Trial)}
 _VERSION = 3  # of what events add up to; the names of all that is kept are a part of it, too
 
 
@@ -101,7 +102,10 @@ def _kept(folder: SweepFolder) -> Summary | None:
         return None
     with _collecting_nothing():
         document = from_json(body)  # in half the time of ``json.loads``
-        return _from_json(document) if document["kept"] == _names() else None
+        try:
+            return _from_json(document) if document["kept"] == _names() else None
+        except (KeyError, TypeError, ValueError):  # its checksum fits, and it is none of ours
+            return None
 
 
 class Encoder:
@@ -149,7 +153,9 @@ def _from_json(document: dict[str, Any]) -> Summary:
 
 
 def _trial(content: dict[str, Any]) -> Trial:
-    """What ``Trial(**content)`` is, in a twentieth of the time: all that it is made of is there."""
+    """What ``Trial(**content)`` is, in a twentieth of the time."""
+    if content.keys() != _TRIAL:
+        raise ValueError("no trial's fields")
     trial = object.__new__(Trial)
     trial.__dict__ = content
     return trial
