@@ -11,7 +11,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import ClusterError
@@ -249,6 +248,8 @@ def metrics(job: Job, found: Found, scores: Scores, error: str | None = None) ->
 
 def versions() -> dict[str, str]:
     """Versions of what decides a result."""
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -44,14 +44,14 @@ def best_command(*, sweep: str, storage: str | None, top: int | None, as_json: b
     ranked = results.ranked()[: top or 1]
     if not ranked:
         raise WorkFailedError(f"no trial of {folder.name} has a score yet; see: recur status {sweep}")
-    documents = [best_json(folder, job, trial) for trial in ranked]
     if as_json:
+        documents = [best_json(folder, job, trial) for trial in ranked]
         print_json(documents if top else documents[0])
         return
-    print_best(folder, job, results, top or 1)
+    best = print_best(folder, job, results, ranked)
     if not top:
         click.echo("")
-        for name, found in documents[0]["hyperparameters"].items():
+        for name, found in best["hyperparameters"].items():
             click.echo(f"{name:32} {value(found)}")
 
 

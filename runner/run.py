@@ -285,7 +285,7 @@ def show(folder: SweepFolder, spec: Job, results: Results, *, as_json: bool) -> 
     tried = f"{len(results.trials)} of {size:,.0f}" if size < float("inf") else f"{len(results.trials)}"
     trained = f"{epochs(results.epochs_trained())} epochs, {clock(results.seconds)}"
     click.echo(f"{folder.name}: {results.state}, {tried} configurations tried, {trained}\n")
-    print_best(folder, spec, results, top=5)
+    print_best(folder, spec, results, ranked[:5])
 
 
 def _next_steps(folder: SweepFolder, spec: Job, results: Results) -> None:

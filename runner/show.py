@@ -148,14 +148,18 @@ def print_table(table: Table) -> None:
     console.print(table)
 
 
-def print_best(folder: SweepFolder, job: Job, results: Results, top: int) -> None:
-    """The best trials, and where the best one's checkpoint is."""
+def print_best(folder: SweepFolder, job: Job, results: Results, ranked: Sequence[Trial]) -> dict[str, Any]:
+    """The best trials, of all there are, and where the best one's checkpoint is.
+
+    Returns:
+        What ``best_json`` says of the best one.
+    """
     names = differing(list(results.trials.values()))
-    ranked = results.ranked()[:top]
     print_trials(ranked, names, f"Best trials by {job.search.objective}")
     best = best_json(folder, job, ranked[0])
     click.echo(f"\ncheckpoint {best['checkpoint'] or 'not on storage yet'}")
     print_scores(best)
+    return best
 
 
 def print_scores(best: dict[str, Any]) -> None:

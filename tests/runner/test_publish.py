@@ -341,5 +341,5 @@ def test_a_test_part_that_could_not_be_scored_is_told_with_the_best(
     assert (said["test"], said["seasonal_naive"], said["test_error"]) == (None, None, "no memory")
     best = best_json(folder, job(), found)
     assert (best["test"], best["test_error"]) == (None, "no memory")
-    print_best(folder, job(), results(), 1)
+    print_best(folder, job(), results(), results().ranked()[:1])
     assert capsys.readouterr().out.endswith("\ntest       not scored: no memory\n")
