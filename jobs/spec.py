@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     GetCoreSchemaHandler,
     SerializerFunctionWrapHandler,
@@ -20,6 +21,7 @@ from jobs.dataspec import Data
 from jobs.modelspec import Model
 from jobs.names import NAME
 from jobs.searchable import Positive, Searchable, Section, possible, without_secrets
+from jobs.schedulespec import Notice, Promote, Rules, notices
 from jobs.searchspec import Search, check_oracle
 
 Scale = Literal["standard", "min_max", "instance", "instance_standard", "none"]
@@ -78,6 +80,7 @@ class Train(Section):
     precision: Precision = "float32"  # of the computation; weights are float32, forecasts too
     max_epochs: Positive = 50
     early_stopping: EarlyStopping | None = EarlyStopping()
+    warm_weights: bool = False  # networks begin with those of search.start_from's first sweep where they fit
 
 
 class Resources(Section):
@@ -88,6 +91,9 @@ class Resources(Section):
     trials_per_worker: Positive | None = 500  # null: a process is never replaced for its age
     memory_gb: Annotated[float, Field(gt=0)] | None = None  # of a process; null: its share of the node's
     disk_gb: Annotated[float, Field(gt=0)] | None = None  # of all checkpoints of the sweep; null: any
+
+
+SCHEDULED = ("schedule", "promote", "notify")  # sections that change nothing about a sweep
 
 
 class Job(Section):
@@ -102,6 +108,9 @@ class Job(Section):
     resources: Resources = Resources()
     backend: Literal["tensorflow", "jax"] = "tensorflow"
     storage: Annotated[str, AfterValidator(without_secrets)] | None = None
+    schedule: Rules = Rules()
+    promote: Promote = Promote()
+    notify: Annotated[tuple[Notice, ...], BeforeValidator(notices)] = ()
 
     @field_validator("name")
     @classmethod
@@ -160,9 +169,12 @@ class Job(Section):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_compiled(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What the user's function decides is not written down as if the job did."""
+    def _as_it_counts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What the user's function decides is not written down as if the job did; nor what no schedule needs."""
         written: dict[str, Any] = handler(self)
+        for section in SCHEDULED:
+            if getattr(self, section) == Job.model_fields[section].default:
+                written.pop(section, None)
         if isinstance(self.model, Built) and self.model.found and self.model.found.compiled:
             written["train"] = {k: v for k, v in written.get("train", {}).items() if k not in COMPILED}
         return written

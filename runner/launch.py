@@ -180,13 +180,14 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
         return Standing(folder, exists=half_removed, results=Results())
     if fresh:
         return Standing(folder, exists=True, results=Results())
+    from jobs.spec import SCHEDULED
     from runner.data import changed_fields
 
     before = read_spec(folder)
     # What was found out is no part of the job, nor where it lies: it may have been submitted from elsewhere.
     others = {"storage", "model.found", "model.folder"}
     found = changed_fields(before, job)
-    changed = [name for name in found if name not in others]
+    changed = [name for name in found if name not in others and name.partition(".")[0] not in SCHEDULED]
     if any(not _extends(name, before, job) for name in changed):
         raise JobError(
             f"the name {folder.name} is taken in {folder.storage.uri} by a job that differs in "
