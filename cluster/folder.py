@@ -190,6 +190,17 @@ class Folder:
         files = {f.path.removeprefix(f"{base}/"): f.size for f in found if f.type == pafs.FileType.File}
         return {path: size for path, size in files.items() if _stays_inside(path)}
 
+    def folders(self, relative: str) -> set[str]:
+        """Names of the folders directly in a folder."""
+        if self.storage.filesystem.type_name == "gcs":  # which tells of files alone
+            return {path.partition("/")[0] for path in self.tree(relative) if "/" in path}
+        selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
+        found = self._attempt(
+            lambda: self.storage.filesystem.get_file_info(selector),
+            f"{self.inside(relative)}: cannot be listed",
+        )
+        return {f.base_name for f in found if f.type == pafs.FileType.Directory}
+
     def delete(self, relative: str) -> None:
         """Take a file or a folder away; nothing happens where it is not there."""
         path, filesystem = self._changed(relative), self.storage.filesystem

@@ -243,9 +243,10 @@ class ScheduleFolder(Folder):
 
 def schedules(storage: Storage) -> list[str]:
     """The names of the schedules on a storage."""
-    found = Folder(storage, SCHEDULES).tree("")
-    ending = f"/{ScheduleFolder.DEFINITION}"
-    return sorted(path.removesuffix(ending) for path in found if path.count("/") == 1 and path.endswith(ending))
+    names = (name for name in Folder(storage, SCHEDULES).folders("") if NAME.fullmatch(name))
+    return sorted(
+        name for name in names if ScheduleFolder.of(storage, name).exists(ScheduleFolder.DEFINITION)
+    )
 
 
 def no_such_schedule(storage: Storage, name: str) -> ClusterError:

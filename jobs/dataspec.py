@@ -140,7 +140,9 @@ def _moment(value: Any) -> Any:
     try:
         return _aware(value).isoformat()
     except (ValueError, TypeError, OverflowError):
-        raise ValueError(f"write a date and time such as 2026-11-28T02:00:00+01:00, found {value!r}") from None
+        raise ValueError(
+            f"write a date and time such as 2026-11-28T02:00:00+01:00, found {value!r}"
+        ) from None
 
 
 Moment = Annotated[str, BeforeValidator(_moment)]
