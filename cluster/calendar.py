@@ -1,7 +1,7 @@
 """When a schedule is due: five cron fields in a time zone.
 
-``cronsim`` reads the fields and knows Debian's rules for the two nights a year on which clocks change: a job of
-certain hours runs once, at the end of the hour that is left out and in the first of the two that are alike.
+``cronsim`` reads the fields and knows Debian's rules for the two nights a year on which clocks change: a job
+of certain hours runs once, at the end of the hour that is left out and in the first of the two that are alike.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class Calendar:
         zone = self.tz
         if len(self.cron.split()) != 5:  # a library's sixth field would be seconds
             raise ClusterError(
-                f"cron: {self.cron!r} has {len(self.cron.split())} fields; write five, minute, hour, day of the "
-                'month, month and day of the week, such as "0 2 * * *"'
+                f"cron: {self.cron!r} has {len(self.cron.split())} fields; write five, minute, hour, day of "
+                'the month, month and day of the week, such as "0 2 * * *"'
             )
         try:
             next(CronSim(self.cron, dt.datetime.now(zone)))
         except CronSimError as error:
             raise ClusterError(
-                f'cron: {self.cron!r} cannot be: {str(error).lower()}; write for example "0 2 * * *" for every '
-                "night at two"
+                f'cron: {self.cron!r} cannot be: {str(error).lower()}; write for example "0 2 * * *" for '
+                "every night at two"
             ) from None
         except StopIteration:
             raise ClusterError(f"cron: {self.cron!r} is never due: there is no such day") from None

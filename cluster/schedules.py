@@ -1,9 +1,9 @@
 """A schedule's folder on storage, ``<storage>/.schedules/<name>/``, and the documents in it.
 
-``schedule.json``  the definition: when it is due, and the job and cluster beside it; written by people's commands
+``schedule.json``  the definition: when it is due, and whose it is; written by people's commands alone
 ``job.yaml``, ``cluster.yaml``  what is run, and where
-``state.json``     up to when ticks are settled, the run that goes on, the tick that waits; written under the lease
-                   ``deciding`` alone, with the records that are not in the history yet
+``state.json``     up to when ticks are settled, the run that goes on, the tick that waits; written under a lease
+                   alone, with the records that are not in the history yet
 ``history/<month>/<time>-<event>-<number>.json``  what happened, a file a record, none is ever changed
 ``champion.json``  the model in service, see ``runner.recurring.champion``
 ``notices/``       what is still to be told to somebody
@@ -16,7 +16,6 @@ from __future__ import annotations
 import datetime as dt
 import getpass
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -154,8 +153,8 @@ class ScheduleFolder(Folder):
         """
         if not NAME.fullmatch(name):
             raise ClusterError(
-                f"{name!r} cannot be a schedule's name: letters, digits, '.', '_' and '-', at most 100 of them, "
-                "the first a letter or digit"
+                f"{name!r} cannot be a schedule's name: letters, digits, '.', '_' and '-', at most 100 of "
+                "them, the first a letter or digit"
             )
         return cls(storage, f"{SCHEDULES}/{name}")
 

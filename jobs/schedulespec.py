@@ -1,4 +1,4 @@
-"""The job file's ``schedule``, ``promote`` and ``notify``: how a job that is run again and again is dealt with."""
+"""The job file's ``schedule``, ``promote`` and ``notify``: what concerns a job that is run again and again."""
 
 from __future__ import annotations
 

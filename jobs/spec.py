@@ -20,8 +20,8 @@ from jobs.built import COMPILED, Built
 from jobs.dataspec import Data
 from jobs.modelspec import Model
 from jobs.names import NAME
-from jobs.searchable import Positive, Searchable, Section, possible, without_secrets
 from jobs.schedulespec import Notice, Promote, Rules, notices
+from jobs.searchable import Positive, Searchable, Section, possible, without_secrets
 from jobs.searchspec import Search, check_oracle
 
 Scale = Literal["standard", "min_max", "instance", "instance_standard", "none"]
@@ -170,7 +170,7 @@ class Job(Section):
 
     @model_serializer(mode="wrap")
     def _as_it_counts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What the user's function decides is not written down as if the job did; nor what no schedule needs."""
+        """Without what the user's function decides, as if the job did, and what is said to no schedule."""
         written: dict[str, Any] = handler(self)
         for section in SCHEDULED:
             if getattr(self, section) == Job.model_fields[section].default:
