@@ -1,7 +1,7 @@
 """When a schedule is due: five cron fields in a time zone.
 
 ``cronsim`` reads the fields and knows Debian's rules for the two nights a year on which clocks change: a job
-of certain hours runs once, at the end of the hour that is left out and in the first of the two that are alike.
+of certain hours runs once, at the end of the hour that is left out and in the first of two that are alike.
 """
 
 from __future__ import annotations

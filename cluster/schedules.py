@@ -2,8 +2,8 @@
 
 ``schedule.json``  the definition: when it is due, and whose it is; written by people's commands alone
 ``job.yaml``, ``cluster.yaml``  what is run, and where
-``state.json``     up to when ticks are settled, the run that goes on, the tick that waits; written under a lease
-                   alone, with the records that are not in the history yet
+``state.json``     up to when ticks are settled, the run that goes on, the tick that waits, and the records
+                   that are not in the history yet; written under a lease alone
 ``history/<month>/<time>-<event>-<number>.json``  what happened, a file a record, none is ever changed
 ``champion.json``  the model in service, see ``runner.recurring.champion``
 ``notices/``       what is still to be told to somebody
@@ -90,12 +90,14 @@ class State:
         settled: every time until then at which it was due has been run or its skip recorded.
         run: what goes on.
         waiting: the tick to be run when that is over.
+        clock_back: whether it is recorded that the clock shows a time before ``settled``.
         outbox: records that are to be put into the history.
     """
 
     settled: dt.datetime
     run: Run | None = None
     waiting: dt.datetime | None = None
+    clock_back: bool = False
     outbox: tuple[Record, ...] = ()
 
     def with_records(self, *records: Record) -> State:
@@ -177,6 +179,10 @@ class ScheduleFolder(Folder):
         found.calendar.check()
         return found
 
+    def define(self, definition: Definition) -> None:
+        """Make it a schedule, or another one."""
+        self.write_json(self.DEFINITION, _plain(asdict(definition)))
+
     def text(self, file: str) -> str:
         """The job or the cluster file."""
         return self.read(file, SMALL).decode("utf-8", errors="replace")
@@ -218,6 +224,14 @@ class ScheduleFolder(Folder):
     def record(self, record: Record) -> None:
         """Put a record into the history; once more is the same."""
         self.write_json(record.path, record.to_json())
+
+    def marks(self) -> tuple[Any, ...]:
+        """By what a look tells whether its definition or its state are other than at the look before."""
+        paths = [self.path(file) for file in (self.DEFINITION, self.JOB, self.STATE)]
+        found = self._attempt(
+            lambda: self.storage.filesystem.get_file_info(paths), f"{self.uri}: cannot be looked at"
+        )
+        return tuple((info.mtime_ns, info.size) for info in found)
 
     def history(self) -> tuple[list[Record], list[str]]:
         """All that happened, in its order; and what is no record of it, in a sentence each."""

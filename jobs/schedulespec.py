@@ -1,4 +1,4 @@
-"""The job file's ``schedule``, ``promote`` and ``notify``: what concerns a job that is run again and again."""
+"""The job file's ``schedule``, ``promote`` and ``notify``: for a job that is run again and again."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Rules(Section):
     missed: Literal["skip", "once"] = "once"  # where nobody ran the schedule at its time
     time_limit: Annotated[float, Field(gt=0)] | None = None  # seconds of a sweep; what it found then counts
     retries: Annotated[int, Field(ge=0)] = 1  # of a run that failed
+    retry_wait: Annotated[float, Field(ge=0)] = 60.0  # seconds before the first of them; then twice as many
     keep: Positive = 10  # sweeps; the champion's and the one before it stay besides
     unchanged: Literal["skip", "run"] = "skip"  # data in which nothing is new since the last run
     drift: Drift = Drift()

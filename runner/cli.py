@@ -20,6 +20,7 @@ from jobs.errors import JobError
 from runner import options
 from runner.data_commands import data
 from runner.errors import Interrupted, WorkFailedError
+from runner.recurring.commands import schedule
 
 _EPILOG = "Exit codes: 0 done, 1 the work failed, 2 wrong usage, spec or data, 130 interrupted."
 
@@ -285,6 +286,7 @@ def farewell(sweep: str | None, seconds: float) -> None:
 
 
 cli.add_command(data)
+cli.add_command(schedule)
 
 
 def main() -> None:

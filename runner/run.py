@@ -120,16 +120,27 @@ def carry_out(
         ClusterError: as ``claimed``.
         WorkFailedError, Interrupted: as ``run_command``.
     """
-    _note_gaps(spec, panel)
-    _note_small_space(spec)
-    _note_other_data(spec, standing.results, panel)
-    with claimed(standing, spec, fresh=fresh, heir=place.heir) as lease:
-        results = _sweep(spec, standing, lease, panel, place, retry=retry)
+    results = work_on(spec, standing, panel, place, retry=retry, fresh=fresh)
     if results.best() is None:
         warn(f"it was stopped before any trial had a score; recur resume {typed(standing.folder)} goes on")
     show(standing.folder, spec, results, as_json=as_json)
     if results.best() is not None and not as_json:
         _next_steps(standing.folder, spec, results)
+
+
+def work_on(
+    spec: Job, standing: Standing, panel: Panel, place: Place, *, retry: bool = False, fresh: bool = False
+) -> Results:
+    """Run or resume a sweep whose folder the job may use.
+
+    Raises:
+        ClusterError, WorkFailedError, Interrupted: as ``carry_out``.
+    """
+    _note_gaps(spec, panel)
+    _note_small_space(spec)
+    _note_other_data(spec, standing.results, panel)
+    with claimed(standing, spec, fresh=fresh, heir=place.heir) as lease:
+        return _sweep(spec, standing, lease, panel, place, retry=retry)
 
 
 def check_machine(spec: Job, address: str | None, *, dry_run: bool) -> str | None:

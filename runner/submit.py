@@ -12,7 +12,7 @@ from cluster.backends import JOB, Plan, Submission, backend_for
 from cluster.clusterfile import Cluster, load_cluster
 from cluster.clusters import LocalCluster
 from cluster.errors import ClusterError
-from cluster.storage import SweepFolder
+from cluster.storage import Storage, SweepFolder
 from cluster.submissions import Submitted, submit
 from jobs.built import Built
 from jobs.jobfile import dump_job
@@ -57,13 +57,25 @@ def submit_command(
     if cluster.shares_files and not dry_run:
         place.check_writable()
     _note_idle_cards(cluster, spec)
-    modules = {} if cluster.shares_files else modules_of(spec)
-    plan = _plan(cluster, spec, modules, place.uri)
     if dry_run:
-        _show(plan, as_json=as_json)
+        _show(_plan_of(cluster, spec, place), as_json=as_json)
     else:
-        record_code(place.sweep(spec.name), spec)
-        _submit(plan, cluster, place.sweep(spec.name), as_json=as_json)
+        _say(hand_over(cluster, spec, place), place.sweep(spec.name), as_json=as_json)
+
+
+def hand_over(cluster: Cluster, spec: Job, place: Storage) -> Submitted:
+    """Have a cluster run a sweep.
+
+    Raises:
+        ClusterError: it refuses.
+    """
+    plan = _plan_of(cluster, spec, place)
+    record_code(place.sweep(spec.name), spec)
+    return _submit(plan, cluster, place.sweep(spec.name))
+
+
+def _plan_of(cluster: Cluster, spec: Job, place: Storage) -> Plan:
+    return _plan(cluster, spec, {} if cluster.shares_files else modules_of(spec), place.uri)
 
 
 def _standing(cluster: Cluster, folder: SweepFolder, spec: Job) -> Standing | None:
@@ -102,7 +114,7 @@ def submit_again(known: Known, cluster_file: Path | None, *, as_json: bool) -> N
     modules = {} if cluster.shares_files else sent or modules_of(spec)
     _note_idle_cards(cluster, spec)
     plan = _plan(cluster, spec, modules, known.folder.storage.uri)
-    _submit(plan, cluster, known.folder, as_json=as_json)
+    _say(_submit(plan, cluster, known.folder), known.folder, as_json=as_json)
 
 
 def _note_idle_cards(cluster: Cluster, spec: Job) -> None:
@@ -145,12 +157,12 @@ def _show(plan: Plan, *, as_json: bool) -> None:
         click.echo(plan.document, nl=False)
 
 
-def _submit(plan: Plan, cluster: Cluster, folder: SweepFolder, *, as_json: bool) -> None:
+def _submit(plan: Plan, cluster: Cluster, folder: SweepFolder) -> Submitted:
     submitted = submit(plan, cluster)
     with suppress(ClusterError):  # the storage may be in sight of the cluster only
         # What was asked of a run that did not live to hear it; the cluster's own next ones would obey it.
         folder.impatient().delete(folder.STOP)
-    _say(submitted, folder, as_json=as_json)
+    return submitted
 
 
 def _say(submitted: Submitted, folder: SweepFolder, *, as_json: bool) -> None:

@@ -1,0 +1,122 @@
+"""A schedule on storage, as one of several processes that look after it: what each may change, and when."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from cluster.lease import HeldError, holding, lease_holder
+from cluster.schedules import Definition, Record, ScheduleFolder, State, whoever
+from jobs.errors import JobError
+from jobs.jobfile import parse_job
+from jobs.schedulespec import Rules
+from jobs.spec import Job
+from runner.recurring.agenda import Agenda
+
+DECIDING = "deciding/owner.json"
+RUNNING = "running/owner.json"
+_WAIT_SECONDS = 90.0  # for another process's decision, which takes a moment unless it has died over it
+
+
+def now() -> dt.datetime:
+    """The time, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One schedule.
+
+    Attributes:
+        folder: where it is on storage.
+    """
+
+    folder: ScheduleFolder
+
+    @property
+    def name(self) -> str:
+        """The schedule's."""
+        return self.folder.schedule
+
+    def job(self) -> Job:
+        """The job that it runs.
+
+        Raises:
+            JobError: the job file is not valid, or not any more; names the field.
+            ClusterError: it cannot be read.
+        """
+        return parse_job(self.folder.text(self.folder.JOB), source=self.folder.inside(self.folder.JOB))
+
+    def rules(self) -> Rules:
+        """What becomes of ticks; where the job is not valid that is its run's to say."""
+        try:
+            return self.job().schedule
+        except JobError:
+            return Rules()
+
+    def state(self, definition: Definition) -> State:
+        """Where it stands; where nobody wrote that down, what its history tells.
+
+        Raises:
+            ClusterError: it cannot be read.
+        """
+        found = self.folder.state()
+        if found is not None:
+            return found
+        ticks = [record.tick for record in self.folder.history()[0] if record.tick is not None]
+        return State(settled=max([definition.since, *ticks]))
+
+    @contextmanager
+    def deciding(self, moment: dt.datetime | None = None) -> Iterator[Agenda]:
+        """Holds the right to decide, for a moment: what the agenda then says is put on storage.
+
+        Raises:
+            ClusterError: the storage cannot be used, or another process does not give up that right.
+        """
+        with _once_free(self.folder):
+            definition = self.folder.definition()
+            agenda = Agenda(
+                self.name, definition, self.rules(), moment or now(), whoever(), self.state(definition)
+            )
+            before = agenda.state
+            yield agenda
+            if agenda.state != before or before.outbox:
+                self.folder.commit(agenda.state)
+
+    def runner(self) -> str | None:
+        """Who carries out its run, in words; None where nobody does."""
+        return lease_holder(self.folder, at=RUNNING)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Holds the right to carry out its run.
+
+        Raises:
+            HeldError: another process does.
+        """
+        with holding(self.folder, at=RUNNING, subject=f"the run of schedule {self.name}"):
+            yield
+
+    def record(self, event: str, reason: str = "", **facts: object) -> None:
+        """Put something into the history that changes no state."""
+        self.folder.record(Record(now(), event, whoever(), reason, **facts))  # type: ignore[arg-type]
+
+
+@contextmanager
+def _once_free(folder: ScheduleFolder) -> Iterator[None]:
+    """Holds the lease on decisions; others give theirs back within a moment."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    with ExitStack() as held:
+        while True:
+            try:
+                subject = f"schedule {folder.schedule}"
+                held.enter_context(holding(folder, at=DECIDING, subject=subject, sure=True))
+                break
+            except HeldError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+        yield

@@ -1,0 +1,78 @@
+"""The job of one run: the schedule's, of its data at that time, beginning from what is known already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster.schedules import Run, ScheduleFolder, sweep_name
+from cluster.storage import SweepFolder
+from jobs.schedulespec import Promote, Rules
+from jobs.spec import Job
+from jobs.where import moves
+from runner.launch import read_spec
+from runner.recurring.champion import read_champion
+from runner.recurring.desk import Desk
+
+_LATEST = 3  # sweeps that are learnt from, besides the champion's
+
+
+@dataclass(frozen=True)
+class Nightly:
+    """What a run works with.
+
+    Attributes:
+        given: the schedule's job, with its rules.
+        job: the sweep's.
+        sweep: its folder.
+    """
+
+    given: Job
+    job: Job
+    sweep: SweepFolder
+
+    @classmethod
+    def of(cls, desk: Desk, run: Run) -> Nightly:
+        """The job of a run; one that has begun goes on with what it began with.
+
+        Raises:
+            JobError, ClusterError: the definition is not valid any more, or cannot be read.
+        """
+        folder = desk.folder
+        given, sweep = desk.job(), folder.storage.sweep(run.sweep)
+        if sweep.exists():
+            before = read_spec(sweep)
+            as_of, sources = before.data.as_of, before.search.start_from
+        else:
+            as_of = run.as_of or run.tick.astimezone(folder.definition().calendar.tz).isoformat()
+            as_of = as_of if moves(given.data.where) else None
+            sources = _sources(desk, run, given)
+        job = given.model_copy(
+            update={
+                "name": run.sweep,
+                "data": given.data.model_copy(update={"as_of": as_of}),
+                "search": given.search.model_copy(update={"start_from": sources}),
+                "schedule": Rules(),
+                "promote": Promote(),
+                "notify": (),
+            }
+        )
+        return cls(given, job, sweep)
+
+
+def _sources(desk: Desk, run: Run, given: Job) -> tuple[str, ...]:
+    """The sweeps to begin from: the champion's, the latest of the schedule, those that the job names."""
+    if given.search.algorithm == "hyperband":  # which chooses every configuration itself
+        return ()
+    storage, champion = desk.folder.storage, read_champion(desk.folder)
+    first = [champion.sweep] if champion else []
+    latest = [name for name in own_sweeps(desk.folder) if name != run.sweep][-_LATEST:]
+    names = dict.fromkeys([*first, *reversed(latest), *given.search.start_from])
+    return tuple(name for name in names if "/" in name or storage.sweep(name).exists())
+
+
+def own_sweeps(folder: ScheduleFolder) -> list[str]:
+    """The sweeps that the schedule has begun, as far as its history goes back; the oldest first."""
+    records, _ = folder.history()
+    begun = [record for record in records if record.event == "started" and record.tick is not None]
+    ours = (record.sweep for record in begun if record.sweep == sweep_name(folder.schedule, record.tick))
+    return list(dict.fromkeys(name for name in ours if name))
