@@ -225,7 +225,7 @@ def _plans_more(job: Job, results: Results) -> bool:
 
 
 @contextmanager
-def claimed(standing: Standing, job: Job, *, fresh: bool, heir: bool = False) -> Iterator[Lease]:
+def claimed(standing: Standing, job: Job, *, fresh: bool, heir: bool = False) -> Iterator[Lease[SweepFolder]]:
     """Holds the sweep's lease, its folder made the job's; whatever ``fresh`` replaces is gone.
 
     A request to stop that was made of one before is forgotten, but by an ``heir``: that one may have died

@@ -207,7 +207,7 @@ def parse_workers(workers: str) -> int | None:
 
 
 def _sweep(
-    spec: Job, standing: Standing, lease: Lease, panel: Panel, place: Place, *, retry: bool
+    spec: Job, standing: Standing, lease: Lease[SweepFolder], panel: Panel, place: Place, *, retry: bool
 ) -> Results:
     from runner.progress import make_progress
     from runner.sweep import run_sweep

@@ -62,7 +62,7 @@ class Place:
 
 
 def run_sweep(
-    job: Job, lease: Lease, panel: Panel, place: Place, watch: Watch, *, retry: bool = False
+    job: Job, lease: Lease[SweepFolder], panel: Panel, place: Place, watch: Watch, *, retry: bool = False
 ) -> Results:
     """Run or resume a sweep until it is finished.
 
@@ -96,7 +96,7 @@ class _Sweep:
     watch: Watch
     request: StopRequest
 
-    def run(self, lease: Lease, *, retry: bool) -> Results:
+    def run(self, lease: Lease[SweepFolder], *, retry: bool) -> Results:
         """Replay the journal, go on from there, publish the best."""
 
         def tick() -> None:

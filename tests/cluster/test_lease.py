@@ -17,7 +17,8 @@ import pytest
 
 from cluster import lease as lease_module
 from cluster.errors import ClusterError
-from cluster.lease import Lease, LeaseLostError, lease_holder
+from cluster.folder import Folder
+from cluster.lease import Lease, LeaseLostError, LeaseTakenError, holding, lease_holder
 from cluster.storage import Storage, SweepFolder
 from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
 
@@ -49,7 +50,11 @@ def other(tmp_path: Path) -> Iterator[tuple[SweepFolder, subprocess.Popen[str]]]
 
 
 def change(folder: SweepFolder, **fields: Any) -> None:
-    folder.write_json(OWNER, folder.read_json(OWNER) | fields)
+    change_at(folder, OWNER, **fields)
+
+
+def change_at(folder: Folder, file: str, **fields: Any) -> None:
+    folder.write_json(file, folder.read_json(file) | fields)
 
 
 def test_nobody_holds_a_sweep_before_it_is_taken_and_after_it_is_released(folder: SweepFolder) -> None:
@@ -303,6 +308,47 @@ def test_a_storage_that_refuses_to_say_who_runs_a_sweep_does_not_say_that_nobody
             for use in (lambda: lease_holder(folder), Lease(folder).take):
                 with pytest.raises(ClusterError, match="ACCESS_DENIED"):
                     use()
+
+
+def test_a_folder_may_have_several_each_called_by_what_it_is_the_right_to(storage: Storage) -> None:
+    folder = Folder(storage, ".schedules/nightly")
+    me = f"process {os.getpid()} on {socket.gethostname()}"
+    with holding(folder, at="deciding", subject="schedule nightly") as lease, holding(folder, at="crowning"):
+        assert lease_holder(folder, "deciding") == me
+        assert folder.exists("deciding.json")
+        with pytest.raises(LeaseTakenError) as error:
+            Lease(folder, "deciding", "schedule nightly").take()
+        assert str(error.value) == f"schedule nightly is being run by {me}; wait for it, or stop it"
+
+        change_at(folder, "deciding.json", host="elsewhere", pid=7)
+        with pytest.raises(LeaseLostError, match=r"^schedule nightly was taken over by process 7 "):
+            lease.check()
+        folder.delete("deciding.json")
+        with pytest.raises(LeaseLostError, match="another process took schedule nightly over"):
+            lease.check()
+    assert lease_holder(folder, "crowning") is None
+
+
+def test_of_two_that_ask_an_object_store_at_once_the_second_to_sign_is_sure(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On this machine a lock sees to that, and nothing is waited for."""
+    monkeypatch.setattr(lease_module, "_SURE_SECONDS", 0.4)
+    first = Lease(folder)
+    local = folder.storage.local is not None
+    between = threading.Timer(0.1, change, (folder,), {"host": "elsewhere", "pid": 7})
+    between.start()
+
+    if local:
+        first.take(sure=True)
+    else:
+        with pytest.raises(LeaseTakenError, match=r"^sweep a is being run by process 7 on elsewhere; "):
+            first.take(sure=True)
+    between.join()
+
+    folder.delete(OWNER)
+    Lease(folder).take(sure=True)
+    assert lease_holder(folder) == f"process {os.getpid()} on {socket.gethostname()}"
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"host": "x", "pid": "1", "started": 1, "time": 0}'])
