@@ -134,7 +134,12 @@ def _bytes(value: Any) -> Any:
 Size = Annotated[int, BeforeValidator(_bytes)]
 
 
-def _moment(value: Any) -> Any:
+def moment(value: Any) -> str:
+    """A date and time in ISO's form, with its zone: UTC where it names none.
+
+    Raises:
+        ValueError: it is none.
+    """
     if isinstance(value, dt.date):
         value = value.isoformat()  # as YAML reads what is not quoted
     try:
@@ -145,7 +150,7 @@ def _moment(value: Any) -> Any:
         ) from None
 
 
-Moment = Annotated[str, BeforeValidator(_moment)]
+Moment = Annotated[str, BeforeValidator(moment)]
 
 
 class Data(Section):

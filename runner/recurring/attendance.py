@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from cluster.schedules import Record, Run, ScheduleFolder
+from cluster.schedules import Record, Run, ScheduleFolder, State
 from runner.recurring.agenda import Agenda
 from runner.recurring.desk import Desk
 from runner.recurring.notify import deliver
@@ -51,13 +51,10 @@ class Attendance:
         folder = self.desk.folder
         self.local = not folder.exists(folder.CLUSTER)
         definition = folder.definition()
-        state = self.desk.state(definition)
-        idle = state.run is None and not state.outbox and not state.clock_back
-        due = next(definition.calendar.after(max(now, state.settled)))
-        told = self._deliver(now)
-        ticks = next(definition.calendar.after(state.settled))
-        if idle and now < ticks and now >= state.settled:
-            return Found(due, None, goes_on=told, records=())
+        state, told = self.desk.state(definition), self._deliver(now)
+        due = next(definition.calendar.after(state.settled))
+        if state.settled <= now < due and self._rests(state, now):
+            return Found(due, None, goes_on=told or state.run is not None, records=())
         with self.desk.deciding(now) as agenda:
             before = agenda.state.run
             run = agenda.settle().run
@@ -68,9 +65,16 @@ class Attendance:
         due = next(definition.calendar.after(max(now, state.settled)))
         return Found(due, mine, goes_on=told or state.run is not None, records=records)
 
+    def _rests(self, state: State, now: dt.datetime) -> bool:
+        """Whether there is nothing to decide, as long as nothing is due; it is seen without a lease."""
+        return not (state.outbox or state.clock_back or (state.run and self._orphaned(state.run, now)))
+
+    def _orphaned(self, run: Run, now: dt.datetime) -> bool:
+        return self.desk.runner() is None and (now - run.began).total_seconds() >= _DEAD_SECONDS
+
     def _taken_up(self, agenda: Agenda, run: Run) -> Run | None:
         """A run of before, if nobody carries it out any more."""
-        if self.desk.runner() is not None or (agenda.now - run.began).total_seconds() < _DEAD_SECONDS:
+        if not self._orphaned(run, agenda.now):
             return None
         if run.attempt > _TRIES + agenda.rules.retries:
             return agenda.fail("its process has died each time that it was begun").run

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from cluster.lease import HeldError, holding, lease_holder
+from cluster.lease import LeaseTakenError, holding, lease_holder
 from cluster.schedules import Definition, Record, ScheduleFolder, State, whoever
 from jobs.errors import JobError
 from jobs.jobfile import parse_job
@@ -16,8 +16,8 @@ from jobs.schedulespec import Rules
 from jobs.spec import Job
 from runner.recurring.agenda import Agenda
 
-DECIDING = "deciding/owner.json"
-RUNNING = "running/owner.json"
+DECIDING = "deciding/owner"
+RUNNING = "running/owner"
 _WAIT_SECONDS = 90.0  # for another process's decision, which takes a moment unless it has died over it
 
 
@@ -95,7 +95,7 @@ class Desk:
         """Holds the right to carry out its run.
 
         Raises:
-            HeldError: another process does.
+            LeaseTakenError: another process does.
         """
         with holding(self.folder, at=RUNNING, subject=f"the run of schedule {self.name}"):
             yield
@@ -115,7 +115,7 @@ def _once_free(folder: ScheduleFolder) -> Iterator[None]:
                 subject = f"schedule {folder.schedule}"
                 held.enter_context(holding(folder, at=DECIDING, subject=subject, sure=True))
                 break
-            except HeldError:
+            except LeaseTakenError:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)

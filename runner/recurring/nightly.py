@@ -73,6 +73,6 @@ def _sources(desk: Desk, run: Run, given: Job) -> tuple[str, ...]:
 def own_sweeps(folder: ScheduleFolder) -> list[str]:
     """The sweeps that the schedule has begun, as far as its history goes back; the oldest first."""
     records, _ = folder.history()
-    begun = [record for record in records if record.event == "started" and record.tick is not None]
-    ours = (record.sweep for record in begun if record.sweep == sweep_name(folder.schedule, record.tick))
-    return list(dict.fromkeys(name for name in ours if name))
+    begun = [(record.sweep, record.tick) for record in records if record.event == "started"]
+    ours = (name for name, tick in begun if name and tick and name == sweep_name(folder.schedule, tick))
+    return list(dict.fromkeys(ours))

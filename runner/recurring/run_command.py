@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import click
 
-from cluster.lease import HeldError
+from cluster.lease import LeaseTakenError
 from cluster.schedules import Record, Run
 from jobs.dataspec import moment
 from runner.errors import WorkFailedError
@@ -65,7 +65,7 @@ def run_command(
     runner = Runner(desk, where, "all" if trust else trusted, force=force, kept=kept)
     try:
         records = runner.carry_on()
-    except HeldError:
+    except LeaseTakenError:
         if tick is not None:
             return  # another process was faster
         raise
@@ -83,7 +83,7 @@ def _chosen(desk: Desk, asked: Asked) -> Run | None:
     """The run to carry out; None where there is nothing to do.
 
     Raises:
-        HeldError: one is asked for now, and another goes on.
+        LeaseTakenError: one is asked for now, and another goes on.
     """
     if asked.tick is not None:
         run = desk.state(desk.folder.definition()).run

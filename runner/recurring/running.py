@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cluster.errors import ClusterError, StorageAwayError
 from cluster.schedules import Record, Run, whoever
 from jobs.errors import JobError
+from jobs.schedulespec import Notice
 from runner.errors import Interrupted, WorkFailedError
 from runner.launch import warn
 from runner.recurring.desk import Desk, now
@@ -39,7 +40,7 @@ class Runner:
         """Carry out the run that goes on, and then the ones that wait for it; what came of the last.
 
         Raises:
-            HeldError: another process does so.
+            LeaseTakenError: another process does so.
             ClusterError: the storage cannot be used; what is not recorded is gone on with later.
             Interrupted, KeyboardInterrupt: a signal came.
         """
@@ -100,7 +101,8 @@ class Runner:
         deliver(self.desk.folder, notices, now())
         remove_old(self.desk)
 
-    def _notices(self):  # noqa: ANN202
+    def _notices(self) -> tuple[Notice, ...]:
+        """Whom to tell; where the job is not valid any more, nobody that is known."""
         try:
             return self.desk.job().notify
         except JobError:

@@ -78,7 +78,8 @@ class Server:
     Attributes:
         launch: starts runs.
         at_once: runs that train on this machine beside each other.
-        clock: the time.
+        clock: the time; ``steady`` only goes on, whatever is set.
+        desk: what it knows a schedule by.
         stop: set when it is to end.
     """
 
@@ -87,6 +88,8 @@ class Server:
     meters: Meters
     at_once: int = 1
     clock: Callable[[], dt.datetime] = now
+    steady: Callable[[], float] = time.monotonic
+    desk: Callable[[ScheduleFolder], Desk] = Desk
     stop: threading.Event = field(default_factory=threading.Event)
     _known: dict[str, _Schedule] = field(default_factory=dict)
     _listed: float = -1e9
@@ -103,7 +106,7 @@ class Server:
 
     def look(self) -> None:
         """Look at what is due, at what has changed, and now and then at everything."""
-        moment = time.monotonic()
+        moment = self.steady()
         if moment - self._listed > _LIST_SECONDS[self.storage.local is not None]:
             self._listed = moment
             self._list()
@@ -135,7 +138,7 @@ class Server:
                 del self._known[name]
                 self.meters.forget(name)
         for name in names:
-            desk = Desk(ScheduleFolder.of(self.storage, name))
+            desk = self.desk(ScheduleFolder.of(self.storage, name))
             # The first look settles whatever was due while nobody looked.
             known = self._known.setdefault(name, _Schedule(Attendance(desk), self.clock()))
             if known.seen != seen[name]:
@@ -151,10 +154,10 @@ class Server:
             schedule.due, schedule.told = found.due, ""
             if found.run is not None:
                 schedule.begun = found.run
-            schedule.look = time.monotonic() + (_SOON_SECONDS if found.goes_on else _LONGEST_SECONDS)
+            schedule.look = self.steady() + (_SOON_SECONDS if found.goes_on else _LONGEST_SECONDS)
             self.meters.attended(name, found, late)
         except (ClusterError, JobError) as error:
-            schedule.look = time.monotonic() + 1.0  # what is due stays so
+            schedule.look = self.steady() + 1.0  # what is due stays so
             schedule.due = moment + dt.timedelta(days=1)
             self.meters.failed(name)
             if str(error) != schedule.told:

@@ -40,11 +40,11 @@ def test_every_hour_is_every_hour_whatever_the_clocks_do() -> None:
     assert found == [utc(2026, 10, 24, 20) + dt.timedelta(hours=hour) for hour in range(1, 9)]
 
 
-@given(st.datetimes(dt.datetime(2025, 1, 1), dt.datetime(2027, 1, 1)), st.integers(0, 400))
-def test_a_year_holds_each_day_once(begin: dt.datetime, days: int) -> None:
+@given(st.integers(0, 2 * 366 * 86400), st.integers(0, 400))
+def test_a_year_holds_each_day_once(begin: int, days: int) -> None:
     """However a year is cut into looks, every local day has one tick."""
     calendar = Calendar("15 2 * * *", "America/New_York")
-    moment = begin.replace(tzinfo=dt.UTC)
+    moment = utc(2025, 1, 1) + dt.timedelta(seconds=begin)
     end = moment + dt.timedelta(days=days)
     found = list(calendar.between(moment, end))
     local = [each.astimezone(calendar.tz).date() for each in found]
