@@ -14,7 +14,7 @@ from cluster.processes import Process, find, wait_gone
 
 
 def drivers(name: str) -> list[Process]:
-    """The processes of this machine that run ``recur run`` for a sweep, or ``recur schedule run`` for its name."""
+    """The processes of this machine that run ``recur run`` or ``recur schedule run`` for this name."""
     return [process for number, words in _running() if _drives(name, words) and (process := find(number))]
 
 

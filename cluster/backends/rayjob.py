@@ -27,16 +27,16 @@ def run_script(command: Sequence[str]) -> str:
     return f"#!/bin/sh\nexec {shlex.join(command)}\n"
 
 
-def object_name(name: str, kind: str = "recur") -> str:
+def object_name(name: str, kind: str = "recur", longest: int = _LONGEST) -> str:
     """What the objects of a sweep are called: its name as Kubernetes takes it, and what tells it from others.
 
     Those of other things than sweeps begin with another ``kind``.
     """
     plain = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
     found = f"{kind}-{plain}"
-    if plain == name and len(found) <= _LONGEST:
+    if plain == name and len(found) <= longest:
         return found
-    return f"{found[: _LONGEST - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{found[: longest - 9].rstrip('-')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def mounted(cluster: KubeRayCluster, place: str, *, writable: bool) -> bool:
@@ -86,7 +86,11 @@ def documents(*each: dict[str, Any]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML as people write it: text of several lines as a block."""
+    """YAML as people write it: text of several lines as a block, and nothing by reference."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's
+        """Never refer to what stood before."""
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -1,4 +1,4 @@
-"""What a RayJob asks for, a sweep's or a schedule's: a Ray cluster of its own, its head running the command."""
+"""What a RayJob asks for, a sweep's or a schedule's: a Ray cluster of its own, the command at its head."""
 
 from __future__ import annotations
 
