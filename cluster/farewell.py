@@ -13,18 +13,20 @@ from pathlib import Path
 from cluster.processes import Process, find, wait_gone
 
 
-def drivers(sweep: str) -> list[Process]:
-    """The processes of this machine that run ``recur run`` for a sweep."""
-    found = []
-    for number, words in _running():
-        if "run" in words and ("--name", sweep) in set(pairwise(words)) and (process := find(number)):
-            found.append(process)
-    return found
+def drivers(name: str) -> list[Process]:
+    """The processes of this machine that run ``recur run`` or ``recur schedule run`` for this name."""
+    return [process for number, words in _running() if _drives(name, words) and (process := find(number))]
 
 
-def end_driver(sweep: str, seconds: float) -> None:
-    """SIGTERM to each driver of a sweep, and wait for them."""
-    found = drivers(sweep)
+def _drives(name: str, words: list[str]) -> bool:
+    pairs = set(pairwise(words))
+    by_schedule = {("schedule", "run"), ("run", name)} <= pairs
+    return by_schedule or ("run" in words and ("--name", name) in pairs)
+
+
+def end_driver(name: str, seconds: float) -> None:
+    """SIGTERM to each driver of a sweep or schedule, and wait for them."""
+    found = drivers(name)
     for process in found:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGTERM)

@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cluster.backends.rayjob import JOB_FOLDER, RUN, manifest, object_name, run_script
+from cluster.backends.rayjob import check_storage_mounted, manifest, mounted, object_name, run_script
+from cluster.backends.raypods import JOB_FOLDER, RUN
 from cluster.backends.submission import JOB, Handle, Plan, State, Status, Submission
 from cluster.errors import ClusterError
 from cluster.kubecluster import KubeRayCluster
@@ -62,22 +63,13 @@ class KubeRayBackend:
         )
 
     def _check_places(self, submission: Submission) -> None:
-        storage, data = submission.storage, submission.data
-        if not self._mounted(storage, writable=True):
-            raise ClusterError(
-                f"storage {storage} is in no volume of the pods and would go with them; mount one there "
-                "(volumes), or keep sweeps at an s3:// or gs:// URI"
-            )
-        if data is not None and not self._mounted(data, writable=False):
+        data = submission.data
+        check_storage_mounted(self._cluster, submission.storage)
+        if data is not None and not mounted(self._cluster, data, writable=False):
             raise ClusterError(
                 f"data.path: {data} is in no volume of the pods; mount one there (volumes), or have the "
                 "shards at an s3:// or gs:// URI"
             )
-
-    def _mounted(self, place: str, *, writable: bool) -> bool:
-        volumes = [volume for volume in self._cluster.volumes if not (writable and volume.read_only)]
-        mounts = [volume.mount.rstrip("/") for volume in volumes]
-        return "://" in place or any(f"{place}/".startswith(f"{mount}/") for mount in mounts)
 
     def submit(self, plan: Plan) -> Handle:
         """Apply the manifest, in the place of one of the same name that has ended.

@@ -271,17 +271,16 @@ def test_a_workers_pod_ends_when_what_trains_there_has_left() -> None:
             waiting.kill()
 
 
-def test_a_pod_that_ends_has_the_sweep_save_first() -> None:
+@pytest.mark.parametrize("words", ["run job.yaml --name NAME", "schedule run NAME --scheduled"])
+def test_a_pod_that_ends_has_the_sweep_save_first(words: str) -> None:
     """The driver of that sweep, and of no other."""
     code = (
         "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
         "print(1, flush=True); signal.pause()"
     )
     started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, "run", "job.yaml", "--name", name], stdout=subprocess.PIPE
-        )
-        for name in ("mine", "others")
+        subprocess.Popen([sys.executable, "-c", code, *words.split()], stdout=subprocess.PIPE)
+        for words in (words.replace("NAME", "mine"), words.replace("NAME", "others"))
     ]
     try:
         for process in started:
