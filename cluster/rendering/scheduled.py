@@ -17,6 +17,7 @@ class Scheduled:
         program: what Recur is called where it is run.
         catches_up: whether it is run late where nobody ran it at its time.
         paused: whether nothing is to be run for now.
+        trusted: SHA-256 of its files, where they name what is executed and that is believed as it is now.
     """
 
     name: str
@@ -25,11 +26,13 @@ class Scheduled:
     program: tuple[str, ...] = ("recur",)
     catches_up: bool = True
     paused: bool = False
+    trusted: str | None = None
 
     def command(self, *extra: str) -> list[str]:
         """What is run: it finds out by itself whether anything is due."""
         run = ["schedule", "run", self.name, "--scheduled", "--storage", self.storage]
-        return [*self.program, *run, *extra]
+        trusted = ["--trusted", self.trusted] if self.trusted else []
+        return [*self.program, *run, *trusted, *extra]
 
     @property
     def about(self) -> str:

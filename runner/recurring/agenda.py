@@ -10,6 +10,7 @@ from cluster.schedules import Definition, Record, Run, State, sweep_name
 from jobs.schedulespec import Rules
 
 ON_TIME = dt.timedelta(seconds=60)  # how late a tick may be looked at and not count as missed
+PLATFORMS = dt.timedelta(minutes=30)  # the same where a platform has to start a machine first
 
 
 @dataclass
@@ -22,6 +23,7 @@ class Agenda:
         now: the moment.
         by: who looks.
         state: where it stands, before and after.
+        on_time: how late a tick may be looked at and not count as missed.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Agenda:
     now: dt.datetime
     by: str
     state: State
+    on_time: dt.timedelta = ON_TIME
     _skipped: list[tuple[dt.datetime, str]] = field(default_factory=list)
 
     def settle(self) -> State:
@@ -41,7 +44,7 @@ class Agenda:
             return self._note_clock()
         due = list(self.definition.calendar.between(self.state.settled, self.now))
         counted = [tick for tick in due if not self._paused(tick)]
-        missed = [tick for tick in counted if self.now - tick > ON_TIME]
+        missed = [tick for tick in counted if self.now - tick > self.on_time]
         in_time = counted[len(missed) :]
         if missed and not in_time and self.rules.missed == "once":
             in_time = [missed.pop()]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner import options
+
+if TYPE_CHECKING:
+    from runner.recurring.render import Platform
 
 _NAME = click.argument("name")
 _TRUST = click.option(
@@ -187,12 +190,17 @@ def serve(**given: Any) -> None:
 @click.option(
     "--to", type=click.Choice(["cron", "systemd", "kubernetes"]), required=True, help="What is to run it."
 )
-@click.option("--out", metavar="DIR", help="Write files there, in place of printing.")
-@click.option("--image", metavar="IMAGE", help="For kubernetes without a cluster file: that has recur.")
-@click.option("--namespace", metavar="NS", help="For kubernetes without a cluster file.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write files there, in place of printing."
+)
+@click.option("--system", is_flag=True, help="For systemd: units of the system's manager, not the user's.")
+@click.option("--image", metavar="IMAGE", help="For kubernetes without a cluster file: one that has recur.")
+@click.option("--namespace", metavar="NS", help="Likewise: where the CronJob is put.")
+@click.option("--cpus", type=click.IntRange(min=1), metavar="N", help="Likewise: cores of its pod.")
+@click.option("--memory", metavar="SIZE", help="Likewise: memory of its pod, such as 8Gi.")
 @options.storage
-def render(**given: Any) -> None:
+def render(*, name: str, to: Platform, storage: str | None, out: Path | None, **given: Any) -> None:
     """Print what has a platform run schedule NAME: a crontab line, systemd units, Kubernetes manifests."""
-    from runner.recurring.render import render_command
+    from runner.recurring.render import Options, render_command
 
-    render_command(**given)
+    render_command(name=name, to=to, storage=storage, out=out, options=Options(**given))

@@ -14,7 +14,7 @@ from jobs.errors import JobError
 from jobs.jobfile import parse_job
 from jobs.schedulespec import Rules
 from jobs.spec import Job
-from runner.recurring.agenda import Agenda
+from runner.recurring.agenda import ON_TIME, Agenda
 
 DECIDING = "deciding/owner"
 RUNNING = "running/owner"
@@ -70,7 +70,9 @@ class Desk:
         return State(settled=max([definition.since, *ticks]))
 
     @contextmanager
-    def deciding(self, moment: dt.datetime | None = None) -> Iterator[Agenda]:
+    def deciding(
+        self, moment: dt.datetime | None = None, on_time: dt.timedelta = ON_TIME
+    ) -> Iterator[Agenda]:
         """Holds the right to decide, for a moment: what the agenda then says is put on storage.
 
         Raises:
@@ -78,10 +80,8 @@ class Desk:
         """
         with _once_free(self.folder):
             definition = self.folder.definition()
-            agenda = Agenda(
-                self.name, definition, self.rules(), moment or now(), whoever(), self.state(definition)
-            )
-            before = agenda.state
+            before, rules = self.state(definition), self.rules()
+            agenda = Agenda(self.name, definition, rules, moment or now(), whoever(), before, on_time)
             yield agenda
             if agenda.state != before or before.outbox:
                 self.folder.commit(agenda.state)

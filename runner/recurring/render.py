@@ -24,6 +24,7 @@ from cluster.schedules import ScheduleFolder
 from cluster.slurmcluster import SlurmCluster
 from jobs.jobfile import parse_job
 from runner.launch import open_storage, warn
+from runner.recurring.trust import executed
 
 Platform = Literal["cron", "systemd", "kubernetes"]
 
@@ -75,14 +76,15 @@ def render(folder: ScheduleFolder, to: Platform, options: Options, now: dt.datet
         ClusterError, JobError: as ``render_command``.
     """
     definition = folder.definition()
-    rules = parse_job(folder.text(folder.JOB), source=folder.inside(folder.JOB)).schedule
+    job = parse_job(folder.text(folder.JOB), source=folder.inside(folder.JOB))
     local = folder.storage.local
     scheduled = Scheduled(
         name=folder.schedule,
         calendar=definition.calendar,
         storage=folder.storage.uri if local is None else str(local),
-        catches_up=rules.missed == "once",
+        catches_up=job.schedule.missed == "once",
         paused=definition.paused,
+        trusted=folder.digest() if executed(folder, job) else None,
     )
     if to == "kubernetes":
         return _on_kubernetes(scheduled, _cluster(folder), options, now)

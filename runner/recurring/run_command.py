@@ -12,6 +12,7 @@ from cluster.schedules import Record, Run
 from jobs.dataspec import moment
 from runner.errors import WorkFailedError
 from runner.launch import warn
+from runner.recurring.agenda import ON_TIME, PLATFORMS
 from runner.recurring.desk import Desk
 from runner.recurring.manage import desk_of
 from runner.recurring.running import Runner
@@ -88,7 +89,7 @@ def _chosen(desk: Desk, asked: Asked) -> Run | None:
     if asked.tick is not None:
         run = desk.state(desk.folder.definition()).run
         return run if run is not None and run.tick == asked.tick else None
-    with desk.deciding() as agenda:
+    with desk.deciding(on_time=PLATFORMS if asked.scheduled else ON_TIME) as agenda:
         before = agenda.settle().run
         if asked.scheduled:
             return before if before is None or desk.runner() is None else None

@@ -44,7 +44,7 @@ def check_trust(folder: ScheduleFolder, job: Job, trusted: str | None) -> None:
     Raises:
         ClusterError: it is not.
     """
-    executes = _executes(folder, job)
+    executes = executed(folder, job)
     if not executes or trusted == "all":
         return
     digest = folder.digest()
@@ -57,8 +57,8 @@ def check_trust(folder: ScheduleFolder, job: Job, trusted: str | None) -> None:
     )
 
 
-def _executes(folder: ScheduleFolder, job: Job) -> str:
-    """What is more than data, by its fields."""
+def executed(folder: ScheduleFolder, job: Job) -> str:
+    """What is more than data, by its fields; nothing where all of it is."""
     found = ["model.build"] if isinstance(job.model, Built) else []
     found += ["notify.command"] if any(notice.command for notice in job.notify) else []
     secret = any(isinstance(notice.webhook, Reference) for notice in job.notify)
