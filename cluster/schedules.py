@@ -20,9 +20,12 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from cluster.calendar import Calendar
 from cluster.errors import ClusterError
@@ -32,6 +35,7 @@ from cluster.storage import Storage
 SCHEDULES = ".schedules"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # with a time behind it, it is a sweep's
 _RECORD = re.compile(r"history/\d{4}-\d\d/(\d{8}T\d{6}\.\d{6}Z)-([a-z_]+)-[0-9a-f]{8}\.json")
+Kind = TypeVar("Kind")
 _MONTHS = 24  # of history that are kept
 
 
@@ -48,8 +52,8 @@ class Definition:
 
     cron: str
     zone: str
-    added: dt.datetime
-    since: dt.datetime
+    added: AwareDatetime
+    since: AwareDatetime
     by: str
     digest: str
     paused: bool = False
@@ -73,9 +77,9 @@ class Run:
         as_of: the time that its data are of, where that is not the tick's.
     """
 
-    tick: dt.datetime
+    tick: AwareDatetime
     sweep: str
-    began: dt.datetime
+    began: AwareDatetime
     attempt: int = 1
     manual: bool = False
     replaced: bool = False
@@ -94,9 +98,9 @@ class State:
         outbox: records that are to be put into the history.
     """
 
-    settled: dt.datetime
+    settled: AwareDatetime
     run: Run | None = None
-    waiting: dt.datetime | None = None
+    waiting: AwareDatetime | None = None
     clock_back: bool = False
     outbox: tuple[Record, ...] = ()
 
@@ -117,18 +121,19 @@ class Record:
         more: whatever else belongs to it, as JSON has it.
     """
 
-    time: dt.datetime
+    time: AwareDatetime
     event: str
     by: str
     reason: str = ""
-    tick: dt.datetime | None = None
+    tick: AwareDatetime | None = None
     sweep: str | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
     number: str = field(default_factory=lambda: secrets.token_hex(4))
 
     def to_json(self) -> dict[str, Any]:
         """As it is put on storage and shown."""
-        return _plain(asdict(self))
+        found: dict[str, Any] = _written(self)
+        return found
 
     @property
     def path(self) -> str:
@@ -174,14 +179,13 @@ class ScheduleFolder(Folder):
         if not self.exists(self.DEFINITION):
             raise no_such_schedule(self.storage, self.schedule)
         raw = self.read_json(self.DEFINITION)
-        times = {"added", "since"}
-        found = _read(Definition, raw, times, self.inside(self.DEFINITION))
+        found = _read(Definition, raw, self.inside(self.DEFINITION))
         found.calendar.check()
         return found
 
     def define(self, definition: Definition) -> None:
         """Make it a schedule, or another one."""
-        self.write_json(self.DEFINITION, _plain(asdict(definition)))
+        self.write_json(self.DEFINITION, _written(definition))
 
     def text(self, file: str) -> str:
         """The job or the cluster file."""
@@ -200,26 +204,18 @@ class ScheduleFolder(Folder):
         """
         if not self.exists(self.STATE):
             return None
-        raw, source = self.read_json(self.STATE), self.inside(self.STATE)
-        if not isinstance(raw, dict):
-            raise _damaged(source)
-        run = raw.get("run")
-        made = {
-            "run": None if run is None else _read(Run, run, {"tick", "began"}, source),
-            "outbox": tuple(_record(each, source) for each in raw.get("outbox") or ()),
-        }
-        return _read(State, {**raw, **made}, {"settled", "waiting"}, source)
+        return _read(State, self.read_json(self.STATE), self.inside(self.STATE))
 
     def commit(self, state: State) -> None:
         """Put a state in the place of the one before, and its records into the history.
 
         The records are in the state's file first: whoever comes after a crash puts them where they belong.
         """
-        self.write_json(self.STATE, _plain(asdict(state)))
+        self.write_json(self.STATE, _written(state))
         if state.outbox:
             for record in state.outbox:
                 self.record(record)
-            self.write_json(self.STATE, _plain(asdict(replace(state, outbox=()))))
+            self.write_json(self.STATE, _written(replace(state, outbox=())))
 
     def record(self, record: Record) -> None:
         """Put a record into the history; once more is the same."""
@@ -241,7 +237,7 @@ class ScheduleFolder(Folder):
                 continue  # a file that is being written
             source = self.inside(path)
             try:
-                records.append(_record(self.read_json(path), source))
+                records.append(_read(Record, self.read_json(path), source))
             except ClusterError as error:
                 damaged.append(str(error))
         return sorted(records, key=lambda record: record.time), damaged
@@ -292,40 +288,26 @@ def sweep_name(schedule: str, tick: dt.datetime) -> str:
     return f"{schedule}-{tick.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
 
 
-def _plain(value: Any) -> Any:
-    """The same with times as text."""
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat()
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
-def _record(raw: Any, source: str) -> Record:
-    return _read(Record, raw, {"time", "tick"}, source)
+def _written(document: Any) -> Any:
+    """A document as JSON has it."""
+    return _adapter(type(document)).dump_python(document, mode="json")
 
 
-def _read(kind: Any, raw: Any, times: Sequence[str] | set[str], source: str) -> Any:
-    """A document as the dataclass that it was; fields of later versions are passed over.
+def _read(kind: type[Kind], raw: Any, source: str) -> Kind:
+    """The inverse; fields of later versions are passed over.
 
     Raises:
-        ClusterError: it is none.
+        ClusterError: it is no such document.
     """
     try:
-        known = {name: raw[name] for name in kind.__dataclass_fields__ if name in raw}
-        for name in times:
-            if known.get(name) is not None:
-                known[name] = _moment(known[name])
-        found = kind(**known)
-    except (TypeError, ValueError, KeyError, AttributeError):
+        found: Kind = _adapter(kind).validate_python(raw)
+    except ValidationError:
         raise _damaged(source) from None
-    return found
-
-
-def _moment(text: str) -> dt.datetime:
-    found = dt.datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError(text)
     return found
 
 

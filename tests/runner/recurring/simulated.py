@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cluster.calendar import Calendar
 from cluster.folder import Folder
 from cluster.schedules import Definition, Record, Run, ScheduleFolder
 from cluster.storage import Storage
@@ -216,13 +216,10 @@ class Fleet:
         away = dt.timedelta(minutes=self.world.chance.choice([1, 5, 90, 60 * 24 * 2]))
         self.back[number] = self.world.now + away
 
-    def next(self, names: list[str]) -> dt.datetime:
+    def next(self, calendars: Iterable[Calendar] = ()) -> dt.datetime:
         """When something may happen next."""
         after = self.world.now
-        ticks = []
-        for name in names:
-            with suppress(Died):
-                ticks += ScheduleFolder.of(self.world.storage, name).definition().calendar.next(after, 1)
+        ticks = [next(calendar.after(after)) for calendar in calendars]
         ends = [run.ends for run in self.world.running.values()]
         backs = [moment for moment in self.back.values() if moment > after]
         return max(
