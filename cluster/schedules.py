@@ -295,7 +295,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def _written(document: Any) -> Any:
     """A document as JSON has it."""
-    return _adapter(type(document)).dump_python(document, mode="json")
+    return _adapter(type(document)).dump_python(document, mode="json")  # type: ignore[arg-type]
 
 
 def _read(kind: type[Kind], raw: Any, source: str) -> Kind:
@@ -305,7 +305,7 @@ def _read(kind: type[Kind], raw: Any, source: str) -> Kind:
         ClusterError: it is no such document.
     """
     try:
-        found: Kind = _adapter(kind).validate_python(raw)
+        found: Kind = _adapter(kind).validate_python(raw)  # type: ignore[arg-type]  # a class is hashable
     except ValidationError:
         raise _damaged(source) from None
     return found
