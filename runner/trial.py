@@ -18,7 +18,7 @@ STATES = ("done", "running", "paused", "stopped_early", "diverged", "failed", "p
 ENDED = frozenset({"done", "stopped_early", "diverged", "failed"})
 
 
-@dataclass
+@dataclass(slots=True)  # of which there are thousands
 class Trial:
     """One configuration and what came of it; people are shown its epochs as ``passes``.
 
