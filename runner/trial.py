@@ -68,7 +68,10 @@ class Trial:
 
     def values_at(self, epoch: int) -> Values:
         """The hyperparameters that it trained that epoch with."""
-        return next((values for last, values in self.earlier if epoch <= last), self.values)
+        for last, values in self.earlier:
+            if epoch <= last:
+                return values
+        return self.values
 
     @property
     def best_values(self) -> Values:
