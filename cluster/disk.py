@@ -53,7 +53,7 @@ class Files(Protocol):
 class Disk:
     """This machine's files.
 
-    By Python alone: to import Arrow takes longer than all else that a command does which reads a sweep.
+    By Python alone: to import Arrow takes longer than to read a sweep of ten thousand trials.
     """
 
     def exists(self, path: str) -> bool:
