@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
-
-import pyarrow as pa
-from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
 from cluster.patience import Patience, reason
+
+if TYPE_CHECKING:  # see ``cluster.disk``
+    from pyarrow import fs as pafs
 
 _ATTEMPT_SECONDS = 7.0  # without a byte, after which a request has failed
 
@@ -32,6 +32,8 @@ def open_filesystem(uri: str, patience: Patience = Patience()) -> tuple[pafs.Fil
     Raises:
         ClusterError: the URI's scheme or its host cannot be used, or does not answer where it is asked.
     """
+    from pyarrow import fs as pafs
+
     if "://" not in uri:
         return pafs.LocalFileSystem(), path_on_filesystem(uri)
     path_on_filesystem(uri)
@@ -48,6 +50,9 @@ def path_on_filesystem(uri: str) -> str:
     """
     if "://" not in uri:
         return str(Path(uri).expanduser().absolute())
+    import pyarrow as pa
+    from pyarrow import fs as pafs
+
     asked = urlsplit(uri)
     if asked.password is not None or asked.username not in {None, "anonymous"}:  # Google's public buckets
         where = uri.rpartition("@")[2]
@@ -70,6 +75,8 @@ def trying_once(filesystem: pafs.FileSystem) -> pafs.FileSystem:
     By themselves Arrow's clients repeat a request for half a minute (S3) or a quarter of an hour (Google's).
     A small file goes up in one request.
     """
+    from pyarrow import fs as pafs
+
     options: dict[str, Any] = {}
     if filesystem.type_name == "s3":
         options = {

@@ -6,15 +6,12 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pyarrow import fs as pafs
-
 from cluster.errors import ClusterError
-from cluster.files import check_unlinked, open_unlinked, refusing, replace_file, settle
+from cluster.files import check_unlinked, open_unlinked, refusing, settle
 from cluster.patience import Patience
 
 if TYPE_CHECKING:
@@ -72,20 +69,17 @@ class Folder:
 
     def exists(self, relative: str) -> bool:
         """Whether a file is there."""
-        if self.storage.local is not None:
-            return bool(self._info(relative).type == pafs.FileType.File)
         path = self.path(relative)
-
-        def look() -> bool:  # where there is none, Arrow would ask a second time, for a folder
-            with suppress(FileNotFoundError), self.storage.filesystem.open_input_file(path):
-                return True
-            return False
-
-        return self._attempt(look, f"{self.inside(relative)}: cannot be looked at")
+        return self._attempt(
+            lambda: self.storage.files.exists(path), f"{self.inside(relative)}: cannot be looked at"
+        )
 
     def size(self, relative: str) -> int:
         """A file's bytes; 0 where it is not there."""
-        return int(self._info(relative).size or 0)
+        path = self.path(relative)
+        return self._attempt(
+            lambda: self.storage.files.size(path), f"{self.inside(relative)}: cannot be looked at"
+        )
 
     def read(self, relative: str, limit: int = LARGEST) -> bytes:
         """A whole file.
@@ -105,16 +99,9 @@ class Folder:
 
     def _read(self, relative: str, start: int, limit: int) -> bytes:
         path = self.path(relative)
-
-        def read() -> bytes | None:
-            with self.storage.filesystem.open_input_file(path) as file:
-                size = file.size()
-                if size - start > limit:
-                    return None
-                file.seek(min(start, size))
-                return bytes(file.read())
-
-        data = self._attempt(read, f"{self.inside(relative)}: cannot be read")
+        data = self._attempt(
+            lambda: self.storage.files.read(path, start, limit), f"{self.inside(relative)}: cannot be read"
+        )
         if data is None:
             shown = f"{limit >> 30} GiB" if limit >= 1 << 30 else f"{limit >> 20} MiB"
             raise ClusterError(
@@ -129,17 +116,10 @@ class Folder:
         Raises:
             ClusterError: the storage does not take it.
         """
-        target = self._changed(relative)
-
-        def write() -> None:
-            if self.storage.local is not None:
-                replace_file(Path(target), data)
-                return
-            # An object store shows an object only when all of it is there.
-            with self.storage.filesystem.open_output_stream(target, compression=None) as stream:
-                stream.write(data)
-
-        self._change(write, f"{self.inside(relative)}: cannot be written")
+        path = self._changed(relative)
+        self._change(
+            lambda: self.storage.files.write(path, data), f"{self.inside(relative)}: cannot be written"
+        )
 
     def write_several(self, files: Mapping[str, bytes]) -> None:
         """Put whole files, several at a time; in no order.
@@ -170,25 +150,18 @@ class Folder:
 
         Hidden ones are left out: a write that was killed leaves one behind, which is nobody's.
         """
-        base = self.path(relative)
-        selector = pafs.FileSelector(base, allow_not_found=True)
-        found = self._attempt(
-            lambda: self.storage.filesystem.get_file_info(selector),
-            f"{self.inside(relative)}: cannot be listed",
-        )
-        names = (f.base_name for f in found if f.type == pafs.FileType.File)
-        return sorted(name for name in names if not name.startswith("."))
+        return sorted(name for name in self._listed(relative) if not name.startswith("."))
 
     def tree(self, relative: str) -> dict[str, int]:
         """Bytes of every file in a folder and in those in it, by its path in that; in one listing."""
-        base = self.path(relative)
-        selector = pafs.FileSelector(base, allow_not_found=True, recursive=True)
-        found = self._attempt(
-            lambda: self.storage.filesystem.get_file_info(selector),
-            f"{self.inside(relative)}: cannot be listed",
+        found = self._listed(relative, deep=True)
+        return {path: size for path, size in found.items() if _stays_inside(path)}
+
+    def _listed(self, relative: str, *, deep: bool = False) -> dict[str, int]:
+        path = self.path(relative)
+        return self._attempt(
+            lambda: self.storage.files.files(path, deep=deep), f"{self.inside(relative)}: cannot be listed"
         )
-        files = {f.path.removeprefix(f"{base}/"): f.size for f in found if f.type == pafs.FileType.File}
-        return {path: size for path, size in files.items() if _stays_inside(path)}
 
     def folders(self, relative: str) -> set[str]:
         """Names of the folders directly in a folder."""
@@ -203,19 +176,8 @@ class Folder:
 
     def delete(self, relative: str) -> None:
         """Take a file or a folder away; nothing happens where it is not there."""
-        path, filesystem = self._changed(relative), self.storage.filesystem
-
-        def delete() -> None:
-            info = filesystem.get_file_info(path)
-            with suppress(
-                FileNotFoundError
-            ):  # Arrow deletes what is in a folder, and may find no folder then
-                if info.type == pafs.FileType.File:
-                    filesystem.delete_file(path)
-                elif info.type == pafs.FileType.Directory:
-                    filesystem.delete_dir(path)
-
-        self._change(delete, f"{self.inside(relative)}: cannot be deleted")
+        path = self._changed(relative)
+        self._change(lambda: self.storage.files.delete(path), f"{self.inside(relative)}: cannot be deleted")
 
     def remove(self) -> None:
         """Take the folder away with all that is in it; nothing happens where there is none."""
@@ -248,13 +210,6 @@ class Folder:
         if self.storage.local is not None:
             check_unlinked(Path(path), Path(self.storage.root or "/"))
         return path
-
-    def _info(self, relative: str) -> pafs.FileInfo:
-        path = self.path(relative)
-        return self._attempt(
-            lambda: self.storage.filesystem.get_file_info(path),
-            f"{self.inside(relative)}: cannot be looked at",
-        )
 
     def _attempt(self, operation: Callable[[], Result], what: str) -> Result:
         return self.storage.patience.attempt(operation, what, local=self.storage.local is not None)

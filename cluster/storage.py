@@ -1,4 +1,4 @@
-"""One storage over ``pyarrow.fs``, and the only place that builds the paths of a sweep's folder.
+"""One storage, and the only place that builds the paths of a sweep's folder.
 
 Whole files only: a reader sees a file as it was or as it is, never half of it.
 """
@@ -11,14 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pyarrow import fs as pafs
-
+from cluster.disk import Disk, Files
 from cluster.errors import ClusterError, StorageAwayError
 from cluster.files import open_filesystem, path_on_filesystem, trying_once
 from cluster.folder import Folder
 from cluster.patience import Patience
 from cluster.segments import Segment, missing, segments_of
+
+if TYPE_CHECKING:  # it is not for a folder of this machine's, which is to be read at once
+    from pyarrow import fs as pafs
 
 _NAMES = ".names"
 _MODEL = re.compile(r"model-(\d{6,})\.keras")
@@ -50,8 +53,21 @@ class Storage:
         return cls(reach, root.rstrip("/"), shown, patience)
 
     @property
+    def files(self) -> Files:
+        """What is done with its files.
+
+        Raises:
+            ClusterError: its host refuses, or does not answer.
+        """
+        if self.local is not None:
+            return Disk()
+        from cluster.arrow import ArrowFiles
+
+        return ArrowFiles(self.filesystem)
+
+    @property
     def filesystem(self) -> pafs.FileSystem:
-        """What it lies on.
+        """What it lies on, as Arrow has it.
 
         Raises:
             ClusterError: its host refuses, or does not answer.
@@ -85,22 +101,20 @@ class Storage:
 
         Of the folders in a folder Arrow tells nothing on Google's store, where only files have names.
         """
-        return Folder(self, _NAMES) if self.filesystem.type_name == "gcs" else None
+        nameless = self.local is None and self.filesystem.type_name == "gcs"
+        return Folder(self, _NAMES) if nameless else None
 
     def _folders(self) -> set[str]:
         names = self.names()
         if names is not None:
             return set(names.files(""))
-        selector = pafs.FileSelector(self.root, allow_not_found=True)
         what = f"storage {self.uri} cannot be listed"
-        found = self.patience.attempt(lambda: self.filesystem.get_file_info(selector), what)
-        return {f.base_name for f in found if f.type == pafs.FileType.Directory}
+        return self.patience.attempt(lambda: self.files.folders(self.root), what)
 
     def exists(self) -> bool:
         """Whether there is a folder."""
         what = f"storage {self.uri} cannot be looked at"
-        found = self.patience.attempt(lambda: self.filesystem.get_file_info(self.root), what)
-        return bool(found.type == pafs.FileType.Directory)
+        return self.patience.attempt(lambda: self.files.is_folder(self.root), what)
 
     def check_writable(self) -> None:
         """See that a file can be written and taken away again; leaves no folder that was not there.
@@ -112,10 +126,9 @@ class Storage:
         missing = self._missing_folders()
 
         def write() -> None:
-            self.filesystem.create_dir(self.root, recursive=True)
-            with self.filesystem.open_output_stream(probe) as stream:
-                stream.write(b"recur")
-            self.filesystem.delete_file(probe)
+            self.files.make_folder(self.root)
+            self.files.write(probe, b"recur")
+            self.files.delete(probe)
 
         try:
             self.patience.change(write, f"storage {self.uri} cannot be written", local=self.local is not None)

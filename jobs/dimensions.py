@@ -9,10 +9,12 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
+
+if TYPE_CHECKING:  # what reads a sweep's job is to start at once
+    import numpy as np
 
 Scalar = bool | int | float | str | None
 

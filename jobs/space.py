@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from jobs.dimensions import Dimension, Scalar
 from jobs.enumeration import Enumeration
+
+if TYPE_CHECKING:  # what reads a sweep's job is to start at once
+    import numpy as np
 
 Values = dict[str, Scalar]
 _DEPTH = "model.layers"

@@ -9,12 +9,12 @@ import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from jobs.errors import JobError
 
-if TYPE_CHECKING:  # a twentieth of a second, and most that read a job file read no rows
+if TYPE_CHECKING:  # a fifth of a second, and most that read a job file read no rows
+    import pyarrow as pa
     import pyarrow.compute as pc
 
 _COMPARISONS = {
@@ -78,6 +78,7 @@ def row_filter(where: Sequence[Condition], schema: pa.Schema, shard: str) -> pc.
     Raises:
         JobError: names the condition whose column is not there, or cannot be compared with its value.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     found = None
@@ -100,6 +101,8 @@ def row_filter(where: Sequence[Condition], schema: pa.Schema, shard: str) -> pc.
 
 
 def _expression(field: pc.Expression, sign: str, values: list[Any], kind: pa.DataType) -> pc.Expression:
+    import pyarrow as pa
+
     if sign in _COMPARISONS:
         result: pc.Expression = _COMPARISONS[sign](field, pa.scalar(values[0], kind))
         return result
@@ -110,6 +113,7 @@ def _expression(field: pc.Expression, sign: str, values: list[Any], kind: pa.Dat
 def _scalar(column: str, value: Value, kind: pa.DataType) -> Any:
     """The value as one of the column's kind."""
     import pandas as pd
+    import pyarrow as pa
 
     try:
         if pa.types.is_timestamp(kind) and isinstance(value, str):

@@ -22,7 +22,7 @@ from cluster.storage import Storage, SweepFolder
 from jobs.errors import JobError
 from jobs.names import NAME
 from runner.results import Results
-from runner.summary import read_summary
+from runner.summary import collecting_nothing, read_summary
 
 if TYPE_CHECKING:  # what reads a journal is to start at once
     from jobs.spec import Job
@@ -124,8 +124,9 @@ def read_spec(folder: SweepFolder) -> Job:
 
 def read_results(folder: SweepFolder) -> Results:
     """What a sweep has found so far; a process that died without a word leaves it ``interrupted``."""
-    results = read_summary(folder).results
-    gc.freeze()  # all of it stays, and the garbage collector need not look through it
+    with collecting_nothing():
+        results = read_summary(folder).results
+        gc.freeze()  # all of it stays, and the garbage collector need not look through it
     if results.state == "running" and lease_holder(folder) is None:
         results.mark_interrupted()
     return results

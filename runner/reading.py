@@ -41,7 +41,7 @@ def best_command(*, sweep: str, storage: str | None, top: int | None, as_json: b
     """
     folder = find_sweep(sweep, storage)
     job, results = read_spec(folder), read_results(folder)
-    ranked = results.ranked()[: top or 1]
+    ranked = results.ranked(top or 1)
     if not ranked:
         raise WorkFailedError(f"no trial of {folder.name} has a score yet; see: recur status {sweep}")
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -136,9 +137,10 @@ class Results:
             trial.score, trial.epoch = event["best_score"], event["best_epoch"]
             trial.metrics = event["metrics"]
 
-    def ranked(self) -> list[Trial]:
-        """Trials that may be the best, the best first."""
-        return sorted((trial for trial in self.trials.values() if trial.eligible), key=Trial.rank)
+    def ranked(self, most: int | None = None) -> list[Trial]:
+        """Trials that may be the best, the best first; ``most`` of them, None for all."""
+        eligible = [trial for trial in self.trials.values() if trial.eligible]
+        return heapq.nsmallest(len(eligible) if most is None else most, eligible, key=Trial.rank)
 
     def best(self) -> Trial | None:
         """The trial with the best epoch that was seen, whatever became of it, but for failed ones."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -188,7 +189,7 @@ def print_scores(best: dict[str, Any]) -> None:
 def differing(trials: Sequence[Trial]) -> list[str]:
     """Names of the hyperparameters that are not the same in all trials, in the job file's order."""
     values = [trial.best_values for trial in trials]
-    names = dict.fromkeys(name for each in values for name in each)
+    names = dict.fromkeys(chain.from_iterable(values))
     if len(trials) < 2:
         return list(names)
     first = {name: repr(values[0].get(name)) for name in names}

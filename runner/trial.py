@@ -18,7 +18,7 @@ STATES = ("done", "running", "paused", "stopped_early", "diverged", "failed", "p
 ENDED = frozenset({"done", "stopped_early", "diverged", "failed"})
 
 
-@dataclass
+@dataclass(slots=True)  # of which there are thousands
 class Trial:
     """One configuration and what came of it; people are shown its epochs as ``passes``.
 
@@ -68,7 +68,10 @@ class Trial:
 
     def values_at(self, epoch: int) -> Values:
         """The hyperparameters that it trained that epoch with."""
-        return next((values for last, values in self.earlier if epoch <= last), self.values)
+        for last, values in self.earlier:
+            if epoch <= last:
+                return values
+        return self.values
 
     @property
     def best_values(self) -> Values:

@@ -8,9 +8,13 @@ import click
 import pytest
 
 from cluster.errors import ClusterError
+from cluster.storage import Storage
 from jobs.errors import JobError
+from jobs.jobfile import dump_job
 from runner.cli import cli, exit_code
 from runner.errors import Interrupted, WorkFailedError
+from tests.runner.curves import make_job
+from tests.runner.events import start, trained, trial, write
 
 README = Path(__file__).parents[2] / "README.md"
 HEAVY = ("keras", "tensorflow", "ray", "pandas", "pyarrow", "numpy", "pydantic", "rich", "yaml")
@@ -25,6 +29,24 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "[]\n"
     assert "Exit codes: 0 done, 1 the work failed" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "best", "list"])
+def test_what_reads_a_sweep_of_this_machine_needs_no_arrays(tmp_path: Path, command: str) -> None:
+    """Importing them takes longer than reading ten thousand trials."""
+    folder = Storage.open(str(tmp_path)).sweep("small")
+    folder.begin(dump_job(make_job()).encode())
+    write(folder, 1, start(), trial(0), *trained(0, 0.5))
+    code = (
+        "import sys; from runner.cli import exit_code; exit_code(sys.argv[1:]); "
+        "print([name for name in ('numpy', 'pandas', 'pyarrow') if name in sys.modules], file=sys.stderr)"
+    )
+    named = ["--storage", str(tmp_path)] if command == "list" else [folder.uri]
+    done = subprocess.run(
+        [sys.executable, "-c", code, command, *named], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "[]\n"
+    assert "0.5" in done.stdout
 
 
 def _commands(group: click.Group, prefix: str = "") -> list[tuple[str, click.Command]]:

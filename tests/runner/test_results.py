@@ -65,6 +65,8 @@ def test_of_equal_trials_the_earlier_is_the_better() -> None:
     events = [start(), *(trial(n) for n in range(3)), *trained(2, 0.3), *trained(1, 0.3), *trained(0, 0.4)]
 
     assert [t.number for t in Results(events).ranked()] == [1, 2, 0]
+    for most in range(5):
+        assert Results(events).ranked(most) == Results(events).ranked()[:most]
     best = Results(events).best()
     assert best is not None
     assert best.number == 1

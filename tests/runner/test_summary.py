@@ -124,13 +124,15 @@ def test_a_summary_of_another_version_is_not_believed(folder: SweepFolder) -> No
     assert found(folder) == vars(Results(EVENTS))
 
 
-@pytest.mark.parametrize("change", ["one field less", "no trials"])
+@pytest.mark.parametrize("change", ["one field less", "one field more", "names", "no trials"])
 def test_a_summary_of_other_trials_fields_is_not_believed(folder: SweepFolder, change: str) -> None:
     write(folder, 1, *EVENTS)
     keep(folder, read_summary(folder), Encoder())
     trials = json.loads(folder.read(folder.SUMMARY).partition(b"\n")[2])["trials"]
     others = {
-        "one field less": [{name: trials[0][name] for name in trials[0] if name != "score"}, *trials[1:]],
+        "one field less": [trials[0][:-1], *trials[1:]],
+        "one field more": [[*trials[0], None], *trials[1:]],
+        "names": [{"id": "00000", "number": 0}, *trials[1:]],
         "no trials": 1,
     }
     forged(folder, trials=others[change])
