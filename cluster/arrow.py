@@ -25,6 +25,11 @@ class ArrowFiles:
         """See ``Files``."""
         return int(self.filesystem.get_file_info(path).size or 0)
 
+    def mark(self, path: str) -> object:
+        """See ``Files``."""
+        found = self.filesystem.get_file_info(path)
+        return None if found.type == pafs.FileType.NotFound else (found.mtime_ns, found.size)
+
     def read(self, path: str, start: int, limit: int) -> bytes | None:
         """See ``Files``."""
         with self.filesystem.open_input_file(path) as file:

@@ -28,6 +28,9 @@ class Files(Protocol):
     def size(self, path: str) -> int:
         """A file's bytes; 0 where it is not there."""
 
+    def mark(self, path: str) -> object:
+        """What is another as soon as the file is; None where it is not there."""
+
     def read(self, path: str, start: int, limit: int) -> bytes | None:
         """A file without its first ``start`` bytes; None where those are more than ``limit``."""
 
@@ -65,6 +68,11 @@ class Disk:
         """See ``Files``."""
         found = _look(path)
         return found.st_size if found is not None and stat.S_ISREG(found.st_mode) else 0
+
+    def mark(self, path: str) -> object:
+        """See ``Files``."""
+        found = _look(path)
+        return found and (found.st_ino, found.st_mtime_ns, found.st_size)
 
     def read(self, path: str, start: int, limit: int) -> bytes | None:
         """See ``Files``."""

@@ -165,14 +165,12 @@ class Folder:
 
     def folders(self, relative: str) -> set[str]:
         """Names of the folders directly in a folder."""
-        if self.storage.filesystem.type_name == "gcs":  # which tells of files alone
+        if self.storage.names() is not None:  # of a store that tells of files alone
             return {path.partition("/")[0] for path in self.tree(relative) if "/" in path}
-        selector = pafs.FileSelector(self.path(relative), allow_not_found=True)
-        found = self._attempt(
-            lambda: self.storage.filesystem.get_file_info(selector),
-            f"{self.inside(relative)}: cannot be listed",
+        path = self.path(relative)
+        return self._attempt(
+            lambda: self.storage.files.folders(path), f"{self.inside(relative)}: cannot be listed"
         )
-        return {f.base_name for f in found if f.type == pafs.FileType.Directory}
 
     def delete(self, relative: str) -> None:
         """Take a file or a folder away; nothing happens where it is not there."""

@@ -221,13 +221,12 @@ class ScheduleFolder(Folder):
         """Put a record into the history; once more is the same."""
         self.write_json(record.path, record.to_json())
 
-    def marks(self) -> tuple[Any, ...]:
+    def marks(self) -> tuple[object, ...]:
         """By what a look tells whether its definition or its state are other than at the look before."""
         paths = [self.path(file) for file in (self.DEFINITION, self.JOB, self.STATE)]
-        found = self._attempt(
-            lambda: self.storage.filesystem.get_file_info(paths), f"{self.uri}: cannot be looked at"
+        return self._attempt(
+            lambda: tuple(self.storage.files.mark(path) for path in paths), f"{self.uri}: cannot be looked at"
         )
-        return tuple((info.mtime_ns, info.size) for info in found)
 
     def history(self) -> tuple[list[Record], list[str]]:
         """All that happened, in its order; and what is no record of it, in a sentence each."""
