@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from jobs.ahead import as_written, times_ahead
 from jobs.baselines import naive_error, seasonal_naive
 from jobs.cut import Cutter
 from jobs.errors import JobError
-from jobs.feed import drawn
-from jobs.metrics import Metrics
+from jobs.feed import Order, drawn
+from jobs.metrics import Loss, Metrics
 from jobs.panel import Indices, Panel, Rows
 from jobs.params import WindowParams
 from jobs.parts import Parts
 from jobs.scaling import Scaler, Scaling, scaler_of
-from jobs.windows import make_windows, named
+from jobs.windows import named, test_origins
 
 _BATCH = 1024
 _CHUNK = 8 * _BATCH  # windows that are scored at a time
@@ -68,6 +69,33 @@ class Served:
         return given
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What forecasts are scored on.
+
+    Attributes:
+        panel: the series.
+        parts: how they are divided.
+        season: steps in a season, of the seasonal naive baseline.
+        unit: (targets,) of the errors.
+        loss: that is kept for each window, if one is.
+    """
+
+    panel: Panel
+    parts: Parts
+    season: int
+    unit: npt.NDArray[np.float64]
+    loss: Loss | None = None
+
+    @classmethod
+    def of(cls, panel: Panel, parts: Parts, how: Scaling, season: int, loss: Loss | None = None) -> Ground:
+        """In the units of a model's scaling, which are those of all that one job's trials may have."""
+        unit = np.ones(panel.targets)
+        if how.kind != "none":
+            unit = scaler_of(panel, parts, Scaling()).spread[0, : panel.targets]
+        return cls(panel, parts, season, unit, loss)
+
+
 def score_test(
     model: Any,
     panel: Panel,
@@ -81,27 +109,49 @@ def score_test(
     Where it has more than ``MOST_SCORED`` windows, on as many of them, drawn evenly.  ``alive`` is called now
     and then, as long as it goes on.
     """
-    starts = drawn(make_windows(parts, window).test, MOST_SCORED)
-    if not len(starts):
+    origins = scored_origins(parts, window)
+    if not len(origins):
         return None
-    how, cutter = Scaling.of(window), Cutter(panel, window)
-    served = Served(model, cutter, scaler_of(panel, parts, how) if how.by_series else None)
-    unit = np.ones(panel.targets)
-    if how.kind != "none":
-        unit = scaler_of(panel, parts, Scaling()).spread[0, : panel.targets]
-    naive_errors = naive_error(panel, parts, season)
-    scores = {"model": Metrics(unit), "seasonal_naive": Metrics(unit)}
-    for begin in range(0, len(starts), _CHUNK):
-        chunk = starts[begin : begin + _CHUNK]
-        ahead = cutter.ahead_of(chunk)
-        scale, there = naive_errors[cutter.series(chunk)], ahead.get("there")
-        scores["model"].add(ahead["y"], served.forecast(chunk), scale, there)
-        naive = seasonal_naive(panel, chunk + window.lookback, horizon=window.horizon, season=season)
+    how = Scaling.of(window)
+    served = Served(model, Cutter(panel, window), scaler_of(panel, parts, how) if how.by_series else None)
+    ground = Ground.of(panel, parts, how, season)
+    found = score_at(origins, {"model": served}, ground, alive)
+    return {name: metrics.means() for name, metrics in found.items()}
+
+
+def scored_origins(parts: Parts, *windows: WindowParams) -> Order:
+    """First rows that are forecast in the test windows to score, see ``test_origins``; never very many."""
+    return drawn(test_origins(parts, *windows), MOST_SCORED)
+
+
+def score_at(
+    origins: Order, models: Mapping[str, Served], ground: Ground, alive: Callable[[], None] = lambda: None
+) -> dict[str, Metrics]:
+    """Errors of some models and of ``seasonal_naive``, all of the forecasts that begin at these rows.
+
+    Args:
+        origins: (windows,).
+        models: by name, each with the ground's panel; their lookbacks may differ, the horizon is one.
+        ground: what they are scored on.
+        alive: is called now and then, as long as it goes on.
+    """
+    cutter, panel = next(iter(models.values())).cutter, ground.panel
+    horizon, lookback = cutter.window.horizon, cutter.window.lookback
+    naive_errors = naive_error(panel, ground.parts, ground.season)
+    scores = {name: Metrics(ground.unit, ground.loss) for name in (*models, "seasonal_naive")}
+    for begin in range(0, len(origins), _CHUNK):
+        chunk = origins[begin : begin + _CHUNK]
+        ahead = cutter.ahead_of(chunk - lookback)
+        scale, there = naive_errors[cutter.series(chunk - lookback)], ahead.get("there")
+        for name, model in models.items():
+            forecasts = model.forecast(chunk - model.cutter.window.lookback)
+            scores[name].add(ahead["y"], forecasts, scale, there)
+        naive = seasonal_naive(panel, chunk, horizon=horizon, season=ground.season)
         scores["seasonal_naive"].add(ahead["y"], naive, scale, there)
         if panel.pages is not None:
             panel.pages.ease()
         alive()
-    return {name: metrics.means() for name, metrics in scores.items()}
+    return scores
 
 
 def check_history(panel: Panel, window: WindowParams, short: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +12,41 @@ Array = npt.NDArray[np.float32]
 Scale = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Loss:
+    """What a job minimises, of errors (forecast minus actual) in scaled units; see ``engine.losses``.
+
+    Attributes:
+        name: ``mse``, ``mae``, ``huber`` or ``pinball``.
+        quantile: that ``pinball`` aims at.
+    """
+
+    name: str = "mse"
+    quantile: float = 0.5
+
+    def of(self, error: Scale) -> Scale:
+        """The loss of each error."""
+        if self.name == "pinball":
+            return np.maximum(-self.quantile * error, (1 - self.quantile) * error)
+        size = np.abs(error)
+        if self.name == "huber":
+            return np.where(size <= 1, np.square(error) / 2, size - 0.5)
+        return size if self.name == "mae" else np.square(error)
+
+
 class Metrics:
     """Metrics over windows, steps and targets that come some windows at a time."""
 
-    def __init__(self, deviation: Scale) -> None:
+    def __init__(self, deviation: Scale, loss: Loss | None = None) -> None:
         """Begin with no windows.
 
         Args:
             deviation: (targets,) of the training targets of all series; ``mse`` and ``mae`` are in its units,
                 so they compare with published scores, and with ``val_loss`` where that is standardised by it.
+            loss: a metric, too, and kept for each window.
         """
-        self._deviation = deviation
+        self._deviation, self._loss = deviation, loss
+        self._losses: list[Scale] = []
         self._sums = dict.fromkeys(("mse", "mae", "raw_mse", "raw_mae", "smape", "mase"), 0.0)
         self._values = self._scaled = 0
 
@@ -51,6 +76,8 @@ class Metrics:
             "smape": symmetric,
             "mase": absolute.sum(axis=1)[known] / steps[known] / naive_error[known],
         }
+        if self._loss is not None:
+            self._losses.append(self._loss.of(error / self._deviation).sum(axis=(1, 2)))
         for name, values in sums.items():
             self._sums[name] += float(values.sum())
         self._values += int(counted.sum())
@@ -62,10 +89,19 @@ class Metrics:
         Returns:
             ``mse`` and ``mae`` in scaled units, ``raw_rmse`` and ``raw_mae`` in the data's own, ``smape`` in
             per cent (mean of 200·|y-f|/(|y|+|f|)), ``mase`` (Hyndman & Koehler 2006); NaN without windows.
+            The loss by its name, if there is one.
         """
         counts = dict.fromkeys(self._sums, self._values) | {"mase": self._scaled}
         mean = {
             name: total / counts[name] if counts[name] else math.nan for name, total in self._sums.items()
         }
         mean["raw_rmse"] = math.sqrt(mean.pop("raw_mse"))
-        return {name: mean[name] for name in ("mse", "mae", "raw_rmse", "raw_mae", "smape", "mase")}
+        found = {name: mean[name] for name in ("mse", "mae", "raw_rmse", "raw_mae", "smape", "mase")}
+        if self._loss is not None and self._loss.name not in found:
+            total = float(self.losses().sum())
+            found[self._loss.name] = total / self._values if self._values else math.nan
+        return found
+
+    def losses(self) -> Scale:
+        """The loss of each window, summed over its steps and targets that are known, (windows,)."""
+        return np.concatenate([np.zeros(0), *self._losses])

@@ -62,6 +62,18 @@ def make_windows(parts: Parts, window: WindowParams, channels: int = 1) -> Windo
     return Windows(**{name: each.starts(channels) for name, each in ranges.items()})
 
 
+def test_origins(parts: Parts, *windows: WindowParams) -> Starts:
+    """First rows that are forecast in the test part's windows, of those that all of these ``windows`` allow.
+
+    They have one horizon, and stride.
+    """
+    found = [_ranges(parts, window)["test"] for window in windows]
+    pairs = list(zip(windows, found, strict=True))
+    first = np.maximum.reduce([each.first + window.lookback for window, each in pairs])
+    last = np.minimum.reduce([each.last + window.lookback for window, each in pairs])
+    return _Ranges(first, last, found[0].stride).starts(1)
+
+
 def count_windows(parts: Parts, window: WindowParams, channels: int = 1) -> dict[str, int]:
     """How many windows each part has."""
     return {name: len(each.starts(channels)) for name, each in _ranges(parts, window).items()}

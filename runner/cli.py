@@ -269,6 +269,34 @@ def doctor(**given: Any) -> None:
     doctor_command(**given)
 
 
+@cli.command()
+@click.argument("name")
+@options.storage
+@options.json
+def champion(**given: Any) -> None:
+    """Show the model in service under a schedule's NAME: its sweep, checkpoint, scores and since when."""
+    from runner.recurring.champion_commands import champion_command
+
+    champion_command(**given)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--sweep", metavar="S", help="The sweep whose published model is to be in service.")
+@click.option("--rollback", "back", is_flag=True, help="Go back to the champion before this one.")
+@click.option("--why", metavar="TEXT", help="The reason, for the schedule's history.")
+@options.storage
+@options.json
+def promote(**given: Any) -> None:
+    """Put a sweep's published model into service under a schedule's NAME, or the one before it again.
+
+    Nothing is compared. Who did it, when and why stands in the schedule's history.
+    """
+    from runner.recurring.champion_commands import promote_command
+
+    promote_command(**given)
+
+
 @cli.command(hidden=True)
 @click.argument("sweep", required=False)
 @click.option("--seconds", type=click.FloatRange(min=0), required=True, help="How long it may take at most.")

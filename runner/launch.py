@@ -164,7 +164,8 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
 
     Raises:
         JobError: the name is taken by a different job.
-        ClusterError: the sweep is being run, or its folder holds something else.
+        ClusterError: the sweep is being run, or its folder holds something else; or it is to be replaced and
+            its model is in service.
     """
     holder = lease_holder(folder)
     if holder is not None:
@@ -180,6 +181,9 @@ def check_standing(folder: SweepFolder, job: Job, *, fresh: bool) -> Standing:
             )
         return Standing(folder, exists=half_removed, results=Results())
     if fresh:
+        from runner.recurring.champion import check_spared
+
+        check_spared(folder)
         return Standing(folder, exists=True, results=Results())
     from jobs.spec import SCHEDULED
     from runner.data import changed_fields

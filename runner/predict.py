@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +25,9 @@ from runner.launch import find_sweep, read_spec, warn
 from runner.publish import model_files, read_best
 from runner.quiet import start_keras
 from runner.show import print_json
+
+if TYPE_CHECKING:  # which needs Keras
+    from jobs.forecast import Served
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,18 @@ class Best:
         by_series = input_of(signature, "centre") is not None
         scaler = read_best(folder, "scaler.parquet") if by_series else None
         return cls(signature, read_best(folder, model_files(job)[0]), scaler)
+
+    def serve(self, panel: Panel) -> Served:
+        """Load the model, for a panel of its columns.
+
+        Raises:
+            JobError: it cannot be loaded, or its scaling is of other columns.
+        """
+        from jobs.checkpoint import load_model
+        from jobs.cut import Cutter
+        from jobs.forecast import Served
+
+        return Served(load_model(self.model), Cutter(panel, window_of(self.signature)), _scaler(self, panel))
 
 
 def predict_command(
@@ -76,9 +91,7 @@ def _forecast(best: Best, data: Data, source: str, future: str | None) -> tuple[
     import pyarrow as pa
 
     from jobs.ahead import known_ahead
-    from jobs.checkpoint import load_model
-    from jobs.cut import Cutter
-    from jobs.forecast import Served, check_history, forecast_panel, origins
+    from jobs.forecast import check_history, forecast_panel, origins
 
     window, columns = window_of(best.signature), _columns(best.signature, data)
     panel = open_panel(source, columns)
@@ -89,8 +102,7 @@ def _forecast(best: Best, data: Data, source: str, future: str | None) -> tuple[
         strict = columns.frequency is not None
         check_clock(f"--future {future}", given.time_type, panel.time_type, "those of --data", strict=strict)
     ahead = known_ahead(panel, origins(panel, window), window.horizon, given)
-    served = Served(load_model(best.model), Cutter(panel, window), _scaler(best, panel))
-    frame = forecast_panel(served, ahead, time=data.time, series=data.series)
+    frame = forecast_panel(best.serve(panel), ahead, time=data.time, series=data.series)
     return pa.Table.from_pandas(frame, preserve_index=False), len(frame) // window.horizon
 
 

@@ -161,9 +161,10 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
     """Carry out ``recur remove``.
 
     Raises:
-        ClusterError: there is no such sweep, or it is being run.
+        ClusterError: there is no such sweep, it is being run, or its model is in service.
     """
     from cluster.submissions import forget
+    from runner.recurring.champion import check_spared
 
     known = find_known(sweep, storage)
     folder = known.folder
@@ -172,6 +173,7 @@ def remove_command(*, sweep: str, storage: str | None, yes: bool, as_json: bool)
         raise ClusterError(f"sweep {folder.name} is being run by {holder}; stop it first")
     if standing_of(known)[0].state == "pending":
         raise ClusterError(f"sweep {folder.name} waits to be run; stop it first")
+    check_spared(folder)
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("remove asks before it deletes, and nobody is there to answer: give --yes")

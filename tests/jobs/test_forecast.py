@@ -14,10 +14,20 @@ from jobs import forecast as forecast_module
 from jobs.cut import Cutter
 from jobs.dataspec import Split
 from jobs.errors import JobError
-from jobs.forecast import Served, check_history, forecast_panel, score_test
+from jobs.forecast import (
+    Ground,
+    Served,
+    check_history,
+    forecast_panel,
+    score_at,
+    score_test,
+    scored_origins,
+)
+from jobs.metrics import Loss
 from jobs.panel import Panel
 from jobs.params import WindowParams
 from jobs.parts import split_panel
+from jobs.scaling import Scaling
 from tests.jobs.small import panel, standard
 
 LOOKBACK, HORIZON = 4, 3
@@ -232,3 +242,45 @@ def test_without_a_test_part_there_is_no_score() -> None:
     parts = split_panel(found, Split(validation=0.2, test=0))
 
     assert score_test(last_values(), found, parts, WindowParams(4, 3, 1, 1, "none"), season=2) is None
+
+
+def ends(lookback: int) -> keras.Model:
+    values = keras.Input((lookback, 2))
+    return keras.Model(values, values[:, -HORIZON:, :1])
+
+
+@pytest.mark.parametrize(("long", "padded"), [(9, False), (50, False), (50, True)])
+def test_models_that_look_back_differently_are_scored_on_the_same_steps(
+    long: int,
+    padded: bool,  # noqa: FBT001
+) -> None:
+    """Of 40 and 60 steps the last fifths are tested; 50 steps back there is nothing in the first series."""
+    found = panel(40, 60)
+    parts = split_panel(found, Split())
+    windows = WINDOW, replace(WINDOW, lookback=long, padded=padded)
+    models = {str(each.lookback): Served(ends(each.lookback), Cutter(found, each)) for each in windows}
+    for window, served_ in zip(windows, models.values(), strict=True):
+        if window.padded:
+            length = keras.Input((), dtype="int32", name="length")
+            values = keras.Input((long, 2), name="values")
+            at = keras.ops.expand_dims(length, 1) - HORIZON + np.arange(HORIZON)
+            rows = keras.ops.take_along_axis(values[:, :, :1], keras.ops.expand_dims(at, 2), axis=1)
+            models[str(long)] = replace(
+                served_, model=keras.Model({"values": values, "length": length}, rows)
+            )
+    ground = Ground.of(found, parts, Scaling(), season=2, loss=Loss("mae"))
+
+    origins = scored_origins(parts, *windows)
+    scores = score_at(origins, models, ground)
+
+    wanted = [
+        origin for _, origin in windows_of_the_test(found, Split()) if padded or long < 50 or origin >= 90
+    ]
+    assert origins[: len(origins)].tolist() == wanted
+    assert list(scores) == ["4", str(long), "seasonal_naive"]
+    actual = found.rows[np.array(wanted)[:, None] + np.arange(HORIZON), 0].astype(np.float64)
+    ended = found.rows[np.array(wanted)[:, None] + np.arange(-HORIZON, 0), 0]
+    sums = (np.abs(actual - ended) / ground.unit).sum(axis=1)
+    for name in models:
+        np.testing.assert_allclose(scores[name].losses(), sums, rtol=1e-5)
+        assert scores[name].means()["mae"] == pytest.approx(sums.mean() / HORIZON, rel=1e-5)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
-from jobs.metrics import Metrics
+from jobs.engine.losses import loss_function
+from jobs.metrics import Loss, Metrics
 
 
 def forecast_metrics(actual: Any, forecast: Any, *, deviation: Any, naive_error: Any) -> dict[str, float]:
@@ -107,3 +109,22 @@ def test_large_values_do_not_overflow() -> None:
 
     assert found["mse"] == pytest.approx(16)
     assert found["smape"] == pytest.approx(200)
+
+
+@pytest.mark.parametrize("name", ["mse", "mae", "huber", "pinball"])
+def test_the_loss_of_each_window_is_that_which_is_trained(name: str) -> None:
+    """Of two windows one has a value that was missing, which counts neither there nor in the mean."""
+    rng = np.random.default_rng(0)
+    actual, forecast = rng.normal(scale=4, size=(2, 2, 3, 2)).astype(np.float32)
+    there = np.ones_like(actual)
+    there[1, 2, 0] = 0
+    deviation, loss = np.array([2.0, 0.5]), Loss(name, 0.9)
+    metrics = Metrics(deviation, loss)
+
+    metrics.add(actual[:1], forecast[:1], np.ones((1, 2)), there[:1])
+    metrics.add(actual[1:], forecast[1:], np.ones((1, 2)), there[1:])
+
+    trained = loss_function("quantile" if name == "pinball" else name, 0.9)
+    each = np.asarray(trained(keras.ops.convert_to_tensor((forecast - actual) / deviation))) * there
+    np.testing.assert_allclose(metrics.losses(), each.sum(axis=(1, 2)), rtol=1e-5)
+    assert metrics.means()[name] == pytest.approx(each.sum() / 11, rel=1e-5)
