@@ -66,7 +66,8 @@ class Execution:
         decision = self._compare(nightly, panel, champion)
         self._record(
             "finished",
-            decision,
+            decision.reason,
+            decision=decision.event,
             seconds=round(time.monotonic() - began, 1),
             epochs_trained=results.epochs_trained(),
             trials=len(results.trials),
@@ -141,32 +142,30 @@ class Execution:
     def _why(overseer: Overseer) -> str:
         return f": {overseer.why}" if overseer.why else ""
 
-    def _compare(self, nightly: Nightly, panel: Panel, champion: Champion | None) -> str:
-        """Have the sweep's best model take the champion's place if it is better; what was decided."""
-        if champion is not None and champion.sweep == self.run.sweep:
-            return "promoted"  # before this process, whose predecessor died then
-        contest = hold_contest(nightly.given, panel, nightly.sweep, self._reigning(champion))
-        if contest.promoted:
-            self._crown(nightly, panel, contest)
-            self._record("promoted", contest.reason, **contest.to_json())
-        else:
-            self._record("kept", contest.reason, **contest.to_json())
-        return "promoted" if contest.promoted else "kept"
+    def _compare(self, nightly: Nightly, panel: Panel, champion: Champion | None) -> Record:
+        """Have the sweep's best model take the champion's place if it is better; the record of that."""
+        if champion is None or champion.sweep != self.run.sweep:  # else a process before this one died then
+            reigning = self.desk.folder.storage.sweep(champion.sweep) if champion else None
+            contest = hold_contest(nightly.given, panel, nightly.sweep, reigning)
+            if not contest.promoted:
+                self._record("kept", contest.reason, **contest.to_json())
+                return self.records[-1]
+            champion = self._crown(nightly, panel, contest)
+        self.records.append(champion.record())
+        return self.records[-1]
 
-    def _reigning(self, champion: Champion | None) -> Any:
-        return self.desk.folder.storage.sweep(champion.sweep) if champion else None
-
-    def _crown(self, nightly: Nightly, panel: Panel, contest: Contest) -> None:
+    def _crown(self, nightly: Nightly, panel: Panel, contest: Contest) -> Champion:
         more = {
+            "tick": self.run.tick.isoformat(),
             "profile": profile_of(panel, parts_of(nightly.job, panel)).to_json(),
             "fingerprint": fingerprint_of(panel),
             "as_of": nightly.job.data.as_of,
         }
-        crown(
+        return crown(
             self.desk.folder,
             nightly.sweep,
             nightly.job,
-            scores=contest.scores,
+            scores=contest.in_service(),
             why=contest.reason,
             by=whoever(),
             more=more,
