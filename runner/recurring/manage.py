@@ -160,7 +160,7 @@ def pause_command(*, name: str, storage: str | None, paused: bool, as_json: bool
             agenda.state = replace(agenda.state, settled=moment, clock_back=False)
         agenda.definition = replace(agenda.definition, paused=paused, since=moment)
         desk.folder.define(agenda.definition)
-        event = "paused" if paused else "resumed_by_hand"
+        event = "paused" if paused else "unpaused"
         agenda.state = agenda.state.with_records(Record(agenda.now, event, whoever()))
     definition = agenda.definition
     due = None if paused else definition.calendar.next(moment, 1)[0]
