@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from jobs.messages import sentence
 from jobs.searchable import Positive, Section, without_secrets
 
+_ADDRESS = re.compile(r"https?://[^\s/]+")
 Told = Literal["promoted", "kept", "failed", "drift"]
 
 
@@ -53,13 +56,23 @@ class Reference(Section):
         return self
 
 
-Address = Annotated[str, Field(pattern=r"^https?://[^\s/]+"), AfterValidator(without_secrets)]
+def _webhook(raw: Any) -> Any:
+    """A web address, or where it is found."""
+    if isinstance(raw, dict):
+        try:
+            return Reference.model_validate(raw)
+        except ValidationError as error:
+            raise ValueError(sentence(error, Reference)) from None
+    if not isinstance(raw, str | Reference) or (isinstance(raw, str) and not _ADDRESS.match(raw)):
+        # What was found is not shown: it may be a secret.
+        raise ValueError("write an address such as https://host/path, or {env: NAME} or {file: PATH}")
+    return without_secrets(raw) if isinstance(raw, str) else raw
 
 
 class Notice(Section):
     """Whom to tell of what came of a run: a web address, which may be a secret, or a command."""
 
-    webhook: Address | Reference | None = None
+    webhook: Annotated[str | Reference, BeforeValidator(_webhook)] | None = None
     command: tuple[str, ...] | None = None  # is given the JSON document on its standard input
     format: Literal["json", "slack"] = "json"
     on: tuple[Told, ...] = ("promoted", "kept", "failed", "drift")

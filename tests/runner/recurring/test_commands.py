@@ -1,4 +1,4 @@
-"""``recur schedule add``, ``list``, ``show``, ``pause``, ``resume``, ``remove``: what each says and leaves."""
+"""``recur schedule add``, ``list``, ``show``, ``pause``, ``resume``, ``remove``: what they say and leave."""
 
 import json
 import os
@@ -120,7 +120,7 @@ def test_what_cannot_be_is_refused(
     found = add(capsys, *options, code=2)
     assert said in found
     assert "Traceback" not in found
-    assert "secret" not in found
+    assert "me:secret" not in found
     assert not (here / "sweeps").exists()
 
 
