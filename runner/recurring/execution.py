@@ -148,7 +148,7 @@ class Execution:
             reigning = self.desk.folder.storage.sweep(champion.sweep) if champion else None
             contest = hold_contest(nightly.given, panel, nightly.sweep, reigning)
             if not contest.promoted:
-                self._record("kept", contest.reason, **contest.to_json())
+                self._record("kept", contest.reason, contest=contest.to_json())
                 return self.records[-1]
             champion = self._crown(nightly, panel, contest)
         self.records.append(champion.record())

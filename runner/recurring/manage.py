@@ -140,8 +140,8 @@ def _say_added(desk: Desk, definition: Definition, *, as_json: bool) -> None:
     shown = "\n".join(f"  {definition.calendar.shown(time)}" for time in times)
     click.echo(
         f'{desk.name}: "{definition.cron}" {definition.zone}, due at\n{shown}\n\nNext:\n'
-        f"  recur schedule run {desk.name}          runs it now\n"
-        f"  recur schedule serve{' ' * len(desk.name)}        runs it whenever it is due\n"
+        f"  recur schedule run {desk.name}\n"
+        f"  recur schedule serve\n"
         f"  recur schedule render {desk.name} --to cron"
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from cluster.errors import ClusterError, StorageAwayError
+from cluster.references import redacted
 from cluster.schedules import Record, Run, whoever
 from jobs.errors import JobError
 from jobs.schedulespec import Notice
@@ -63,14 +65,14 @@ class Runner:
             except (Interrupted, KeyboardInterrupt):
                 self._interrupted(run)
                 raise
-            except (JobError, ClusterError, WorkFailedError) as error:
-                rules = self.desk.rules()
+            except Exception as error:  # noqa: BLE001 - whatever a run raises is that run's failure
+                said, rules = _spoken(error), self.desk.rules()
                 if isinstance(error, JobError) or run.attempt > rules.retries:
-                    failed = Record(now(), "failed", whoever(), str(error), tick=run.tick, sweep=run.sweep)
+                    failed = Record(now(), "failed", whoever(), said, tick=run.tick, sweep=run.sweep)
                     return [*execution.records, failed]
                 seconds = rules.retry_wait * 2 ** (run.attempt - 1)
-                warn(f"{error}; it is tried again in {seconds:g} s")
-                run = self._again(run, str(error), seconds)
+                warn(f"{said}; it is tried again in {seconds:g} s")
+                run = self._again(run, said, seconds)
 
     def _again(self, run: Run, why: str, seconds: float) -> Run:
         self.wait(seconds)
@@ -96,8 +98,6 @@ class Runner:
             post(self.desk.folder, notices, record)
         with self.desk.deciding() as agenda:
             agenda.end(records)
-        for record in records:
-            warn(f"{self.desk.name}: {record.event}{': ' if record.reason else ''}{record.reason}")
         deliver(self.desk.folder, notices, now())
         remove_old(self.desk)
 
@@ -107,3 +107,11 @@ class Runner:
             return self.desk.job().notify
         except JobError:
             return ()
+
+
+def _spoken(error: Exception) -> str:
+    """An error in a sentence; one that should not be, with its traceback on stderr."""
+    if isinstance(error, JobError | ClusterError | WorkFailedError):
+        return str(error)
+    traceback.print_exc()
+    return redacted(f"{type(error).__name__}: {error}")
