@@ -83,6 +83,7 @@ class TrainParams:
         epoch_windows: of an epoch; None: all that there are, so that an epoch is a pass.
         validation_windows: that an epoch is validated on; None: all that there are.
         executions: networks that are trained, each with a seed of its own.
+        warm_weights: a network begins with those of an earlier sweep's best, if they fit.
     """
 
     optimizer: str
@@ -101,6 +102,7 @@ class TrainParams:
     epoch_windows: int | None = None
     validation_windows: int | None = None
     executions: int = 1
+    warm_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def hyperparameters(job: Job, values: Values) -> Values:
     found: Values = values | {f"window.{name}": window[name] for name, _ in job.window}
     if isinstance(job.model, Model):
         found |= _network_hyperparameters(job.model, values, params)
-    own = COMPILED if params.build and params.build.compiled else set()
+    own = {"warm_weights", *(COMPILED if params.build and params.build.compiled else ())}
     found |= {f"train.{name}": train[name] for name, _ in job.train if name in train and name not in own}
     if params.train.patience is not None:
         found["train.early_stopping.patience"] = params.train.patience
@@ -213,7 +215,8 @@ def resolve(job: Job, values: Values) -> Params:
         ),
         TrainParams(
             **{name: get(f"train.{name}", value) for name, value in job.train if name != "early_stopping"}
-            | ({"loss": "loss"} if build and build.compiled else {}),
+            | ({"loss": "loss"} if build and build.compiled else {})
+            | {"warm_weights": job.train.warm_weights and bool(job.search.start_from)},
             patience=stopping.patience if stopping else None,
             min_delta=stopping.min_delta if stopping else 0.0,
             objective=job.search.objective,
