@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from jobs.moving import Moment
 from jobs.searchable import Positive, Section, without_secrets
 from jobs.where import Where
 
@@ -134,25 +135,6 @@ def _bytes(value: Any) -> Any:
 Size = Annotated[int, BeforeValidator(_bytes)]
 
 
-def moment(value: Any) -> str:
-    """A date and time in ISO's form, with its zone: UTC where it names none.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if isinstance(value, dt.date):
-        value = value.isoformat()  # as YAML reads what is not quoted
-    try:
-        return _aware(value).isoformat()
-    except (ValueError, TypeError, OverflowError):
-        raise ValueError(
-            f"write a date and time such as 2026-11-28T02:00:00+01:00, found {value!r}"
-        ) from None
-
-
-Moment = Annotated[str, BeforeValidator(moment)]
-
-
 class Data(Section):
     """Which series to forecast, and from what."""
 
@@ -168,8 +150,8 @@ class Data(Section):
     missing_limit: Positive | None = None  # steps in a row that are filled at most; null: any
     frequency: Frequency | None = None  # between steps, that all series are brought to; null: as they are
     memory: Size | None = None  # of the panel, that a process keeps at most; null: a quarter of the node's
-    where: Where = ()  # conditions that the rows which are read fulfil
-    as_of: Moment | None = None  # the time that {now} means in them; null: when the sweep begins
+    where: Where = ()  # conditions that the rows which are read fulfil; {today}, {last 90 days} … move
+    as_of: Moment | None = None  # the moment that what moves in them is of; null: when the sweep begins
     split: Split = Split()
     season: Positive | None = None  # steps in a season, for the naive baseline; None: from the frequency
 

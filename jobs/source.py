@@ -11,7 +11,7 @@ from pyarrow import fs as pafs
 from jobs.dataspec import CALENDAR, Data
 from jobs.errors import JobError
 from jobs.listing import Listing, find_shards
-from jobs.where import Condition
+from jobs.where import SettledCondition, settled
 
 _LAYOUT = 4  # of a panel's files, and of how they are made
 
@@ -24,7 +24,7 @@ class Columns:
     series: str | None
     target: tuple[str, ...]
     past: tuple[str, ...]
-    where: tuple[Condition, ...] = ()
+    where: tuple[SettledCondition, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     calendar: bool = False  # features of the calendar are added
@@ -35,13 +35,17 @@ class Columns:
 
     @classmethod
     def of(cls, data: Data) -> Columns:
-        """What a job reads."""
+        """What a job reads.
+
+        Raises:
+            JobError: conditions move, and the job does not say by which moment.
+        """
         return cls(
             time=data.time,
             series=data.series,
             target=data.target,
             past=data.past,
-            where=data.where,
+            where=settled(data.where, data.as_of),
             future=tuple(name for name in data.future if name != CALENDAR),
             static=data.static,
             calendar=CALENDAR in data.future,

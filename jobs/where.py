@@ -1,4 +1,8 @@
-"""Which rows are read: ``data.where``, a list of conditions that must all hold, as a filter of Arrow's."""
+"""Which rows are read: ``data.where``, a list of conditions that must all hold, as a filter of Arrow's.
+
+Values that move with the time, see ``moving``, are in a job as they were written, and in a filter what they
+come to at the job's ``as_of``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,13 @@ import datetime as dt
 import difflib
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from jobs.errors import JobError
+from jobs.moving import Instant, as_moving, moving, resolved
 
 if TYPE_CHECKING:  # a fifth of a second, and most that read a job file read no rows
     import pyarrow as pa
@@ -31,6 +36,8 @@ _OPERATORS = (*_COMPARISONS, *_MEMBERSHIPS)
 
 Value = str | int | float | bool
 Condition = tuple[str, str, Value | tuple[Value, ...]]
+Settled = Value | Instant
+SettledCondition = tuple[str, str, Settled | tuple[Settled, ...]]
 
 
 def _conditions(raw: Any) -> Any:
@@ -56,6 +63,7 @@ def _condition(raw: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    value = as_moving(value)
     if isinstance(value, dt.date):
         return str(value)
     if not isinstance(value, str | int | float) or not math.isfinite(float(isinstance(value, str) or value)):
@@ -72,7 +80,38 @@ Where = Annotated[
 ]
 
 
-def row_filter(where: Sequence[Condition], schema: pa.Schema, shard: str) -> pc.Expression | None:
+def moves(where: Sequence[Condition]) -> bool:
+    """Whether which rows fulfil the conditions depends on when they are read."""
+    return any(map(moving, _values(where)))
+
+
+def _values(where: Sequence[Condition]) -> Iterator[Value]:
+    for _, _, value in where:
+        yield from value if isinstance(value, tuple) else (value,)
+
+
+def settled(where: Sequence[Condition], as_of: str | None) -> tuple[SettledCondition, ...]:
+    """The conditions as they are at a moment.
+
+    Raises:
+        JobError: some move, and there is none; or they come to no time.
+    """
+    if as_of is None:
+        still = next((value for value in _values(where) if moving(value)), None)
+        if still is not None:
+            raise JobError(f"data.as_of: is null, and data.where has {still}; write the moment that it is of")
+        return tuple(where)
+
+    def at(value: Value) -> Settled:
+        return resolved(value, as_of) if isinstance(value, str) and moving(value) else value
+
+    return tuple(
+        (column, sign, tuple(map(at, value)) if isinstance(value, tuple) else at(value))
+        for column, sign, value in where
+    )
+
+
+def row_filter(where: Sequence[SettledCondition], schema: pa.Schema, shard: str) -> pc.Expression | None:
     """All conditions as one expression over columns of ``schema``, which ``shard`` has; None without any.
 
     Raises:
@@ -110,12 +149,14 @@ def _expression(field: pc.Expression, sign: str, values: list[Any], kind: pa.Dat
     return member if sign == "in" else ~member
 
 
-def _scalar(column: str, value: Value, kind: pa.DataType) -> Any:
+def _scalar(column: str, value: Settled, kind: pa.DataType) -> Any:
     """The value as one of the column's kind."""
     import pandas as pd
     import pyarrow as pa
 
     try:
+        if isinstance(value, Instant):
+            return _moment(value, kind)
         if pa.types.is_timestamp(kind) and isinstance(value, str):
             stamp = pd.Timestamp(value)
             return stamp.tz_localize(kind.tz) if kind.tz and stamp.tzinfo is None else stamp
@@ -123,6 +164,18 @@ def _scalar(column: str, value: Value, kind: pa.DataType) -> Any:
             return pd.Timestamp(value).date()
         return pa.scalar(value, kind).as_py()
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        said = f"the moment {value.utc}" if isinstance(value, Instant) else repr(value)
         raise JobError(
-            f"data.where: column {column!r} is {kind} and cannot be compared with {value!r}"
+            f"data.where: column {column!r} is {kind} and cannot be compared with {said}"
         ) from None
+
+
+def _moment(value: Instant, kind: pa.DataType) -> Any:
+    """An instant for a column; where that knows no zone, what the clocks of the instant's zone show."""
+    import pandas as pd
+
+    if pa.types.is_date(kind):
+        return pd.Timestamp(value.clock).date()
+    if not pa.types.is_timestamp(kind):
+        raise TypeError(kind)
+    return pd.Timestamp(value.utc if kind.tz else value.clock)

@@ -25,6 +25,7 @@ from jobs.parts import split_panel
 from jobs.problems import Problem
 from jobs.source import Columns, Source
 from jobs.suspicions import Profile, profile_of, suspicions, unknown
+from runner.asof import with_moment
 from runner.data import open_job_panel
 from runner.show import number, print_json
 from runner.words import counted
@@ -81,7 +82,7 @@ def check_data(*, what: str, time: str | None, series: str | None, progress: Pro
         JobError: there is nothing to look at.
         ClusterError: the storage cannot be opened.
     """
-    job = load_job(Path(what)) if what.endswith((".yaml", ".yml")) else None
+    job = with_moment(load_job(Path(what)), None) if what.endswith((".yaml", ".yml")) else None
     if job is not None and (time or series):
         raise click.UsageError("--time and --series are for shards; a job file names its columns itself")
     path = what if job is None else job.data.path

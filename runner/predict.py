@@ -108,8 +108,9 @@ def _forecast(best: Best, data: Data, source: str, future: str | None) -> tuple[
 
 def _columns(signature: Signature, data: Data) -> Columns:
     """What the model reads, of rows that are newer than those that it was trained on."""
-    where = tuple(each for each in data.where if each[0] != data.time)
-    return replace(Columns.of(data), where=where, categories=categories_of(signature, data.static))
+    columns = Columns.of(data)
+    where = tuple(each for each in columns.where if each[0] != data.time)
+    return replace(columns, where=where, categories=categories_of(signature, data.static))
 
 
 def _check_columns(source: str, panel: Panel, signature: Signature, columns: Columns) -> None:

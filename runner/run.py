@@ -21,6 +21,7 @@ from jobs.params import space_of
 from jobs.parts import short_series
 from jobs.source import Columns
 from jobs.spec import Job
+from runner.asof import with_moment
 from runner.beginning import find_sources
 from runner.errors import Interrupted, WorkFailedError
 from runner.hopeless import why
@@ -81,6 +82,7 @@ def run_command(
         from runner.outcopy import copied_output
 
         held.enter_context(copied_output(submission_on(place, spec.name)))
+    spec = with_moment(spec, place.sweep(spec.name), fresh=fresh)
     panel = open_job_panel(spec)
     wait_until_free(place.sweep(spec.name), wait)
     _note_short_series(spec, panel)

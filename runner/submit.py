@@ -18,6 +18,7 @@ from jobs.built import Built
 from jobs.jobfile import dump_job
 from jobs.spec import Job
 from jobs.usercode import modules_of
+from runner.asof import with_moment
 from runner.launch import Standing, check_standing, open_storage, read_job, read_spec, typed, warn
 from runner.owncode import record_code, with_own_code
 from runner.show import print_json
@@ -46,7 +47,7 @@ def submit_command(
     if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
         from runner.data import open_job_panel
 
-        open_job_panel(spec)
+        open_job_panel(with_moment(spec, place.sweep(spec.name)))
     if place.local is not None or not dry_run:  # which asks no network
         standing = _standing(cluster, place.sweep(spec.name), spec)
         if standing is not None and standing.finished:
@@ -81,11 +82,12 @@ def _plan_of(cluster: Cluster, spec: Job, place: Storage) -> Plan:
 def _standing(cluster: Cluster, folder: SweepFolder, spec: Job) -> Standing | None:
     """What is there already; None where that cannot be seen from here, as it may be the cluster's alone."""
     if cluster.shares_files:
-        return check_standing(folder, spec, fresh=False)
+        return check_standing(folder, with_moment(spec, folder), fresh=False)
     if folder.storage.local is not None and not folder.storage.exists():
         return None
     with suppress(ClusterError):  # whoever runs it, its backend knows as what
-        return check_standing(folder.impatient(), spec, fresh=False)
+        folder = folder.impatient()
+        return check_standing(folder, with_moment(spec, folder), fresh=False)
     return None
 
 

@@ -43,8 +43,7 @@ class Nightly:
             before = read_spec(sweep)
             as_of, sources = before.data.as_of, before.search.start_from
         else:
-            as_of = run.as_of or run.tick.astimezone(folder.definition().calendar.tz).isoformat()
-            as_of = as_of if moves(given.data.where) else None
+            as_of = (run.as_of or _moment(desk, run)) if moves(given.data.where) else None
             sources = _sources(desk, run, given)
         job = given.model_copy(
             update={
@@ -57,6 +56,12 @@ class Nightly:
             }
         )
         return cls(given, job, sweep)
+
+
+def _moment(desk: Desk, run: Run) -> str:
+    """The tick's, by the clocks of the schedule's zone."""
+    zone = desk.folder.definition().calendar.tz
+    return f"{run.tick.astimezone(zone).isoformat()}[{zone.key}]"
 
 
 def _sources(desk: Desk, run: Run, given: Job) -> tuple[str, ...]:

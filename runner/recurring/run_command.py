@@ -9,7 +9,7 @@ import click
 
 from cluster.lease import LeaseTakenError
 from cluster.schedules import Record, Run
-from jobs.dataspec import moment
+from jobs.moving import written
 from runner.errors import WorkFailedError
 from runner.launch import warn
 from runner.recurring.agenda import ON_TIME, PLATFORMS
@@ -75,7 +75,7 @@ def run_command(
 
 def _as_of(given: str | None) -> str | None:
     try:
-        return None if given is None else str(moment(given))
+        return None if given is None else written(given)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--as-of") from None
 
