@@ -173,6 +173,7 @@ def _scalar(column: str, value: Settled, kind: pa.DataType) -> Any:
 def _moment(value: Instant, kind: pa.DataType) -> Any:
     """An instant for a column; where that knows no zone, what the clocks of the instant's zone show."""
     import pandas as pd
+    import pyarrow as pa
 
     if pa.types.is_date(kind):
         return pd.Timestamp(value.clock).date()

@@ -54,7 +54,7 @@ def run_command(
         Interrupted, KeyboardInterrupt: a signal came.
     """
     desk = desk_of(name, storage)
-    asked = Asked(scheduled, dt.datetime.fromisoformat(tick) if tick else None, _as_of(as_of))
+    asked = Asked(scheduled, dt.datetime.fromisoformat(tick) if tick else None, _as_of(desk, as_of))
     run = _chosen(desk, asked)
     if run is None:
         warn(f"{name} is not due, or its run goes on elsewhere; nothing was run")
@@ -73,9 +73,14 @@ def run_command(
     _say(name, run, records, as_json=as_json)
 
 
-def _as_of(given: str | None) -> str | None:
+def _as_of(desk: Desk, given: str | None) -> str | None:
+    """A moment that was typed; without an offset it is by the clocks of the schedule's zone."""
+    if given is None:
+        return None
     try:
-        return None if given is None else written(given)
+        if dt.datetime.fromisoformat(given).tzinfo is None:
+            given = f"{given}[{desk.folder.definition().zone}]"
+        return written(given)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--as-of") from None
 
