@@ -3,7 +3,7 @@
 Run as ``python -m tests.benchmarks.killed_server [--kills 20] [--seed 0]``.
 
 A schedule that is due every minute runs a small sweep each time, whatever its data.  The kills fall in turn
-into the training and into what follows it (the contest, the promotion, the records); every second of each kind
+into training and into what follows it (the contest, the promotion, the records); every second of each kind
 hits the process that carries out the run too, with all that it has started.  A new server starts 2 s later.
 Checked: each run that was hit comes to its end, no tick is begun twice, and a reader who looks all the time
 finds no champion or a whole one, with a whole model.  A line is printed for each kill, and the sums.
