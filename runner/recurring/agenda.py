@@ -102,7 +102,8 @@ class Agenda:
         """A run begins, none going on."""
         run = Run(tick, sweep_name(self.name, tick), self.now, manual=manual, as_of=as_of)
         self.state = replace(self.state, run=run)
-        self._record("started", "asked for" if manual else "", tick, run.sweep)
+        asked = f"asked for{f', as of {as_of}' if as_of else ''}" if manual else ""
+        self._record("started", asked, tick, run.sweep)
         return run
 
     def again(self, reason: str) -> Run:

@@ -23,6 +23,8 @@ from runner.recurring.overseer import Overseer
 from runner.recurring.sweeping import Where, carry_out_sweep
 from runner.recurring.trust import check_trust
 from runner.results import Results
+from runner.show import clock
+from runner.words import counted
 
 
 @dataclass
@@ -64,11 +66,12 @@ class Execution:
         if results is None:
             return self.records
         decision = self._compare(nightly, panel, champion)
+        seconds = time.monotonic() - began
         self._record(
             "finished",
-            decision.reason,
+            f"{decision.event}, after {counted(len(results.trials), 'trial')} in {clock(seconds)}",
             decision=decision.event,
-            seconds=round(time.monotonic() - began, 1),
+            seconds=round(seconds, 1),
             epochs_trained=results.epochs_trained(),
             trials=len(results.trials),
             **self._identity(panel),
