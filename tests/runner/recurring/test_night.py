@@ -1,0 +1,144 @@
+"""Runs of a schedule by the real command: sweeps that are trained, models that are compared, what is kept."""
+
+import datetime as dt
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.schedules import ScheduleFolder
+from cluster.storage import Storage
+from jobs.jobfile import parse_job
+from runner.recurring.champion import read_champion
+from tests.runner.command import JobWriter, Recur
+
+pytestmark = pytest.mark.slow
+EASY = ("--set", "promote.margin=0", "--set", "promote.confidence=0.5")
+
+
+def events(recur: Recur) -> list[str]:
+    return [record["event"] for record in recur.json("schedule", "history", "night")]
+
+
+def add(recur: Recur, job: Path, *options: str) -> ScheduleFolder:
+    recur("schedule", "add", "night", job, "--cron", "0 2 * * *", *options)
+    return ScheduleFolder.of(Storage.open(str(recur.storage)), "night")
+
+
+def test_nights_from_the_first_to_a_rollback(recur: Recur, write_job: JobWriter, tmp_path: Path) -> None:
+    told = tmp_path / "told.jsonl"
+    job = write_job(tmp_path, trials=2, epochs=2)
+    notice = f"notify=[{{command: [sh, -c, 'cat >> {told}; echo >> {told}']}}]"
+    folder = add(recur, job, "--set", "schedule.keep=1", "--set", notice, *EASY)
+
+    first = recur.json("schedule", "run", "night")
+    assert recur("champion", "night", code=0 if first["event"] == "promoted" else 1)
+    if first["event"] == "kept":  # no better than the season before: then it is put there by hand
+        recur("promote", "night", "--sweep", first["sweep"], "--why", "to begin with")
+    champion = recur.json("champion", "night")
+    assert champion["sweep"] == first["sweep"]
+    assert Path(champion["checkpoint"]).is_file()
+
+    again = recur.json("schedule", "run", "night")
+    assert (again["event"], "nothing is new" in again["reason"]) == ("skipped", True)
+    time.sleep(1)  # sweeps are named by the second
+
+    second = recur.json("schedule", "run", "night", "--force")
+    assert second["event"] in {"promoted", "kept"}
+    spec = parse_job((recur.storage / second["sweep"] / "spec.yaml").read_text(), source="spec.yaml")
+    assert spec.search.start_from == (first["sweep"],)
+    assert [json.loads(line)["event"] for line in told.read_text().split("\n") if line] == [
+        first["event"],
+        second["event"],
+    ]
+    if second["event"] == "kept":
+        recur("promote", "night", "--sweep", second["sweep"], "--why", "by hand")
+    assert recur.json("champion", "night")["previous"]["sweep"] == first["sweep"]
+    recur("promote", "night", "--rollback", "--why", "it smells")
+    assert recur.json("champion", "night")["sweep"] == first["sweep"]
+    assert events(recur)[-1] == "rolled_back"
+    said = recur("remove", first["sweep"], "--yes", code=2).stderr
+    assert "night" in said
+    state = folder.state()
+    assert state is not None
+    assert state.run is None
+
+
+def test_a_run_that_a_signal_ends_is_gone_on_with(recur: Recur, write_job: JobWriter, tmp_path: Path) -> None:
+    """By the server's kind of run; what a person ends himself is over."""
+    folder = add(recur, write_job(tmp_path, trials=3, epochs=40, scheduler="none"), *EASY)
+    for options, left in (((), False), (("--scheduled",), True)):
+        if left:
+            backdate(folder)
+        process = recur.start("schedule", "run", "night", *options, stderr=subprocess.DEVNULL)
+        sweep = wait_for_training(folder)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+        state = folder.state()
+        assert state is not None
+        assert (state.run is not None) == left
+        assert recur.json("status", sweep)["state"] == "interrupted"
+    assert events(recur)[-2:] != ["interrupted", "interrupted"]
+    recur("schedule", "remove", "night", "--yes")
+    assert (recur.storage / sweep / "spec.yaml").exists()
+
+
+def backdate(folder: ScheduleFolder) -> None:
+    """Have it been due an hour ago."""
+    raw, state = folder.read_json(folder.DEFINITION), folder.state()
+    assert state is not None
+    folder.write_json(folder.DEFINITION, raw | {"cron": "0 * * * *", "since": "2020-01-01T00:00:00Z"})
+    earlier = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
+    folder.write_json(folder.STATE, {"settled": earlier.isoformat()})
+
+
+def wait_for_training(folder: ScheduleFolder) -> str:
+    """The sweep of the run that goes on, once it has a result."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        state = folder.state()
+        if state is not None and state.run is not None:
+            journal = Path(folder.storage.root) / state.run.sweep / "journal"
+            if any('"result"' in part.read_text() for part in journal.glob("*.jsonl")):
+                return state.run.sweep
+        time.sleep(0.1)
+    raise AssertionError("nothing was trained")
+
+
+def test_a_sweep_past_its_time_competes_with_what_it_has(
+    recur: Recur, write_job: JobWriter, tmp_path: Path
+) -> None:
+    job = write_job(tmp_path, trials=500, epochs=30, scheduler="none")
+    folder = add(recur, job, "--set", "schedule.time_limit=25", *EASY)
+    found = recur("schedule", "run", "night", "--json")
+    assert json.loads(found.stdout)["event"] in {"promoted", "kept"}
+    assert "time limit of 25 s" in found.stderr
+    finished = [record for record in folder.history()[0] if record.event == "finished"]
+    assert 0 < finished[0].more["trials"] < 500
+
+
+def test_data_that_are_gone_fail_the_run_in_a_sentence(
+    recur: Recur, write_job: JobWriter, tmp_path: Path
+) -> None:
+    add(recur, write_job(tmp_path), "--set", "data.path=/nowhere/at/all", "--set", "schedule.retry_wait=0")
+    found = recur("schedule", "run", "night", code=1)
+    assert "/nowhere/at/all" in found.stderr
+    assert "Traceback" not in found.stderr
+    assert events(recur)[-1] == "failed"
+
+
+def test_two_at_once(recur: Recur, write_job: JobWriter, tmp_path: Path) -> None:
+    folder = add(recur, write_job(tmp_path, trials=2, epochs=60, scheduler="none"), *EASY)
+    process = recur.start("schedule", "run", "night", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_training(folder)
+    said: Any = recur("schedule", "run", "night", code=2).stderr
+    assert "the run of schedule night is being run by process" in said
+    assert recur.json("schedule", "list")[0]["state"] == "running"
+    assert "stop it with" in recur("schedule", "remove", "night", "--yes", code=2).stderr
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert read_champion(folder) is None
