@@ -15,11 +15,15 @@ Told = Literal["promoted", "kept", "failed", "drift"]
 
 
 class Drift(Section):
-    """How far new data may be from those that the champion was trained on, column by column."""
+    """How far new data may be from those that the champion was trained on, column by column.
 
-    scale: Annotated[float, Field(gt=1)] = 3.0  # times the standard deviation, or its inverse
+    A week of summer is nothing like a year: by what is usual in the seasons of a real series (ETTh1's) the
+    defaults are wide, and stand for another unit, a sensor that is stuck, or a level that was never there.
+    """
+
+    scale: Annotated[float, Field(gt=1)] = 10.0  # times the standard deviation, or its inverse
     missing: Annotated[float, Field(gt=0, le=1)] = 0.1  # more of the values missing
-    shift: Annotated[float, Field(gt=0, le=1)] = 0.5  # distance of the distributions (Kolmogorov-Smirnov)
+    shift: Annotated[float, Field(gt=0, le=1)] = 0.95  # distance of the distributions (Kolmogorov-Smirnov)
     refuse: bool = False  # to train on such data; else it is only told
 
 
