@@ -19,13 +19,13 @@ ways: at the change, before and after each of these nights, and after the last n
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import tempfile
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -182,13 +182,20 @@ def show_change(found: Nights, then: float, seconds: float) -> None:
 
 
 def _start() -> None:
-    """Import Keras once, and load a model once: a champion is asked again every night."""
+    """Import Keras once; models are run as they are: each is asked too little for its tracing to pay."""
     os.environ.update(environment("tensorflow", 1))
     start_keras("tensorflow")
     from jobs import checkpoint
 
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # each model that is loaded is traced anew
-    checkpoint.load_model = lru_cache(maxsize=4)(checkpoint.load_model)
+    load = checkpoint.load_model
+
+    @lru_cache(maxsize=4)  # a champion is asked again every night
+    def loaded(data: bytes) -> Any:
+        model = load(data)
+        model.run_eagerly = True
+        return model
+
+    checkpoint.load_model = loaded
 
 
 def main() -> None:
