@@ -28,7 +28,7 @@ def serve_command(*, host: str, port: int, at_once: int, trust: bool, storage: s
     place.check_writable()
     meters = Meters()
     hasty = replace(place, patience=Patience(0.0))  # it comes back to everything by itself
-    server = Server(hasty, launcher(place, trust=trust), meters, at_once)
+    server = Server(hasty, launcher(place, trust=trust), meters, at_once, "all" if trust else None)
 
     def leave(number: int, frame: FrameType | None) -> None:
         del number, frame
