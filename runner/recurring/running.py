@@ -16,7 +16,7 @@ from runner.errors import Interrupted, WorkFailedError
 from runner.launch import warn
 from runner.recurring.desk import Desk, now
 from runner.recurring.execution import Execution
-from runner.recurring.notify import deliver, post
+from runner.recurring.notify import post
 from runner.recurring.retention import remove_old
 from runner.recurring.sweeping import Where
 from runner.recurring.trust import believed_notices
@@ -94,13 +94,12 @@ class Runner:
 
     def _end(self, records: list[Record]) -> None:
         """Write down what came, tell it, and take away sweeps that are too old."""
-        notices = self._notices()
-        for record in records if notices is not None else ():
-            post(self.desk.folder, notices, record)
+        folder, notices = self.desk.folder, self._notices()
+        if notices is not None:  # before it is written down: it is told at least once
+            for record in records:
+                post(folder, notices, record)
         with self.desk.deciding() as agenda:
             agenda.end(records)
-        if notices is not None:
-            deliver(self.desk.folder, notices, now())
         remove_old(self.desk)
 
     def _notices(self) -> tuple[Notice, ...] | None:

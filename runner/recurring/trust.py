@@ -48,7 +48,8 @@ def check_trust(folder: ScheduleFolder, job: Job, trusted: str | None) -> None:
         raise JobError(
             f"schedule {folder.schedule} executes what its files on {folder.storage.uri} name "
             f"({executed(folder, job)}), and you have not added them from this machine as they are; add it "
-            "again from here (recur schedule add --replace), or trust everybody who can write there with --trust"
+            "again from here (recur schedule add --replace), or trust everybody who can write to that "
+            "storage with --trust"
         )
 
 
