@@ -24,7 +24,7 @@ def events(recur: Recur) -> list[str]:
     return [record["event"] for record in recur.json("schedule", "history", "night")]
 
 
-def add(recur: Recur, job: Path, *options: str) -> ScheduleFolder:
+def add(recur: Recur, job: Path, *options: str | Path) -> ScheduleFolder:
     recur("schedule", "add", "night", job, "--cron", "0 2 * * *", *options)
     return ScheduleFolder.of(Storage.open(str(recur.storage)), "night")
 
@@ -142,3 +142,17 @@ def test_two_at_once(recur: Recur, write_job: JobWriter, tmp_path: Path) -> None
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert read_champion(folder) is None
+
+
+def test_a_sweep_that_runs_where_the_cluster_file_says(
+    recur: Recur, write_job: JobWriter, tmp_path: Path
+) -> None:
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text("backend: local\n")
+    job = write_job(tmp_path, trials=1, epochs=2)
+    folder = add(recur, job, "--cluster", cluster, *EASY)
+    found = recur("schedule", "run", "night", "--json")
+    assert json.loads(found.stdout)["event"] in {"promoted", "kept"}
+    assert "submitted to local" in found.stderr
+    assert folder.exists(folder.CLUSTER)
+    assert recur.json("status", json.loads(found.stdout)["sweep"])["submitted"]["backend"] == "local"
