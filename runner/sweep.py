@@ -38,7 +38,7 @@ from runner.signals import stop_on_signals
 from runner.stopping import StopRequest
 from runner.table import trials_parquet
 from runner.tidy import Tidy
-from runner.tuning import Room, run_legs
+from runner.tuning import Room, quieten_tune, run_legs
 from runner.upkeep import Upkeep
 from runner.warm import warm_model
 from runner.writer import Journal
@@ -193,6 +193,7 @@ class _Sweep:
             resources = self.job.resources
             wanted = self.place.workers * resources.cpu if self.place.workers else None
             cards = len(find_gpus()) if resources.gpu and self.place.address is None else 0
+            quieten_tune()
             with session(address=self.place.address, cpus=wanted, gpus=cards) as ray:
                 self.watch(conductor, "training")
                 room = Room(ray, resources, self.place.workers, lambda: self._given_up(conductor))
