@@ -63,7 +63,7 @@ def run_legs(
     from ray import tune
 
     from runner.actor import LegRunner
-    from runner.trials import LegScheduler, LegSource
+    from runner.trials import LegScheduler, LegSource, Unheard
 
     silence = Silence(ray.lives, joined=ray.joined)
     source = LegSource(conductor, config, exam, room.now, silence)
@@ -75,6 +75,7 @@ def run_legs(
                 storage_path=str(scratch),  # nothing of what Tune writes there is kept
                 search_alg=source,
                 scheduler=LegScheduler(conductor, source, exam, tick, silence, room.lost_node),
+                callbacks=[Unheard()],
                 reuse_actors=True,
                 raise_on_failed_trial=False,
                 verbose=0,

@@ -52,6 +52,10 @@ class Nightly:
                 "name": run.sweep,
                 "data": given.data.model_copy(update={"as_of": as_of}),
                 "search": given.search.model_copy(update={"start_from": sources}),
+                # The first night has nothing to begin with.
+                "train": given.train.model_copy(
+                    update={"warm_weights": given.train.warm_weights and bool(sources)}
+                ),
                 "schedule": Rules(),
                 "promote": Promote(),
                 "notify": (),

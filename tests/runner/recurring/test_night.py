@@ -112,13 +112,14 @@ def wait_for_training(folder: ScheduleFolder) -> str:
 def test_a_sweep_past_its_time_competes_with_what_it_has(
     recur: Recur, write_job: JobWriter, tmp_path: Path
 ) -> None:
-    job = write_job(tmp_path, trials=500, epochs=30, scheduler="none")
-    folder = add(recur, job, "--set", "schedule.time_limit=25", *EASY)
+    job = write_job(tmp_path, trials=40, epochs=100_000, scheduler="none")
+    limits = ("--set", "train.early_stopping=null", "--set", "schedule.time_limit=45")
+    folder = add(recur, job, *limits, *EASY)
     found = recur("schedule", "run", "night", "--json")
     assert json.loads(found.stdout)["event"] in {"promoted", "kept"}
-    assert "time limit of 25 s" in found.stderr
+    assert "time limit of 45 s" in found.stderr
     finished = [record for record in folder.history()[0] if record.event == "finished"]
-    assert 0 < finished[0].more["trials"] < 500
+    assert 0 < finished[0].more["trials"] < 40
 
 
 def test_data_that_are_gone_fail_the_run_in_a_sentence(
