@@ -133,6 +133,7 @@ def _start_command(address: str, *, head: bool, cpus: int | None, ip: str | None
         f"--port={address.rpartition(':')[2]}",
         f"--temp-dir={temp}",
         "--include-dashboard=false",
+        "--no-monitor",  # which would see to it that the cluster grows
     ]
     return [
         *(sys.executable, "-P", "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"),
@@ -141,6 +142,7 @@ def _start_command(address: str, *, head: bool, cpus: int | None, ip: str | None
         f"--num-cpus={_own_cores() if cpus is None else cpus}",
         f"--object-store-memory={OBJECT_STORE_BYTES}",
         "--dashboard-agent-listen-port=0",
+        "--include-log-monitor=false",
     ]
 
 

@@ -23,6 +23,29 @@ def any_agent_port() -> Iterator[None]:
 
 
 @contextmanager
+def no_helpers() -> Iterator[None]:
+    """Ray starts an autoscaler, a dashboard and a reader of logs, and waits for them; none is asked here."""
+    from ray._private import parameter, services
+
+    lean = functools.partial(parameter.RayParams, no_monitor=True, include_log_monitor=False)
+    none = lambda *arguments, **options: ("", None)  # noqa: ARG005, E731 - no address, no process
+    with _instead(parameter, "RayParams", lean), _instead(services, "start_api_server", none):
+        yield
+
+
+@contextmanager
+def plain_actors() -> Iterator[None]:
+    """Tune's actors get variables of their own, for which Ray passes over the processes that it has ready."""
+    import ray
+    from ray.tune.execution import class_cache
+
+    remote = functools.cache(ray.remote)
+    plain = lambda cache, trainable: remote(trainable)  # noqa: ARG005, E731 - its signature
+    with _instead(class_cache._ActorClassCache, "get", plain):  # noqa: SLF001 - no other way
+        yield
+
+
+@contextmanager
 def no_signal_handlers() -> Iterator[None]:
     """Ray puts a SIGTERM handler in the caller's place, whose exit may get lost while Ray starts."""
     from ray._private import utils
@@ -42,7 +65,7 @@ def no_last_words() -> Iterator[None]:
 
 
 @contextmanager
-def _instead(module: ModuleType, name: str, other: Any) -> Iterator[None]:
+def _instead(module: ModuleType | type, name: str, other: Any) -> Iterator[None]:
     usual = getattr(module, name)
     setattr(module, name, other)
     try:

@@ -17,9 +17,9 @@ from typing import Any
 from cluster.autoscaler import ask_for, has_autoscaler
 from cluster.errors import ClusterError
 from cluster.lifeline import joined_ray_lives, own_ray_lives
-from cluster.patches import any_agent_port, no_last_words, no_signal_handlers
+from cluster.patches import any_agent_port, no_helpers, no_last_words, no_signal_handlers
 from cluster.probe import find_cluster, joining
-from cluster.processes import Process, command, descendants, kill, users, wait_gone
+from cluster.processes import Process, descendants, kill, users, wait_gone
 from cluster.scratch import scratch_folder
 from cluster.watchdog import watched
 
@@ -39,7 +39,6 @@ _LOCAL: dict[str, str | None] = {
     "RAY_ADDRESS": None,  # Ray would join that one instead
     "RAY_enable_metrics_collection": "0",  # nobody scrapes a session
 }
-_HELPERS = ("ray/autoscaler/_private/monitor.py", "ray/dashboard/dashboard.py", "ray/_private/log_monitor.py")
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _started(folder: Path, cpus: int | None, gpus: int) -> Iterator[Session]:
     before = set(descendants(os.getpid()))
     ours: list[Process] = []
     try:
-        with _refusal("Ray could not be started on this machine"), any_agent_port():
+        with _refusal("Ray could not be started on this machine"), any_agent_port(), no_helpers():
             found = _init(
                 folder,
                 own_ray_lives,
@@ -136,8 +135,6 @@ def _stop(ours: list[Process]) -> None:
     import ray
 
     ours = ours + descendants(*(process.pid for process in ours))
-    # Ray would end its helpers one after the other, up to a second each; they hold nothing.
-    kill(process for process in ours if any(name in command(process.pid) for name in _HELPERS))
     ray.shutdown()
     kill(wait_gone(ours, STOP_SECONDS))
 

@@ -23,6 +23,7 @@ DRAWS = 2_000
 _FEWEST = 5  # blocks, below which their spread says nothing
 _ROOM = 10  # blocks that there should be for a block to be longer than the horizon
 _BLOCKS = 25  # of time, where there is room: errors may be alike for longer than anybody knows
+_NOTHING = 1e-10  # of an error: so far apart are shares that are computed differently
 _MOST_GROUPS = 500  # of series that are drawn together
 
 
@@ -193,7 +194,7 @@ def _sums(place: Numbers, values: FloatArray, places: int) -> FloatArray:
 def _independent(variances: list[float], counts: tuple[int, int]) -> int:
     """As how many things those of two kinds count: Satterthwaite (1946, Biometrics Bulletin 2)."""
     pairs = [(variance, count) for variance, count in zip(variances, counts, strict=True) if count > 1]
-    if sum(variance for variance, _ in pairs) == 0:
+    if sum(variance for variance, _ in pairs) < _NOTHING**2:
         return max(counts)
     parts = sum(variance**2 / (count - 1) for variance, count in pairs)
     return 1 + int(sum(variance for variance, _ in pairs) ** 2 / parts)

@@ -21,6 +21,7 @@ from jobs.trainstate import Arrays
 from jobs.userbatch import Batch
 from jobs.usermodel import compile_by, output_shape, served
 from jobs.userprogram import make_program
+from jobs.warm import fit
 
 _AT_ONCE = 32  # batches that are gathered at a time
 _EVALUATED = 1024  # windows that are validated at a time
@@ -32,8 +33,15 @@ class CompiledLearner:
 
     over = False  # whether there is no next epoch
 
-    def __init__(self, params: Params, hypermodel: Hypermodel, material: Material, seed: int) -> None:
-        """Begin with fresh weights.
+    def __init__(
+        self,
+        params: Params,
+        hypermodel: Hypermodel,
+        material: Material,
+        seed: int,
+        warm: Arrays | None = None,
+    ) -> None:
+        """Begin with fresh weights, or with ``warm`` ones where they fit.
 
         Raises:
             JobError: the user's function raises, or builds what does not fit.
@@ -46,6 +54,8 @@ class CompiledLearner:
         self._shape = output_shape(self._model, material.shapes)
         if not params.build.compiled:
             compile_by(self._model, params.train)
+        if warm is not None and fit(warm, [each.shape for each in self._model.weights]):
+            self._model.set_weights(warm)
         self._model.optimizer.build(self._model.trainable_variables)
         self._program = make_program(self._model)
         self._fit, self._weighs = None, hypermodel.weighs

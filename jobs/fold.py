@@ -110,18 +110,26 @@ class Fold:
             self.validation = drawn(windows.validation, chosen.validation_windows)
         self.learner: Moved
 
-    def begin(self, *, evaluation_batch: int = LARGEST_EVALUATED, gpu: bool = False) -> None:
-        """Fresh weights; validation takes so many windows at a time."""
+    def begin(
+        self, *, evaluation_batch: int = LARGEST_EVALUATED, gpu: bool = False, warm: Arrays | None = None
+    ) -> None:
+        """Fresh weights, or ``warm`` ones where they fit; validation takes so many windows at a time."""
         if self._params.build is not None:
             from jobs.userlearner import make_learner  # KerasTuner takes seconds to import
 
             feed = Feed(Cutter(self._panel, self._params.window), self.scaler)
             self.learner = make_learner(
-                self._params, Material(feed, self._windows.train, self.validation), self._seed
+                self._params, Material(feed, self._windows.train, self.validation), self._seed, warm
             )
             return
         self.learner = Learner(
-            self._params, self._panel, self.scaler, self._seed, evaluation_batch=evaluation_batch, gpu=gpu
+            self._params,
+            self._panel,
+            self.scaler,
+            self._seed,
+            evaluation_batch=evaluation_batch,
+            gpu=gpu,
+            warm=warm,
         )
 
     def train(self, epoch: int, rates: Rates, ask: Ask) -> Pass:
@@ -150,11 +158,11 @@ class Folds:
         pairs = list(zip(parts, scalers, strict=True))
         self._folds = [Fold(params, panel, part, scaler, own) for own in seeds for part, scaler in pairs]
 
-    def begin(self, *, gpu: bool) -> None:
-        """Fresh weights in each."""
+    def begin(self, *, gpu: bool, warm: Arrays | None = None) -> None:
+        """Fresh weights in each, or the same ``warm`` ones."""
         batch = even_batch(max(len(fold.validation) for fold in self._folds))
         for fold in self._folds:
-            fold.begin(evaluation_batch=batch, gpu=gpu)
+            fold.begin(evaluation_batch=batch, gpu=gpu, warm=warm)
 
     @property
     def last(self) -> Fold:

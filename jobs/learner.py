@@ -29,6 +29,7 @@ from jobs.params import NetworkParams, Params
 from jobs.scaling import Scaler
 from jobs.stopwatch import clocked
 from jobs.trainstate import Arrays
+from jobs.warm import fit
 
 _XLA_PAYS = 60_000  # steps of a recurrence, from where on XLA's speed outweighs its compilation
 _XLA_PAYS_EVALUATING = 8_000  # the batches are larger, and there is only half a program to compile
@@ -85,7 +86,7 @@ class Learner:
 
     over = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it trains, and how
         self,
         params: Params,
         panel: Panel,
@@ -94,8 +95,9 @@ class Learner:
         *,
         evaluation_batch: int = LARGEST_EVALUATED,
         gpu: bool = False,
+        warm: Arrays | None = None,
     ) -> None:
-        """Begin with fresh weights.
+        """Begin with fresh weights, or with ``warm`` ones where they fit.
 
         On a ``gpu`` cuDNN does what it has kernels for, and XLA the rest.
         """
@@ -116,7 +118,10 @@ class Learner:
             "clip": np.float32(math.inf if chosen.clip_norm is None else chosen.clip_norm),
         }
         fresh = fresh_state(network, self._optimizer)
-        self._arrays: list[Any] = [network.initial(seed), *fresh]
+        begins = network.initial(seed)
+        if warm is not None and fit(warm, network.shapes()):
+            begins = np.concatenate([np.ravel(weight) for weight in warm])
+        self._arrays: list[Any] = [begins, *fresh]
         self._at_once = self._training.capacity
         self.seconds: dict[str, float] = {}
 

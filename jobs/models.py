@@ -96,12 +96,25 @@ def _local(state: Any, ahead: Any, targets: int) -> Any:
 
 def set_weights(model: Any, weights: list[Any]) -> None:
     """Give a forecaster the weights of its network, in the order of ``engine.network.Network.shapes``."""
-    network = model.get_layer("network")
-    layers = {layer.name: layer for layer in network.layers if layer.weights}
+    rest = list(weights)
+    for layer in _layers(model):
+        count = len(layer.weights)
+        layer.set_weights(rest[:count])
+        rest = rest[count:]
+
+
+def get_weights(model: Any) -> list[Any]:
+    """What ``set_weights`` has given a forecaster.
+
+    Raises:
+        ValueError: it is no such model.
+    """
+    return [weight for layer in _layers(model) for weight in layer.get_weights()]
+
+
+def _layers(model: Any) -> list[Any]:
+    """The layers that have weights, in the order of the engine's."""
+    layers = {layer.name: layer for layer in model.get_layer("network").layers if layer.weights}
     local = ("head", "local_state", "local_ahead", "local_output")
     names = [name for name in layers if name not in local] + [name for name in local if name in layers]
-    rest = list(weights)
-    for name in names:
-        count = len(layers[name].weights)
-        layers[name].set_weights(rest[:count])
-        rest = rest[count:]
+    return [layers[name] for name in names]

@@ -61,7 +61,7 @@ def _short(value: float) -> float:
 
 @dataclass(frozen=True)
 class Profile:
-    """The columns of some rows, all series together: targets and covariates, no features of the calendar."""
+    """The columns of some rows of all series together: targets and covariates, without the calendar."""
 
     columns: Mapping[str, Column]
 

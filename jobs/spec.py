@@ -80,7 +80,7 @@ class Train(Section):
     precision: Precision = "float32"  # of the computation; weights are float32, forecasts too
     max_epochs: Positive = 50
     early_stopping: EarlyStopping | None = EarlyStopping()
-    warm_weights: bool = False  # networks begin with those of search.start_from's first sweep where they fit
+    warm_weights: bool = False  # networks that fit begin with the best of search.start_from's first sweep
 
 
 class Resources(Section):

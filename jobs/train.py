@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -35,6 +36,7 @@ class Task:
         to_beat: the score that the sweep's best trial ended with; models that are worse are not saved.
         models: epochs of the trial whose models are on storage.
         gpu: train on the GPU.
+        warm: gives the weights of another model, which a network that they fit begins with.
     """
 
     params: Params
@@ -48,6 +50,7 @@ class Task:
     to_beat: float | None = None
     models: frozenset[int] = frozenset()
     gpu: bool = False
+    warm: Callable[[], Arrays] | None = None
 
 
 class _Leave(Exception):  # noqa: N818 - it carries no error
@@ -65,7 +68,7 @@ def train(task: Task, hooks: Hooks, resume_from: bytes | None = None, known_epoc
     """
     build = task.params.build
     with hooks.alive() if build else nullcontext():
-        trial = _Trial(task, hooks)
+        trial = _Trial(task, hooks, fresh=resume_from is None)
     try:
         with hooks.alive() if build and build.kind == "regressor" else nullcontext():
             if resume_from is not None:
@@ -81,11 +84,13 @@ def train(task: Task, hooks: Hooks, resume_from: bytes | None = None, known_epoc
 class _Trial:
     """Runs epochs; keeps the best one's weights, saves, reports, and ends the trial when it is time."""
 
-    def __init__(self, task: Task, hooks: Hooks) -> None:
+    def __init__(self, task: Task, hooks: Hooks, *, fresh: bool) -> None:
         self._task, self._hooks = task, hooks
         self._chosen = task.params.train
         self._folds = Folds(task.params, task.panel, task.folds, task.scalers, task.seed)
-        self._folds.begin(gpu=task.gpu)
+        # A user's own fit may begin again at its beginning, and has to find it as it was.
+        warm = task.warm() if task.warm and (fresh or task.params.build) else None
+        self._folds.begin(gpu=task.gpu, warm=warm)
         self._keeper = Keeper(hooks, self._model, task.to_beat, pauses=task.pauses)
         self._progress = Progress()
         self._best: Arrays = []

@@ -7,18 +7,22 @@ from jobs.hypermodel import load_hypermodel
 from jobs.material import Material
 from jobs.params import Params
 from jobs.regressor import RegressorLearner
+from jobs.trainstate import Arrays
 
 
-def make_learner(params: Params, material: Material, seed: int) -> CompiledLearner | RegressorLearner:
-    """A fresh network of the user's.
+def make_learner(
+    params: Params, material: Material, seed: int, warm: Arrays | None = None
+) -> CompiledLearner | RegressorLearner:
+    """A fresh network of the user's, with ``warm`` weights where they fit.
 
     Raises:
         JobError: the user's code raises, or builds what does not fit.
     """
     assert params.build is not None, "a user's function builds it"  # noqa: S101
     hypermodel = load_hypermodel(params.build.build, params.build.folder, material)
-    kind = RegressorLearner if params.build.kind == "regressor" else CompiledLearner
-    return kind(params, hypermodel, material, seed)
+    if params.build.kind == "regressor":
+        return RegressorLearner(params, hypermodel, material, seed)
+    return CompiledLearner(params, hypermodel, material, seed, warm)
 
 
 def describe(params: Params, material: Material) -> tuple[str, int | None]:

@@ -11,7 +11,8 @@ start      ``version``, ``time``, ``versions``, ``planned`` trials, ``fidelity``
            ``jobs.fidelity``), ``fingerprint`` of the data, ``code`` (a SHA-256 of the user's modules, see
            ``jobs.usercode``): a process began to run the sweep
 given      ``configurations`` (``values``, ``source``) that come first, ``evidence`` of other sweeps
-           (``values``, ``epoch``, ``score``)
+           (``values``, ``epoch``, ``score``), perhaps ``warm``, the model whose weights networks begin with
+           (``sweep``, ``sha256``, ``built``)
 trial      ``trial``, ``number``, ``values``: a configuration was chosen; on GPUs ``off_cudnn``, why it runs
            there without cuDNN's kernels
 leg        ``trial``, ``epoch``: training began, or went on, after that epoch

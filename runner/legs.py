@@ -62,6 +62,7 @@ class LegConfig:
         panel: the folder of the panel on the driver's node.
         modules: the user's that the job names, by their paths from its folder.
         own_code: whether the user's code makes the networks.
+        warm: the model whose weights networks begin with, see ``runner.warm``.
     """
 
     job: str
@@ -71,6 +72,7 @@ class LegConfig:
     resources: Resources
     modules: Mapping[str, str]
     own_code: bool = False
+    warm: Mapping[str, Any] | None = None
 
     def of(self, leg: Leg) -> Work:
         """A leg."""
@@ -87,6 +89,7 @@ class LegConfig:
             "to_beat": leg.to_beat,
             "timeout": leg.timeout,
             "heartbeat": leg.heartbeat,
+            "warm": self.warm,
         }
         return self.around(leg.trial, order, gpu=leg.gpu, cpu=leg.cpu)
 

@@ -39,6 +39,7 @@ from runner.owncode import record_code
 from runner.publish import MANIFEST
 from runner.results import Results
 from runner.show import best_json, clock, epochs, print_best, print_json, print_status, status_json
+from runner.warm import check_warm, warm_model
 
 if TYPE_CHECKING:
     from runner.sweep import Place
@@ -74,6 +75,7 @@ def run_command(
     from runner.sweep import Place
 
     spec = read_job(job, overrides, name=name, trials=trials, digest=submitted)
+    check_warm(spec)
     count = parse_workers(workers)
     address = check_machine(spec, address, dry_run=dry_run)
     place = open_storage(storage, spec)
@@ -89,7 +91,7 @@ def run_command(
     spec = discovered(spec, panel, place.sweep(spec.name), fresh=fresh)
     standing = check_standing(place.sweep(spec.name), spec, fresh=fresh)
     if fresh or not standing.exists:  # later it has them in its journal
-        find_sources(spec, place)
+        warm_model(spec, find_sources(spec, place))
     if dry_run:
         from runner.dry_run import print_dry_run
 

@@ -24,6 +24,7 @@ class State:
     Attributes:
         results: what readers of the journal see.
         given: configurations that are tried before the searcher is asked.
+        warm: the model whose weights networks begin with, see ``runner.warm``.
         running: whose legs are being run.
         waiting: paused until the scheduler settles them.
         queue: to be run, the next one first.
@@ -40,6 +41,7 @@ class State:
         self._searcher, self._scheduler = searcher, scheduler
         self.results = Results()
         self.given: list[dict[str, Any]] = []
+        self.warm: dict[str, Any] | None = None
         self.running: set[str] = set()
         self.waiting: set[str] = set()
         self.queue: deque[str] = deque()
@@ -60,7 +62,7 @@ class State:
                     self._take_settled()
                 return
             case "given":
-                self.given = event["configurations"]
+                self.given, self.warm = event["configurations"], event.get("warm")
                 self._searcher.on_evidence(event["evidence"])
                 return
         trial = self.results.trials.get(event.get("trial", ""))

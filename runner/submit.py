@@ -23,6 +23,7 @@ from runner.launch import Standing, check_standing, open_storage, read_job, read
 from runner.owncode import record_code, with_own_code
 from runner.show import print_json
 from runner.submitted import Known
+from runner.warm import check_warm
 
 
 def submit_command(
@@ -43,6 +44,7 @@ def submit_command(
     """
     cluster: Cluster = load_cluster(cluster_file) if cluster_file else LocalCluster(backend="local")
     spec = read_job(job, [*cluster.resources.overrides(), *overrides], name=name, trials=trials)
+    check_warm(spec)
     place = open_storage(storage or cluster.storage, spec)
     if isinstance(cluster, LocalCluster):  # elsewhere the data may be in sight of the cluster only
         from runner.data import open_job_panel

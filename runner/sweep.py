@@ -38,8 +38,9 @@ from runner.signals import stop_on_signals
 from runner.stopping import StopRequest
 from runner.table import trials_parquet
 from runner.tidy import Tidy
-from runner.tuning import Room, run_legs
+from runner.tuning import Room, quieten_tune, run_legs
 from runner.upkeep import Upkeep
+from runner.warm import warm_model
 from runner.writer import Journal
 
 Watch = Callable[[Conductor, str], None]
@@ -150,7 +151,9 @@ class _Sweep:
         """What to begin with, once and for all: earlier sweeps may be gone when this one is resumed."""
         own = self.job.search.algorithm == "hyperband"  # whose rungs are not known before its trials
         rungs = () if own else scheduler.milestones(0)
-        return beginning(self.job, find_sources(self.job, self.folder.storage), rungs, fidelity)
+        sources = find_sources(self.job, self.folder.storage)
+        warm = warm_model(self.job, sources)
+        return beginning(self.job, sources, rungs, fidelity) | ({"warm": warm} if warm else {})
 
     def _inherit(self, donor: str, heir: str) -> None:
         """Have a trial go on from the weights that another has saved; without them it keeps its own."""
@@ -190,6 +193,7 @@ class _Sweep:
             resources = self.job.resources
             wanted = self.place.workers * resources.cpu if self.place.workers else None
             cards = len(find_gpus()) if resources.gpu and self.place.address is None else 0
+            quieten_tune()
             with session(address=self.place.address, cpus=wanted, gpus=cards) as ray:
                 self.watch(conductor, "training")
                 room = Room(ray, resources, self.place.workers, lambda: self._given_up(conductor))
@@ -223,6 +227,7 @@ class _Sweep:
             resources=self.job.resources,
             modules=modules_of(self.job),
             own_code=isinstance(self.job.model, Built),
+            warm=conductor.state.warm,
         )
         run_legs(conductor, exam, config, ray=ray, room=room, tick=tick)
 

@@ -17,6 +17,7 @@ from typing import Any
 from ray.tune import PlacementGroupFactory
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.experiment.config_parser import _create_trial_from_spec, _make_parser
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import SearchAlgorithm
 
@@ -29,6 +30,13 @@ from runner.silence import Silence
 
 _LEAVING = 3.0  # seconds a leg has to save, leave and say so, when the sweep is being stopped
 _UNPLACED = 10.0  # seconds that a leg waits for room before it gets the next actor that is free
+
+
+class Unheard(TrialProgressCallback):
+    """Prints nothing on standard output, where Tune says of a trial without results that it has ended."""
+
+    def on_trial_complete(self, *_: Any, **info: Any) -> None:
+        """Nothing."""
 
 
 class LegSource(SearchAlgorithm):

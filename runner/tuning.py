@@ -6,8 +6,10 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from cluster.errors import ClusterError
+from cluster.patches import plain_actors
 from cluster.scratch import scratch_folder
 from cluster.session import Node, Session
 from jobs.spec import Resources
@@ -61,18 +63,19 @@ def run_legs(
     from ray import tune
 
     from runner.actor import LegRunner
-    from runner.trials import LegScheduler, LegSource
+    from runner.trials import LegScheduler, LegSource, Unheard
 
     silence = Silence(ray.lives, joined=ray.joined)
     source = LegSource(conductor, config, exam, room.now, silence)
     try:
-        with scratch_folder(None) as scratch:
+        with scratch_folder(None) as scratch, nullcontext() if ray.joined else plain_actors():
             tune.run(
                 LegRunner,
                 name="tune",
                 storage_path=str(scratch),  # nothing of what Tune writes there is kept
                 search_alg=source,
                 scheduler=LegScheduler(conductor, source, exam, tick, silence, room.lost_node),
+                callbacks=[Unheard()],
                 reuse_actors=True,
                 raise_on_failed_trial=False,
                 verbose=0,
@@ -83,9 +86,14 @@ def run_legs(
         room.close()
 
 
+def quieten_tune() -> None:
+    """Tell Tune to be quiet; the processes of a Ray that is started afterwards are told so too."""
+    os.environ.update(_QUIET_TUNE)
+
+
 def load_tune() -> None:
     """Import Ray Tune, which takes seconds: whoever waits for another process can do so meanwhile."""
-    os.environ.update(_QUIET_TUNE)
+    quieten_tune()
     import ray.tune  # noqa: F401
 
 

@@ -47,6 +47,7 @@ from runner.data import map_job_panel
 from runner.process import GPU_SHARE, OWN_CODE
 from runner.travelling import Modules
 from runner.triallog import TrialLogs
+from runner.warm import WarmWeights
 
 Log = Callable[[SweepFolder, str], AbstractContextManager[None]]
 _KEPT = 0.25  # of the node's memory, that a panel may take
@@ -70,6 +71,7 @@ class Worker:
         self._modules = Modules(self._held)
         self._thread = ThreadPoolExecutor(1, "saves")
         self._patience = Patience(WORKER_SECONDS, waiting=line.waits)
+        self._warm = WarmWeights(self._patience)
 
     def serve(self) -> None:
         """Carry out one order after another, for ever."""
@@ -159,6 +161,7 @@ class Worker:
             models=frozenset(epoch for _, epoch in folder.models_of(order["trial"]) if order["epoch"]),
             scalers=scalers,
             gpu=self._gpu,
+            warm=self._warm.of(order.get("warm")),
         )
         leg = LegHooks(self._line, folder, order, self._thread)
         with self._log(folder, order["trial"]):

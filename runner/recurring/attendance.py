@@ -9,6 +9,7 @@ from cluster.schedules import Record, Run, ScheduleFolder, State
 from runner.recurring.agenda import Agenda
 from runner.recurring.desk import Desk
 from runner.recurring.notify import deliver
+from runner.recurring.trust import believed_notices
 
 _DEAD_SECONDS = 30.0  # without anybody who carries it out, after which a run's process has died
 _TRIES = 5  # of a run whose process dies, besides its retries
@@ -36,10 +37,12 @@ class Attendance:
     """A server's care for one schedule.
 
     Attributes:
+        trusted: see ``trust.check_trust``.
         local: whether its sweeps are trained on this machine.
     """
 
     desk: Desk
+    trusted: str | None = None
     local: bool = True
 
     def attend(self, now: dt.datetime, *, room: bool) -> Found:
@@ -84,5 +87,7 @@ class Attendance:
         """Tell what could not be told before; whether there was any."""
         if not self.desk.folder.files(ScheduleFolder.NOTICES):
             return False
-        deliver(self.desk.folder, self.desk.job().notify, now)
+        notices = believed_notices(self.desk.folder, self.desk.job(), self.trusted)
+        if notices is not None:  # else another server's, which may
+            deliver(self.desk.folder, notices, now)
         return True

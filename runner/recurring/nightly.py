@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster.errors import ClusterError, StorageAwayError
 from cluster.schedules import Run, ScheduleFolder, sweep_name
 from cluster.storage import SweepFolder
 from jobs.schedulespec import Promote, Rules
 from jobs.spec import Job
 from jobs.where import moves
 from runner.launch import read_spec
+from runner.publish import check_best
 from runner.recurring.champion import read_champion
 from runner.recurring.desk import Desk
 
@@ -50,6 +52,10 @@ class Nightly:
                 "name": run.sweep,
                 "data": given.data.model_copy(update={"as_of": as_of}),
                 "search": given.search.model_copy(update={"start_from": sources}),
+                # The first night has nothing to begin with.
+                "train": given.train.model_copy(
+                    update={"warm_weights": given.train.warm_weights and bool(sources)}
+                ),
                 "schedule": Rules(),
                 "promote": Promote(),
                 "notify": (),
@@ -71,8 +77,19 @@ def _sources(desk: Desk, run: Run, given: Job) -> tuple[str, ...]:
     storage, champion = desk.folder.storage, read_champion(desk.folder)
     first = [champion.sweep] if champion else []
     latest = [name for name in own_sweeps(desk.folder) if name != run.sweep][-_LATEST:]
-    names = dict.fromkeys([*first, *reversed(latest), *given.search.start_from])
-    return tuple(name for name in names if "/" in name or storage.sweep(name).exists())
+    own = (name for name in dict.fromkeys([*first, *reversed(latest)]) if _is_whole(storage.sweep(name)))
+    return tuple(dict.fromkeys([*own, *given.search.start_from]))
+
+
+def _is_whole(sweep: SweepFolder) -> bool:
+    """Whether a sweep is there with a published best that can be begun from."""
+    try:
+        check_best(sweep)
+    except StorageAwayError:
+        raise
+    except ClusterError:
+        return False
+    return sweep.exists()
 
 
 def own_sweeps(folder: ScheduleFolder) -> list[str]:

@@ -16,9 +16,10 @@ from runner.errors import Interrupted, WorkFailedError
 from runner.launch import warn
 from runner.recurring.desk import Desk, now
 from runner.recurring.execution import Execution
-from runner.recurring.notify import deliver, post
+from runner.recurring.notify import post
 from runner.recurring.retention import remove_old
 from runner.recurring.sweeping import Where
+from runner.recurring.trust import believed_notices
 
 
 @dataclass(frozen=True)
@@ -93,20 +94,20 @@ class Runner:
 
     def _end(self, records: list[Record]) -> None:
         """Write down what came, tell it, and take away sweeps that are too old."""
-        notices = self._notices()
-        for record in records:
-            post(self.desk.folder, notices, record)
+        folder, notices = self.desk.folder, self._notices()
+        if notices is not None:  # before it is written down: it is told at least once
+            for record in records:
+                post(folder, notices, record)
         with self.desk.deciding() as agenda:
             agenda.end(records)
-        deliver(self.desk.folder, notices, now())
         remove_old(self.desk)
 
-    def _notices(self) -> tuple[Notice, ...]:
-        """Whom to tell; where the job is not valid any more, nobody that is known."""
+    def _notices(self) -> tuple[Notice, ...] | None:
+        """Whom to tell; None where that is not known, as the job is not valid any more or not believed."""
         try:
-            return self.desk.job().notify
+            return believed_notices(self.desk.folder, self.desk.job(), self.trusted)
         except JobError:
-            return ()
+            return None
 
 
 def _spoken(error: Exception) -> str:

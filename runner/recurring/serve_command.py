@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from types import FrameType
 
 import click
 
+from cluster.patience import Patience
 from cluster.schedules import Run
 from cluster.storage import Storage
 from runner.launch import open_storage
@@ -25,7 +27,8 @@ def serve_command(*, host: str, port: int, at_once: int, trust: bool, storage: s
     place = open_storage(storage)
     place.check_writable()
     meters = Meters()
-    server = Server(place, launcher(place, trust=trust), meters, at_once)
+    hasty = replace(place, patience=Patience(0.0))  # it comes back to everything by itself
+    server = Server(hasty, launcher(place, trust=trust), meters, at_once, "all" if trust else None)
 
     def leave(number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -77,6 +77,7 @@ class Server:
 
     Attributes:
         launch: starts runs.
+        trusted: see ``trust.check_trust``.
         at_once: runs that train on this machine beside each other.
         clock: the time; ``steady`` only goes on, whatever is set.
         desk: what it knows a schedule by.
@@ -87,6 +88,7 @@ class Server:
     launch: Launch
     meters: Meters
     at_once: int = 1
+    trusted: str | None = None
     clock: Callable[[], dt.datetime] = now
     steady: Callable[[], float] = time.monotonic
     desk: Callable[[ScheduleFolder], Desk] = Desk
@@ -140,7 +142,7 @@ class Server:
         for name in names:
             desk = self.desk(ScheduleFolder.of(self.storage, name))
             # The first look settles whatever was due while nobody looked.
-            known = self._known.setdefault(name, _Schedule(Attendance(desk), self.clock()))
+            known = self._known.setdefault(name, _Schedule(Attendance(desk, self.trusted), self.clock()))
             if known.seen != seen[name]:
                 known.seen, known.look = seen[name], 0.0
 

@@ -11,11 +11,11 @@ import json
 from pathlib import Path
 
 from cluster.backends.places import make_private, state_folder
-from cluster.errors import ClusterError
 from cluster.files import refusing, replace_file
 from cluster.schedules import SCHEDULES, ScheduleFolder
 from jobs.built import Built
-from jobs.schedulespec import Reference
+from jobs.errors import JobError
+from jobs.schedulespec import Notice, Reference
 from jobs.spec import Job
 
 
@@ -42,19 +42,26 @@ def check_trust(folder: ScheduleFolder, job: Job, trusted: str | None) -> None:
     ``trusted`` is the SHA-256 of files that are, or ``all`` where whatever stands on the storage is.
 
     Raises:
-        ClusterError: it is not.
+        JobError: it is not.
     """
-    executes = executed(folder, job)
-    if not executes or trusted == "all":
-        return
-    digest = folder.digest()
-    if digest in {trusted, _believed(folder)}:
-        return
-    raise ClusterError(
-        f"schedule {folder.schedule} executes what its files on {folder.storage.uri} name ({executes}), and "
-        "you have not added them from this machine as they are; add it again from here (recur schedule add "
-        "--replace), or trust everybody who can write to that storage with --trust"
-    )
+    if not _is_believed(folder, job, trusted):
+        raise JobError(
+            f"schedule {folder.schedule} executes what its files on {folder.storage.uri} name "
+            f"({executed(folder, job)}), and you have not added them from this machine as they are; add it "
+            "again from here (recur schedule add --replace), or trust everybody who can write to that "
+            "storage with --trust"
+        )
+
+
+def believed_notices(folder: ScheduleFolder, job: Job, trusted: str | None) -> tuple[Notice, ...] | None:
+    """Whom a job names to be told; None where that is not believed."""
+    return job.notify if _is_believed(folder, job, trusted) else None
+
+
+def _is_believed(folder: ScheduleFolder, job: Job, trusted: str | None) -> bool:
+    if not executed(folder, job) or trusted == "all":
+        return True
+    return folder.digest() in {trusted, _believed(folder)}
 
 
 def executed(folder: ScheduleFolder, job: Job) -> str:

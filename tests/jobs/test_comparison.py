@@ -105,6 +105,15 @@ def test_too_few_blocks_say_nothing(steps: int, series: int, horizon: int, block
     assert (found.confidence is None) == (blocks < 5)
 
 
+def test_how_far_numbers_are_rounded_does_not_make_blocks() -> None:
+    """One model is better by the same share everywhere: neither series nor times differ in that."""
+    champion = np.random.default_rng(0).gamma(2, size=60)
+    errors = np.stack([champion / 1.6, champion])
+    windows = grid(30, 2, horizon=16)
+
+    assert judged(errors, windows).blocks == judged(errors[::-1], windows).blocks == 2
+
+
 def test_a_season_is_kept_together_where_there_is_room() -> None:
     errors = np.random.default_rng(0).gamma(2, size=(2, 600))
 

@@ -24,6 +24,7 @@ DEFAULTS = {
         "frequency": None,
         "memory": None,
         "where": [],
+        "as_of": None,
         "split": {"validation": 0.2, "test": 0.2, "gap": 0, "folds": 1},
         "season": None,
     },
@@ -59,6 +60,7 @@ DEFAULTS = {
         "precision": "float32",
         "max_epochs": 50,
         "early_stopping": {"patience": 5, "min_delta": 0.0},
+        "warm_weights": False,
     },
     "search": {
         "algorithm": "random",
@@ -82,7 +84,7 @@ DEFAULTS = {
     "storage": None,
 }
 
-TOP = "name, data, window, model, train, search, resources, backend, storage"
+TOP = "name, data, window, model, train, search, resources, backend, storage, schedule, promote, notify"
 MODEL = "cell, layers, units, activation, dropout, per_layer, reset_after, output_activation"
 
 

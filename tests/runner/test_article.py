@@ -20,7 +20,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, panel_folder: Path) -> Re
     """A finished sweep of the article's script, run from another folder than the job's."""
     recur = Recur(tmp_path_factory.mktemp("article"))
     job = write(recur.folder / "study", panel_folder, ARTICLE, scheduler="hyperband", epochs=3)
-    recur("run", job)
+    recur("run", job, "--workers=1")
     return recur
 
 
@@ -96,7 +96,7 @@ def test_a_killed_sweep_goes_on_without_asking_the_function_again(recur: Recur, 
         "def build_model(hp):\n", "def build_model(hp):\n    import time; time.sleep(0.05)\n"
     )
     job = write(recur.folder, panel_folder, slow, scheduler="asha, trials: 4", epochs=9)
-    process = recur.start("run", job, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = recur.start("run", job, "--workers=1", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     sweep = recur.storage / "built"
     for _ in range(2400):
         if sweep.exists() and sum(event["event"] == "result" for event in journal(sweep)) >= 3:
@@ -107,7 +107,7 @@ def test_a_killed_sweep_goes_on_without_asking_the_function_again(recur: Recur, 
     process.wait()
     before = sum(event["event"] == "result" for event in journal(sweep))
     spec = (sweep / "spec.yaml").read_bytes()
-    recur("run", job)
+    recur("run", job, "--workers=1")
     results = [event for event in journal(sweep) if event["event"] == "result"]
     assert before >= 3
     assert len({(event["trial"], event["epoch"]) for event in results}) == len(results)

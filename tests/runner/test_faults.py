@@ -97,7 +97,7 @@ def test_ctrl_c_on_a_terminal_keeps_what_was_found_and_leaves_no_process(
     _wait_until_gone(family)
     assert recur.json("status", "small")["state"] == "interrupted"
     assert recur.json("best", "small")["checkpoint"] == str(sweep / "best/model.keras")
-    recur("run", job)
+    recur("run", job, "--workers=1")
     assert recur.json("status", "small")["state"] == "done"
     _told_once(sweep)
 
@@ -186,14 +186,14 @@ def test_a_killed_server_of_rays_loses_nothing(recur: Recur, write_job: JobWrite
     assert "state-dump" not in _said(sweep)
     assert "Traceback" not in _said(sweep)
     _wait_until_gone(family)
-    recur("run", job)
+    recur("run", job, "--workers=1")
     assert recur.json("status", "small")["state"] == "done"
     _told_once(sweep)
 
 
 def test_a_second_run_of_a_running_sweep_is_refused(recur: Recur, write_job: JobWriter) -> None:
     job = _long_job(write_job, recur.folder)
-    process = _start(recur, "run", job)
+    process = _start(recur, "run", job, "--workers=1")
     _wait_for_results(recur.storage / "small", 1, process)
     refused = recur("run", job, code=2)
     assert f"sweep small is being run by process {process.pid} on " in refused.stderr
@@ -241,7 +241,7 @@ def test_a_training_process_that_hangs_is_killed_and_its_trial_goes_on(
     recur: Recur, write_job: JobWriter
 ) -> None:
     job = _long_job(write_job, recur.folder)
-    process = _start(recur, "run", job, "--set", "search.heartbeat=10")
+    process = _start(recur, "run", job, "--workers=1", "--set", "search.heartbeat=10")
     sweep = recur.storage / "small"
     _wait_for_results(sweep, 3, process)
 
@@ -259,7 +259,7 @@ def test_trials_that_take_too_long_are_tried_three_times(recur: Recur, write_job
     job = write_job(recur.folder, trials=1, scheduler="none", epochs=100_000)
     overrides = ("train.early_stopping=null", "search.trial_timeout=4", "model.units=12")
 
-    done = recur("run", job, *(word for each in overrides for word in ("--set", each)), code=1)
+    done = recur("run", job, "--workers=1", *(word for each in overrides for word in ("--set", each)), code=1)
 
     assert "trained longer than search.trial_timeout allows" in done.stderr
     lost = content(recur.storage / "small", "lost")

@@ -54,7 +54,7 @@ def test_a_sweep_is_stopped_from_elsewhere_and_resumed(
         assert {trial["epochs_trained"] for trial in recur.json("trials", "small")} <= rungs
     assert recur("stop", "small", code=2).stderr.startswith("Error: sweep small is not being run")
 
-    done = recur.json("resume", "small")
+    done = recur.json("resume", "small", "--workers=1")
 
     assert done["state"] == "done"
     told = results(sweep)
@@ -66,7 +66,7 @@ def test_one_that_is_stopped_before_its_first_result_says_so_and_is_resumed(
 ) -> None:
     job = write_job(tmp_path, trials=1, epochs=2)
     sweep = recur.storage / "small"
-    running = recur.start("run", job, stderr=subprocess.PIPE)
+    running = recur.start("run", job, "--workers=1", stderr=subprocess.PIPE)
     while running.poll() is None and not (sweep.exists() and journal(sweep)):
         time.sleep(0.05)
 
@@ -75,7 +75,7 @@ def test_one_that_is_stopped_before_its_first_result_says_so_and_is_resumed(
     said = running.communicate(timeout=60)[1].decode()
     assert running.returncode == 0, said
     assert "it was stopped before any trial had a score; recur resume small goes on" in said
-    assert recur.json("resume", "small")["state"] == "done"
+    assert recur.json("resume", "small", "--workers=1")["state"] == "done"
 
 
 def test_a_finished_sweep_is_extended_as_if_it_had_been_asked_for_more(
@@ -103,29 +103,31 @@ def test_a_finished_sweep_is_extended_as_if_it_had_been_asked_for_more(
 
 def test_extending_is_refused_where_it_cannot_be(recur: Recur, tmp_path: Path, write_job: JobWriter) -> None:
     job = write_job(tmp_path, trials=1, epochs=1)
-    recur("run", job, "--set", "model.cell=gru", "--set", "model.units=4", "--set", "model.dropout=0.0")
-    recur("run", write_job(tmp_path, name="bands", scheduler="hyperband", trials=None, epochs=1))
+    one = ("--set", "model.cell=gru", "--set", "model.units=4", "--set", "model.dropout=0.0")
+    recur("run", job, "--workers=1", *one)
+    bands = write_job(tmp_path, name="bands", scheduler="hyperband", trials=None, epochs=1)
+    recur("run", bands, "--workers=1")
 
     assert "all 1 configurations" in recur("extend", "small", "--trials", "+1", code=2).stderr
     assert "'all' is no number" in recur("extend", "small", "--trials", "all", code=2).stderr
     said = recur("extend", "bands", "--trials", "+1", code=2).stderr
     assert "--set search.hyperband_iterations=2" in said
     count = len(recur.json("trials", "bands"))
-    again = recur.json("run", tmp_path / "bands.yaml", "--set", "search.hyperband_iterations=2")
+    again = recur.json("run", bands, "--workers=1", "--set", "search.hyperband_iterations=2")
     assert sum(again["trials"].values()) == 2 * count
 
 
 def test_failed_trials_and_only_they_are_retried(recur: Recur, tmp_path: Path, write_job: JobWriter) -> None:
     job = write_job(tmp_path, trials=1, scheduler="none", epochs=2)
-    recur("run", job)
+    recur("run", job, "--workers=1")
     in_the_way = recur.storage / "small" / "checkpoints" / "00001"
     in_the_way.write_text("no folder")  # where the trial is to save
-    recur("extend", "small", "--trials", "+2")
+    recur("extend", "small", "--trials", "+2", "--workers=1")
     assert recur.json("status", "small")["trials"]["failed"] == 1
     failed = recur.json("trials", "small")[1]
     in_the_way.unlink(missing_ok=True)
 
-    done = recur.json("retry", "small")
+    done = recur.json("retry", "small", "--workers=1")
 
     assert failed["state"] == "failed"
     assert done["trials"] == dict.fromkeys(done["trials"], 0) | {"done": 3}
@@ -139,11 +141,11 @@ def test_failed_trials_and_only_they_are_retried(recur: Recur, tmp_path: Path, w
 def test_a_sweep_begins_with_its_default_and_with_what_others_found(
     recur: Recur, tmp_path: Path, write_job: JobWriter
 ) -> None:
-    recur("run", write_job(tmp_path, trials=4))
+    recur("run", write_job(tmp_path, trials=4), "--workers=1")
     best = recur.json("best", "small", "--top", "2")
 
     job = write_job(tmp_path, name="next", trials=4)
-    recur("run", job, "--set", "search.start_from=small", "--set", "search.seed=8")
+    recur("run", job, "--workers=1", "--set", "search.start_from=small", "--set", "search.seed=8")
 
     tried = [trial["hyperparameters"] for trial in recur.json("trials", "next")]
     assert tried[0] == {"model.cell": "gru", "model.units": 12, "model.dropout": 0.0}
@@ -157,14 +159,14 @@ def test_a_sweep_begins_with_its_default_and_with_what_others_found(
     assert "no sweep 'none-such'" in said
     assert not (recur.storage / "other").exists()
     recur("remove", "small", "--yes")
-    assert recur.json("extend", "next", "--trials", "+1")["trials"]["paused"] == 0
+    assert recur.json("extend", "next", "--trials", "+1", "--workers=1")["trials"]["paused"] == 0
 
 
 def test_a_sweep_that_a_later_version_has_run_is_left_alone(
     recur: Recur, tmp_path: Path, write_job: JobWriter
 ) -> None:
     job = write_job(tmp_path, trials=1, epochs=1)
-    recur("run", job)
+    recur("run", job, "--workers=1")
     folder = SweepFolder.from_uri(str(recur.storage / "small"))
     later: Event = {"event": "start", "version": 99, "time": 0.0, "versions": {}, "planned": 1}
     folder.write(folder.segment(folder.segments()[-1].last + 1), encode(later))

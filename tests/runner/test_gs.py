@@ -28,7 +28,14 @@ def test_a_sweep_with_data_on_gs(
         capsys.readouterr()
         job = write_job(tmp_path, trials=2, epochs=1)
         storage = str(tmp_path / "sweeps")
-        options = ["--set", f"data.path={uri(port, 'data')}", "--set", "data.series=series", "--json"]
+        options = [
+            "--set",
+            f"data.path={uri(port, 'data')}",
+            "--set",
+            "data.series=series",
+            "--workers=1",
+            "--json",
+        ]
 
         assert exit_code(["run", str(job), "--storage", storage, *options]) == 0
 
@@ -49,7 +56,7 @@ def test_a_sweep_stored_on_gs(
             assert exit_code([*arguments, "--storage", storage, "--json"]) == 0
             return json.loads(capsys.readouterr().out)
 
-        found = said("run", str(write_job(tmp_path, trials=3, epochs=3)))
+        found = said("run", str(write_job(tmp_path, trials=3, epochs=3)), "--workers=1")
         assert found["checkpoint"].startswith("gs://anonymous@bucket/sweeps/small/best/model.keras?")
         assert said("best", "small")["trial_id"] == found["trial_id"]
         assert said("status", "small")["state"] == "done"

@@ -54,7 +54,7 @@ class Target:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, write_job: JobWriter) -> Path:
     recur = Recur(tmp_path_factory.mktemp("hostile"))
-    recur("run", write_job(recur.folder, trials=2, scheduler="none", epochs=1))
+    recur("run", write_job(recur.folder, trials=2, scheduler="none", epochs=1), "--workers=1")
     return recur.storage / "small"
 
 
@@ -291,7 +291,7 @@ def test_links_in_a_submission_are_taken_away_and_not_followed(tmp_path: Path, w
     names = ("log.txt", "exit", "exit.new", "stop", "job.yaml")
     for name in names:
         (folder / name).symlink_to(mine)
-    recur("submit", write_job(tmp_path, trials=2, scheduler="none", epochs=1))
+    recur("submit", write_job(tmp_path, trials=1, scheduler="none", epochs=1))
     assert "small: done" in recur("logs", "small", "--follow").stdout
     assert mine.read_text() == "mine"
     assert not any((folder / name).is_symlink() for name in names)

@@ -46,7 +46,7 @@ def test_a_class_with_scopes_and_a_fit_of_its_own(recur: Recur, panel_folder: Pa
     job = write(
         recur.folder, panel_folder, CLASSES, build="classes:Mine", scheduler="asha, trials: 4", epochs=3
     )
-    recur("run", job)
+    recur("run", job, "--workers=1")
     trials = recur.json("trials", "built")
     for trial in trials:
         chosen = trial["hyperparameters"]
@@ -61,7 +61,7 @@ def test_a_fit_without_callbacks_and_the_mean_of_two_executions(recur: Recur, pa
     (recur.folder / "helpers.py").write_text("width = 6\n")
     scheduler = "asha, trials: 2, executions_per_trial: 2"
     job = write(recur.folder, panel_folder, CLASSES, build="classes:Silent", scheduler=scheduler, epochs=9)
-    said = recur.json("run", job)
+    said = recur.json("run", job, "--workers=1")
     assert said["spread"] > 0
     trials = recur.json("trials", "built")
     assert [(trial["state"], trial["epochs_trained"]) for trial in trials] == [("done", 1)] * 2
@@ -80,7 +80,7 @@ def test_a_regressor_is_searched_saved_without_a_pickle_and_predicts(
     recur: Recur, panel_folder: Path, tmp_path: Path
 ) -> None:
     job = write(recur.folder, panel_folder, REGRESSOR, build="forest:build", scheduler="none, trials: 3")
-    said = recur.json("run", job, "--set", "data.split.folds=2")
+    said = recur.json("run", job, "--workers=1", "--set", "data.split.folds=2")
     assert set(said["hyperparameters"]) >= {"trees", "depth"}
     assert said["checkpoint"].endswith("best/model.skops")
     assert said["test"]["mse"] > 0

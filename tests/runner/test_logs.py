@@ -127,7 +127,7 @@ def test_a_trial_that_has_printed_nothing_yet_is_followed_till_the_sweep_ends(
     job = write(
         recur.folder, panel_folder, FUNCTION, build="nets:build", scheduler="none, trials: 1", epochs=1
     )
-    running = recur.start("run", job)
+    running = recur.start("run", job, "--workers=1")
     sweep = recur.storage / "built"
     while not (sweep / "journal" / "owner.json").exists():
         assert running.poll() is None

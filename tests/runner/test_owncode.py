@@ -31,7 +31,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, panel_folder: Path) -> Recur
     job = write(
         recur.folder, panel_folder, NETWORK, build="nets:build", scheduler="none, trials: 1", epochs=1
     )
-    recur("run", job)
+    recur("run", job, "--workers=1")
     return recur
 
 
@@ -52,7 +52,7 @@ def test_a_function_is_run_from_its_users_folder_whatever_storage_says(built: Re
     before = built.json("status", "built")["trials"]["done"]
     owned = planted(built)
 
-    assert built.json("extend", "built", "--trials", "+1")["trials"]["done"] == before + 1
+    assert built.json("extend", "built", "--trials", "+1", "--workers=1")["trials"]["done"] == before + 1
 
     assert not owned.exists()
     spec = yaml.safe_load((built.storage / "built" / "spec.yaml").read_text())
@@ -87,6 +87,6 @@ def test_a_function_that_another_user_gave_is_run_from_the_job_file_alone(built:
         assert "recur run JOB, or recur submit JOB" in refused
         count = len(built.json("trials", "built"))
         job = built.folder / "job.yaml"
-        more = built.json("run", job, "--set", f"search.trials={count + 1}")
+        more = built.json("run", job, "--workers=1", "--set", f"search.trials={count + 1}")
         assert more["trials"]["done"] == count + 1
     assert not owned.exists()

@@ -180,8 +180,8 @@ def test_predict_refuses_a_tampered_model(
 
 def test_fresh_replaces_and_remove_removes(tmp_path: Path, write_job: JobWriter) -> None:
     recur = Recur(tmp_path)
-    recur("run", write_job(tmp_path, trials=1, epochs=1))
-    said = recur.json("run", write_job(tmp_path, trials=1, epochs=2), "--fresh")
+    recur("run", write_job(tmp_path, trials=1, epochs=1), "--workers=1")
+    said = recur.json("run", write_job(tmp_path, trials=1, epochs=2), "--workers=1", "--fresh")
     assert said["epochs_trained"] == 2
     assert {"seconds", "epochs_trained", "test", "hyperparameters"} <= set(said)
     recur("remove", "small", "--yes")
@@ -191,7 +191,8 @@ def test_fresh_replaces_and_remove_removes(tmp_path: Path, write_job: JobWriter)
 
 def test_the_same_job_runs_on_jax(tmp_path: Path, write_job: JobWriter, panel_folder: Path) -> None:
     recur = Recur(tmp_path)
-    said = recur.json("run", write_job(tmp_path, trials=1, epochs=2), "--set", "backend=jax")
+    job = write_job(tmp_path, trials=1, epochs=2)
+    said = recur.json("run", job, "--workers=1", "--set", "backend=jax")
     assert said["epochs_trained"] == 2
     assert said["test"]["mse"] > 0
     assert recur.json("predict", "small", "--data", panel_folder, "--out", "f.parquet")["rows"] == 4
@@ -200,7 +201,7 @@ def test_the_same_job_runs_on_jax(tmp_path: Path, write_job: JobWriter, panel_fo
 def test_hyperband_runs_all_its_brackets(tmp_path: Path, write_job: JobWriter) -> None:
     recur = Recur(tmp_path)
     job = write_job(tmp_path, scheduler="hyperband", trials=None, epochs=4)
-    recur("run", job, "--set", "search.factor=2")
+    recur("run", job, "--workers=1", "--set", "search.factor=2")
     trained = sorted(trial["epochs_trained"] for trial in recur.json("trials", "small"))
     # KerasTuner's brackets for 4 epochs and factor 2: 4 trials (1, 2, 4 epochs), 3 (2, 4), 3 (4)
     assert trained == [1, 1, 2, 2, 4, 4, 4, 4, 4, 4]
@@ -209,7 +210,8 @@ def test_hyperband_runs_all_its_brackets(tmp_path: Path, write_job: JobWriter) -
 def test_a_sweep_whose_trials_all_diverge_has_failed(tmp_path: Path, write_job: JobWriter) -> None:
     recur = Recur(tmp_path)
     job = write_job(tmp_path, trials=2, epochs=2)
-    failed = recur("run", job, "--set", "train.learning_rate=1e38", "--set", "train.optimizer=sgd", code=1)
+    wild = ("--set", "train.learning_rate=1e38", "--set", "train.optimizer=sgd")
+    failed = recur("run", job, "--workers=1", *wild, code=1)
     assert "Failed: no trial succeeded; all diverged" in failed.stderr
     status = recur.json("status", "small")
     assert (status["state"], status["trials"]["diverged"]) == ("failed", 2)

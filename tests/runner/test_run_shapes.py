@@ -55,7 +55,7 @@ def write_job(place: Path, name: str, *, data: dict[str, Any], window: dict[str,
 
 
 def run(place: Path, job: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    assert exit_code(["run", str(job), "--storage", str(place / "sweeps"), "--json"]) == 0
+    assert exit_code(["run", str(job), "--storage", str(place / "sweeps"), "--workers=1", "--json"]) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 

@@ -161,7 +161,14 @@ def test_a_sweep_with_data_and_storage_on_s3(
 ) -> None:
     job = write_job(tmp_path, trials=2, epochs=1)
     storage = uri(server, "sweeps")
-    options = ["--set", f"data.path={uri(server, 'data')}", "--set", "data.series=series", "--json"]
+    options = [
+        "--set",
+        f"data.path={uri(server, 'data')}",
+        "--set",
+        "data.series=series",
+        "--workers=1",
+        "--json",
+    ]
 
     assert exit_code(["run", str(job), "--storage", storage, *options]) == 0
 

@@ -36,14 +36,14 @@ def wait_until_done(recur: Recur, storage: Path) -> dict[str, Any]:
     for _ in range(120):
         if (sweep / "spec.yaml").exists():
             status = dict(recur.json("status", sweep))
-            if status["state"] not in {"running", "interrupted"} or status["trials"]["done"] == 2:
+            if status["state"] not in {"running", "interrupted"} or status["trials"]["done"] == 1:
                 return status
         time.sleep(1)
     raise AssertionError("the submitted sweep did not end within two minutes")
 
 
 def test_a_detached_process_runs_the_sweep(recur: Recur, write_job: JobWriter) -> None:
-    job = write_job(recur.folder, trials=2, scheduler="none", epochs=1)
+    job = write_job(recur.folder, trials=1, scheduler="none", epochs=1)
     shown = recur("submit", job, "--dry-run").stdout
     assert f"--name small --storage {recur.storage}" in shown
     assert not recur.storage.exists()
@@ -53,7 +53,7 @@ def test_a_detached_process_runs_the_sweep(recur: Recur, write_job: JobWriter) -
     assert "small: done" in followed
     assert recur.json("logs", "small")["log"] == followed
     status = wait_until_done(recur, recur.storage)
-    assert status["trials"]["done"] == 2
+    assert status["trials"]["done"] == 1
     assert status["submitted"]["backend"] == "local"
     assert "Error: sweep small is finished already" in recur("submit", job, code=2).stderr
     assert "Error: sweep small is finished; recur extend" in recur("resume", "small", code=2).stderr
@@ -74,13 +74,13 @@ def test_ray_jobs_runs_the_sweep(
     cluster.write_text(
         f"backend: ray_jobs\naddress: {head.dashboard}\nstorage: {storage}\ntoken_env: TOKEN_OF_THE_HEAD\n"
     )
-    job = write_job(recur.folder, trials=2, scheduler="none", epochs=1)
+    job = write_job(recur.folder, trials=1, scheduler="none", epochs=1)
     shown = recur("submit", job, "--cluster", cluster, "--dry-run").stdout
     assert "recur run" in shown
     assert head.token not in shown
     said = recur("submit", job, "--cluster", cluster).stdout
     assert "small submitted to ray_jobs" in said
-    assert wait_until_done(recur, storage)["trials"]["done"] == 2
+    assert wait_until_done(recur, storage)["trials"]["done"] == 1
     log = recur("logs", storage / "small", "--follow").stdout
     assert "small: done" in log
     cluster.write_text(cluster.read_text().replace(head.dashboard, "http://127.0.0.1:9"))
@@ -96,7 +96,7 @@ def test_a_function_goes_to_the_cluster_with_all_that_it_imports(
     monkeypatch.setenv("RAY_AUTH_TOKEN", head.token)
     (recur.folder / "helpers.py").write_text("import os\n\nwidth = 6 if os.environ['MINE'] else 0\n")
     job = write(
-        recur.folder, panel_folder, FUNCTION, build="nets:build", scheduler="none, trials: 2", epochs=1
+        recur.folder, panel_folder, FUNCTION, build="nets:build", scheduler="none, trials: 1", epochs=1
     )
     (recur.folder / "secret").write_text("hunter2hunter2")
     cluster = recur.folder / "cluster.yaml"
@@ -120,7 +120,7 @@ def test_a_function_goes_to_the_cluster_with_all_that_it_imports(
 
 
 def test_of_what_another_machine_submitted_storage_tells(recur: Recur, write_job: JobWriter) -> None:
-    job = write_job(recur.folder, trials=2, scheduler="none", epochs=1)
+    job = write_job(recur.folder, trials=1, scheduler="none", epochs=1)
     recur("submit", job)
     recur("logs", "small", "--follow")
     with pytest.MonkeyPatch.context() as elsewhere:
@@ -146,7 +146,7 @@ def test_a_detached_sweep_is_followed_from_another_machine_to_its_end(
     recur: Recur, write_job: JobWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that sees the storage, and neither the process nor the submitter's records."""
-    recur("submit", write_job(recur.folder, trials=2, scheduler="none", epochs=1))
+    recur("submit", write_job(recur.folder, trials=1, scheduler="none", epochs=1))
     (recur.folder / "local.yaml").write_text("backend: local\n")
     monkeypatch.setenv("XDG_STATE_HOME", str(recur.folder / "other"))
     command = [sys.executable, "-m", "runner.cli", "logs", "small", "--follow", "--cluster", "local.yaml"]

@@ -24,7 +24,7 @@ def events(recur: Recur) -> list[str]:
     return [record["event"] for record in recur.json("schedule", "history", "night")]
 
 
-def add(recur: Recur, job: Path, *options: str) -> ScheduleFolder:
+def add(recur: Recur, job: Path, *options: str | Path) -> ScheduleFolder:
     recur("schedule", "add", "night", job, "--cron", "0 2 * * *", *options)
     return ScheduleFolder.of(Storage.open(str(recur.storage)), "night")
 
@@ -112,13 +112,14 @@ def wait_for_training(folder: ScheduleFolder) -> str:
 def test_a_sweep_past_its_time_competes_with_what_it_has(
     recur: Recur, write_job: JobWriter, tmp_path: Path
 ) -> None:
-    job = write_job(tmp_path, trials=500, epochs=30, scheduler="none")
-    folder = add(recur, job, "--set", "schedule.time_limit=25", *EASY)
+    job = write_job(tmp_path, trials=40, epochs=100_000, scheduler="none")
+    limits = ("--set", "train.early_stopping=null", "--set", "schedule.time_limit=45")
+    folder = add(recur, job, *limits, *EASY)
     found = recur("schedule", "run", "night", "--json")
     assert json.loads(found.stdout)["event"] in {"promoted", "kept"}
-    assert "time limit of 25 s" in found.stderr
+    assert "time limit of 45 s" in found.stderr
     finished = [record for record in folder.history()[0] if record.event == "finished"]
-    assert 0 < finished[0].more["trials"] < 500
+    assert 0 < finished[0].more["trials"] < 40
 
 
 def test_data_that_are_gone_fail_the_run_in_a_sentence(
@@ -142,3 +143,17 @@ def test_two_at_once(recur: Recur, write_job: JobWriter, tmp_path: Path) -> None
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert read_champion(folder) is None
+
+
+def test_a_sweep_that_runs_where_the_cluster_file_says(
+    recur: Recur, write_job: JobWriter, tmp_path: Path
+) -> None:
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text("backend: local\n")
+    job = write_job(tmp_path, trials=1, epochs=2)
+    folder = add(recur, job, "--cluster", cluster, *EASY)
+    found = recur("schedule", "run", "night", "--json")
+    assert json.loads(found.stdout)["event"] in {"promoted", "kept"}
+    assert "submitted to local" in found.stderr
+    assert folder.exists(folder.CLUSTER)
+    assert recur.json("status", json.loads(found.stdout)["sweep"])["submitted"]["backend"] == "local"
