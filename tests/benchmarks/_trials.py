@@ -44,6 +44,9 @@ class _Kept:
         return False
 
 
+GOOD = ("model.cell=gru", "model.units=16", "train.learning_rate=0.01", "train.max_epochs=5")
+
+
 def configuration(rng: np.random.Generator) -> Iterator[str]:
     """What a search would have chosen."""
     yield f"model.cell={rng.choice(['simple_rnn', 'gru'])}"

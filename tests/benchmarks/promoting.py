@@ -1,6 +1,6 @@
 """How often a challenger is promoted that is no better than the champion, and whether a change is followed.
 
-Run as ``python -m tests.benchmarks.promoting [--seeds 20] [--nights 30] [--change]``.
+Run as ``python -m tests.benchmarks.promoting [--seeds 20] [--nights 30] [--alike] [--change]``.
 
 Each seed has a panel of its own, see ``_changing``, of which each night sees the last 24 days; the last 7 are
 the test part.  A night trains 2 small networks of random configurations by ``jobs.train``, publishes the best
@@ -8,7 +8,8 @@ by validation as a sweep does, and has the project's own contest decide whether 
 
 Without a change, promotions after the first champion are counted, and how many of them were wrong: both
 models forecast 4,000 further hours of the same process, which no night saw, and the challenger's error is not
-below the champion's.  A night after the first champion should be so with a frequency of 0.05 at most.
+below the champion's.  A night after the first champion should be so with a frequency of 0.05 at most.  With
+``--alike`` all trials have one good configuration, so that hardly a challenger is much better or worse.
 
 With ``--change`` the panel changes its ways on night 15.  A night trains on what lies before its validation
 and test parts, so that 10 days go by until a network can have seen the new ways.  Printed are the nights
@@ -43,9 +44,9 @@ from runner.predict import Best
 from runner.process import environment
 from runner.quiet import start_keras
 from runner.recurring.champion import crown, read_champion
-from runner.recurring.contest import Contest, hold_contest
+from runner.recurring.contest import hold_contest
 from tests.benchmarks._changing import DAY, LEAD, TEST, VALIDATION, Changing
-from tests.benchmarks._trials import best_of, configuration
+from tests.benchmarks._trials import GOOD, best_of, configuration
 from tests.runner.recurring.published import put_sweep, schedule
 
 CHANGE, FUTURE, TRIALS = 15, 4_000, 2
@@ -81,7 +82,7 @@ class Nights:
         panel: of the data.
         data: its shards.
         storage: of sweeps and the schedule.
-        contests: of each night.
+        alike: whether all trials have one configuration.
         promotions: after the first champion.
         first: the night that had that one.
     """
@@ -89,7 +90,7 @@ class Nights:
     panel: Changing
     data: Path
     storage: Storage
-    contests: list[Contest] = field(default_factory=list)
+    alike: bool = False
     promotions: list[Promotion] = field(default_factory=list)
     first: int = 0
 
@@ -111,7 +112,6 @@ class Nights:
         before = read_champion(self._folder)
         reigning = self.storage.sweep(before.sweep) if before else None
         contest = hold_contest(job, panel, challenger, reigning)
-        self.contests.append(contest)
         if not contest.promoted:
             return
         crown(self._folder, challenger, job, scores=contest.in_service(), why=contest.reason, by="benchmark")
@@ -123,7 +123,7 @@ class Nights:
     def _train(self, night: int) -> tuple[SweepFolder, Job, Panel]:
         """The night's sweep, whose best is published."""
         rng, where = np.random.default_rng([self.panel.seed, night]), self.panel.where(night)
-        jobs = [self._job(where, *configuration(rng)) for _ in range(TRIALS)]
+        jobs = [self._job(where, *(GOOD if self.alike else configuration(rng))) for _ in range(TRIALS)]
         panel = open_job_panel(jobs[0])
         job, model = best_of(jobs, panel, rng)
         return put_sweep(self.storage, f"night-{night:03d}", job, model, panel), job, panel
@@ -145,18 +145,17 @@ class Nights:
         return score_at(scored_origins(parts, window), {"it": served}, ground)["it"].means()["mse"]
 
 
-def spend_nights(seed: int, nights: int, change: int | None) -> tuple[Nights, float, float]:
+def spend_nights(panel: Changing, *, alike: bool) -> tuple[Nights, float, float]:
     """All nights of a seed, the future error of the champion at the change, and seconds a night."""
     with tempfile.TemporaryDirectory(prefix="promoting-") as folder:
         os.environ["RECUR_CACHE"] = f"{folder}/cache"
-        panel = Changing(nights, change, FUTURE, seed)
-        found = Nights(panel, panel.write(Path(folder) / "data"), Storage.open(f"{folder}/sweeps"))
+        found = Nights(panel, panel.write(Path(folder) / "data"), Storage.open(f"{folder}/sweeps"), alike)
         began, then = time.perf_counter(), np.nan
-        for night in range(1, nights + 1):
-            if night == change:
+        for night in range(1, panel.nights + 1):
+            if night == panel.change and found.first:
                 then = found.future(found.champion())
             found.spend(night)
-    return found, then, (time.perf_counter() - began) / nights
+    return found, then, (time.perf_counter() - began) / panel.nights
 
 
 def show(found: Nights, seconds: float) -> None:
@@ -203,7 +202,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     for name, default in (("seeds", 20), ("first", 0), ("nights", 30)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--change", action="store_true")
+    for name in ("alike", "change"):
+        parser.add_argument(f"--{name}", action="store_true")
     asked = parser.parse_args()
     _start()
     if asked.change:
@@ -212,7 +212,8 @@ def main() -> None:
         print("seed  first  promoted  wrong  s/night  on night (future error against the champion's)")
     every: list[Nights] = []
     for seed in range(asked.first, asked.first + asked.seeds):
-        found, then, seconds = spend_nights(seed, asked.nights, CHANGE if asked.change else None)
+        panel = Changing(asked.nights, CHANGE if asked.change else None, FUTURE, seed)
+        found, then, seconds = spend_nights(panel, alike=asked.alike)
         every.append(found)
         show_change(found, then, seconds) if asked.change else show(found, seconds)
     if not asked.change:
