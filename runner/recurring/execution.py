@@ -6,12 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.profile import Profile, drifts, newest_of, profile_of
-
 from cluster.schedules import Record, Run, whoever
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.parts import parts_of
+from jobs.profile import Profile, drifts, newest_of, profile_of
 from runner.data import fingerprint_of, open_job_panel
 from runner.errors import WorkFailedError
 from runner.launch import read_results, warn
