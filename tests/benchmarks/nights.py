@@ -111,8 +111,8 @@ class Nights:
     def cold(self, night: int) -> Sweep:
         """The same job by itself."""
         began, name = time.monotonic(), f"cold-{night:03d}"
-        as_of = f"data.as_of={self._moment(night)}"
-        self.recur("run", "job.yaml", *_ONE, "--set", f"name={name}", "--set", as_of)
+        changes = (f"name={name}", f"data.as_of={self._moment(night)}", "train.warm_weights=false")
+        self.recur("run", "job.yaml", *_ONE, *(word for each in changes for word in ("--set", each)))
         return self._read(name, began)
 
     def _moment(self, night: int) -> str:

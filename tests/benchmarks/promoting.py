@@ -20,6 +20,7 @@ ways: at the change, before and after each of these nights, and after the last n
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
 import time
@@ -128,11 +129,10 @@ class Nights:
         job, model = best_of(jobs, panel, rng)
         return put_sweep(self.storage, f"night-{night:03d}", job, model, panel), job, panel
 
-    def champion(self) -> SweepFolder:
-        """The sweep of the model in service."""
+    def now(self) -> float:
+        """The error of the model in service on the hours that no night saw; NaN before there is one."""
         found = read_champion(self._folder)
-        assert found is not None
-        return self.storage.sweep(found.sweep)
+        return self.future(self.storage.sweep(found.sweep)) if found else math.nan
 
     def future(self, sweep: SweepFolder) -> float:
         """A published model's error on the hours that no night saw."""
@@ -145,39 +145,54 @@ class Nights:
         return score_at(scored_origins(parts, window), {"it": served}, ground)["it"].means()["mse"]
 
 
-def spend_nights(panel: Changing, *, alike: bool) -> tuple[Nights, float, float]:
-    """All nights of a seed, the future error of the champion at the change, and seconds a night."""
+@dataclass(frozen=True)
+class Seed:
+    """All nights of a seed.
+
+    Attributes:
+        nights: what came of them.
+        then, last: the champion's future error at the change, and after the last night.
+        seconds: a night.
+    """
+
+    nights: Nights
+    then: float
+    last: float
+    seconds: float
+
+
+def spend_nights(panel: Changing, *, alike: bool) -> Seed:
+    """One night after the other."""
     with tempfile.TemporaryDirectory(prefix="promoting-") as folder:
         os.environ["RECUR_CACHE"] = f"{folder}/cache"
-        found = Nights(panel, panel.write(Path(folder) / "data"), Storage.open(f"{folder}/sweeps"), alike)
-        began, then = time.perf_counter(), np.nan
+        nights = Nights(panel, panel.write(Path(folder) / "data"), Storage.open(f"{folder}/sweeps"), alike)
+        began, then = time.perf_counter(), math.nan
         for night in range(1, panel.nights + 1):
-            if night == panel.change and found.first:
-                then = found.future(found.champion())
-            found.spend(night)
-    return found, then, (time.perf_counter() - began) / panel.nights
+            if night == panel.change:
+                then = nights.now()
+            nights.spend(night)
+        return Seed(nights, then, nights.now(), (time.perf_counter() - began) / panel.nights)
 
 
-def show(found: Nights, seconds: float) -> None:
+def show(found: Seed) -> None:
     """A line for a seed without a change."""
+    nights = found.nights
     taken = ", ".join(
-        f"{each.night} ({100 * (each.challenger / each.champion - 1):+.1f} %)" for each in found.promotions
+        f"{each.night} ({100 * (each.challenger / each.champion - 1):+.1f} %)" for each in nights.promotions
     )
-    wrong = sum(each.wrong for each in found.promotions)
-    print(
-        f"{found.panel.seed:4}{found.first:7}{len(found.promotions):10}{wrong:7}{seconds:9.2f}  {taken}",
-        flush=True,
-    )
+    counts = f"{len(nights.promotions):10}{sum(each.wrong for each in nights.promotions):7}"
+    print(f"{nights.panel.seed:4}{nights.first:7}{counts}{found.seconds:9.2f}  {taken}", flush=True)
 
 
-def show_change(found: Nights, then: float, seconds: float) -> None:
+def show_change(found: Seed) -> None:
     """A line for a seed with a change."""
-    since = [each for each in found.promotions if each.night >= CHANGE]
     nights = ", ".join(
-        f"{each.night - CHANGE + 1} ({each.champion:.3f} to {each.challenger:.3f})" for each in since
+        f"{each.night - CHANGE + 1} ({each.champion:.3f} to {each.challenger:.3f})"
+        for each in found.nights.promotions
+        if each.night >= CHANGE
     )
-    last = found.future(found.champion())
-    print(f"{found.panel.seed:4}{then:13.3f}{last:13.3f}{seconds:9.2f}  {nights or 'never'}", flush=True)
+    errors = f"{found.then:13.3f}{found.last:13.3f}{found.seconds:9.2f}"
+    print(f"{found.nights.panel.seed:4}{errors}  {nights or 'never'}", flush=True)
 
 
 def _start() -> None:
@@ -213,9 +228,9 @@ def main() -> None:
     every: list[Nights] = []
     for seed in range(asked.first, asked.first + asked.seeds):
         panel = Changing(asked.nights, CHANGE if asked.change else None, FUTURE, seed)
-        found, then, seconds = spend_nights(panel, alike=asked.alike)
-        every.append(found)
-        show_change(found, then, seconds) if asked.change else show(found, seconds)
+        found = spend_nights(panel, alike=asked.alike)
+        every.append(found.nights)
+        show_change(found) if asked.change else show(found)
     if not asked.change:
         say_sums(every)
 
