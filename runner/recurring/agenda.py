@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from cluster.schedules import Definition, Record, Run, State, sweep_name
+from cluster.scheduledocs import Definition, Record, Run, State, sweep_name
 from jobs.schedulespec import Rules
 
 ON_TIME = dt.timedelta(seconds=60)  # how late a tick may be looked at and not count as missed

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from cluster.schedules import Record, Run, ScheduleFolder, State
+from cluster.scheduledocs import Record, Run, State
+from cluster.schedules import ScheduleFolder
 from runner.recurring.agenda import Agenda
 from runner.recurring.desk import Desk
 from runner.recurring.notify import deliver

@@ -7,7 +7,8 @@ import json
 import click
 
 from cluster.errors import ClusterError, StorageAwayError
-from cluster.schedules import ScheduleFolder, no_such_schedule, whoever
+from cluster.scheduledocs import whoever
+from cluster.schedules import ScheduleFolder, no_such_schedule
 from cluster.storage import SweepFolder
 from jobs.names import NAME
 from runner.errors import WorkFailedError

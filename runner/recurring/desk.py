@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from cluster.lease import LeaseTakenError, holding, lease_holder
-from cluster.schedules import Definition, Record, ScheduleFolder, State, whoever
+from cluster.scheduledocs import Definition, Record, State, whoever
+from cluster.schedules import ScheduleFolder
 from jobs.errors import JobError
 from jobs.jobfile import parse_job
 from jobs.schedulespec import Rules

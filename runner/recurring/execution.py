@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.schedules import Record, Run, whoever
+from cluster.scheduledocs import Record, Run, whoever
 from jobs.errors import JobError
 from jobs.panel import Panel
 from jobs.parts import parts_of

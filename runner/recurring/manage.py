@@ -13,15 +13,8 @@ import yaml
 from cluster.calendar import Calendar
 from cluster.clusterfile import load_cluster
 from cluster.errors import ClusterError
-from cluster.schedules import (
-    Definition,
-    Record,
-    ScheduleFolder,
-    State,
-    digest_of,
-    no_such_schedule,
-    whoever,
-)
+from cluster.scheduledocs import Definition, Record, State, digest_of, whoever
+from cluster.schedules import ScheduleFolder, no_such_schedule
 from jobs.jobfile import dump_job
 from runner.launch import open_storage, read_job
 from runner.recurring import trust

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.errors import ClusterError, StorageAwayError
-from cluster.schedules import Run, ScheduleFolder, sweep_name
+from cluster.scheduledocs import Run, sweep_name
+from cluster.schedules import ScheduleFolder
 from cluster.storage import SweepFolder
 from jobs.schedulespec import Promote, Rules
 from jobs.spec import Job

@@ -18,7 +18,8 @@ import click
 
 from cluster.errors import ClusterError, StorageAwayError
 from cluster.references import redacted
-from cluster.schedules import Record, ScheduleFolder, stamp, whoever
+from cluster.scheduledocs import Record, stamp, whoever
+from cluster.schedules import ScheduleFolder
 from jobs.schedulespec import Notice
 from runner.recurring.telling import receiver, tell
 

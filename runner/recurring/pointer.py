@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from cluster.errors import ClusterError
 from cluster.folder import SMALL
-from cluster.schedules import Record, ScheduleFolder
+from cluster.scheduledocs import Record
+from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage, SweepFolder
 from runner.publish import MANIFEST, check_best
 

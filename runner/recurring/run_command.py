@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 from cluster.lease import LeaseTakenError
-from cluster.schedules import Record, Run
+from cluster.scheduledocs import Record, Run
 from jobs.moving import written
 from runner.errors import WorkFailedError
 from runner.launch import warn

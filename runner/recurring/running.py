@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cluster.errors import ClusterError, StorageAwayError
 from cluster.references import redacted
-from cluster.schedules import Record, Run, whoever
+from cluster.scheduledocs import Record, Run, whoever
 from jobs.errors import JobError
 from jobs.schedulespec import Notice
 from runner.errors import Interrupted, WorkFailedError

@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from cluster.patience import Patience
-from cluster.schedules import Run
+from cluster.scheduledocs import Run
 from cluster.storage import Storage
 from runner.launch import open_storage
 from runner.recurring.meters import Meters, answering

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from cluster.errors import ClusterError
-from cluster.schedules import Run, ScheduleFolder, schedules
+from cluster.scheduledocs import Run
+from cluster.schedules import ScheduleFolder, schedules
 from cluster.storage import Storage
 from jobs.errors import JobError
 from runner.launch import warn

@@ -9,7 +9,8 @@ import click
 
 from cluster.calendar import Calendar
 from cluster.errors import ClusterError
-from cluster.schedules import Definition, Record, ScheduleFolder, schedules
+from cluster.scheduledocs import Definition, Record
+from cluster.schedules import ScheduleFolder, schedules
 from jobs.errors import JobError
 from runner.launch import open_storage, warn
 from runner.recurring.champion import read_champion, settle_record

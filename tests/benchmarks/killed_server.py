@@ -29,7 +29,8 @@ from pyarrow import fs as pafs
 
 from cluster.errors import ClusterError
 from cluster.processes import descendants
-from cluster.schedules import Definition, Run, ScheduleFolder
+from cluster.scheduledocs import Definition, Run
+from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from jobs.sample import sample_panel
 from runner.launch import read_results

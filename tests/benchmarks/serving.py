@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from cluster.schedules import Definition, ScheduleFolder, schedules
+from cluster.scheduledocs import Definition
+from cluster.schedules import ScheduleFolder, schedules
 from cluster.storage import Storage
 
 _JOB = b"name: night\ndata: {path: data, time: t, target: y}\nwindow: {horizon: 1}\n"

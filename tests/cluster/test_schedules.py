@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import ClusterError
-from cluster.schedules import Definition, Record, Run, ScheduleFolder, State, schedules, sweep_name
+from cluster.scheduledocs import Definition, Record, Run, State, sweep_name
+from cluster.schedules import ScheduleFolder, schedules
 from cluster.storage import Storage
 
 NOW = dt.datetime(2026, 11, 28, 1, 0, 0, 250000, tzinfo=dt.UTC)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from cluster.processes import find
-from cluster.schedules import Record, ScheduleFolder, sweep_name
+from cluster.scheduledocs import Record, sweep_name
+from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from jobs.schedulespec import Notice
 from runner.recurring import telling

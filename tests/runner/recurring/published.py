@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pyarrow import fs as pafs
 
-from cluster.schedules import Definition, ScheduleFolder
+from cluster.scheduledocs import Definition
+from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage, SweepFolder
 from jobs.jobfile import dump_job, parse_job
 from jobs.panel import Panel

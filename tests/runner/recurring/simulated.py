@@ -13,7 +13,8 @@ from pathlib import Path
 
 from cluster.calendar import Calendar
 from cluster.folder import Folder
-from cluster.schedules import Definition, Record, Run, ScheduleFolder
+from cluster.scheduledocs import Definition, Record, Run
+from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from runner.recurring.desk import Desk
 from runner.recurring.meters import Meters

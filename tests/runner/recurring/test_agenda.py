@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.schedules import Definition, Record, State
+from cluster.scheduledocs import Definition, Record, State
 from jobs.schedulespec import Rules
 from runner.recurring.agenda import Agenda
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from cluster.schedules import Definition, Record, ScheduleFolder
+from cluster.scheduledocs import Definition, Record
+from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 
 JOB = b"name: night\ndata: {path: /nowhere/data, time: t, target: y}\nwindow: {horizon: 1}\n"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from cluster.patience import Patience
-from cluster.schedules import Definition, Run, ScheduleFolder
+from cluster.scheduledocs import Definition, Run
+from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from runner.recurring.meters import Meters
 from runner.recurring.serving import Server
