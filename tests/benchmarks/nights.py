@@ -9,12 +9,13 @@ every second night before it, ``recur run`` trains the same job on the same rows
 cold.  Both have one trial at a time.
 
 Both are timed to the night's target: 1.02 times the best validation score of the cold sweep.  That score
-itself is the luckiest of many, which another sweep that is as good need not reach.  The time to it is that
-from when the first epoch began, or from the first event of the journal (Ray and Keras start in between, which
-takes both as long), to the first result that is no worse.  Where there is none, that is ``never``, and counts
-as infinite in the medians.
+itself is the luckiest of many, which another sweep that is as good need not reach.  Counted to the first
+result that is no worse are the seconds from when the first epoch began, those from the first event of the
+journal (Ray and Keras start in between, which takes both as long), and the epochs of all trials, which other
+load on the machine does not change.  Where there is no such result, that is ``never``, and infinite in the
+medians.
 
-The median of the time from the first epoch on should be half of the cold sweeps' at most.
+The median of the seconds from the first epoch on should be half of the cold sweeps' at most.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.benchmarks._changing import LEAD, TEST, VALIDATION, WINDOW, Changing
 from tests.runner.command import Recur, journal
@@ -49,20 +50,28 @@ model:
   cell: gru
   units: {{choice: [8, 16]}}
 train:
-  max_epochs: 8
+  max_epochs: 30
   learning_rate: {{float: {{min: 1.0e-4, max: 2.0e-2, sampling: log}}}}
   warm_weights: true
 search: {{trials: {trials}, scheduler: asha, seed: {seed}}}
 """
 
 
+class Until(NamedTuple):
+    """What it took to reach a score: seconds from the first epoch and from the first event on, epochs."""
+
+    training: float
+    start: float
+    epochs: float
+
+
 @dataclass(frozen=True)
 class Sweep:
-    """One sweep: what its command took, when its results came, and what they were.
+    """One sweep.
 
     Attributes:
-        seconds: of the command.
-        results: seconds since the first event, and score.
+        seconds: that its command took.
+        results: seconds since the first event, and score, in the order in which they came.
         first: seconds from the first event to the beginning of the first epoch.
     """
 
@@ -73,19 +82,21 @@ class Sweep:
     @classmethod
     def of(cls, events: list[dict[str, Any]], seconds: float) -> Sweep:
         """From its journal."""
-        told = [event for event in events if event["event"] == "result"]
-        start = events[0]["time"]
-        found = [(event["time"] - start, event["score"]) for event in told if event["score"] is not None]
-        return cls(seconds, found, min(event["time"] - event["seconds"] for event in told) - start)
+        told, start = [event for event in events if event["event"] == "result"], events[0]["time"]
+        lost = math.inf  # where a loss is not finite
+        found = [(each["time"] - start, lost if each["score"] is None else each["score"]) for each in told]
+        return cls(seconds, found, min(each["time"] - each["seconds"] for each in told) - start)
 
     def best(self) -> float:
         """Its score."""
         return min(score for _, score in self.results)
 
-    def until(self, target: float) -> tuple[float, float]:
-        """Seconds to a result that is no worse, from the first epoch on and from the first event on."""
-        there = min((at for at, score in self.results if score <= target), default=math.inf)
-        return there - self.first, there
+    def until(self, target: float) -> Until:
+        """What it took to come to a result that is no worse."""
+        for number, (at, score) in enumerate(self.results, start=1):
+            if score <= target:
+                return Until(at - self.first, at, number)
+        return Until(math.inf, math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -123,31 +134,33 @@ class Nights:
         return Sweep.of(journal(self.recur.storage / name), seconds)
 
 
-def show(night: int, warm: Sweep, cold: Sweep, found: dict[str, Any]) -> tuple[float, ...]:
-    """A line for a night; the seconds to its target, warm and cold."""
+def show(night: int, warm: Sweep, cold: Sweep, found: dict[str, Any]) -> tuple[Until, Until]:
+    """A line for a night; what it took to its target, warm and cold."""
     target = SLACK * cold.best()
-    seconds = (*warm.until(target), *cold.until(target))
-    times = "".join(f"{said(each):>8}" for each in (warm.seconds, *seconds[:2], cold.seconds, *seconds[2:]))
+    both = warm.until(target), cold.until(target)
+    times = "".join(
+        f"{sweep.seconds:8.1f}{said(each.training):>8}{said(each.start):>8}{said(each.epochs, 0):>7}"
+        for sweep, each in zip((warm, cold), both, strict=True)
+    )
     scores = f"{warm.best():8.4f}{cold.best():8.4f}"
     print(f"{night:5}{times}{scores}  {found['event']}: {found['reason']}", flush=True)
-    return seconds
+    return both
 
 
-def said(seconds: float) -> str:
+def said(number: float, digits: int = 1) -> str:
     """For people."""
-    return "never" if math.isinf(seconds) else f"{seconds:.1f}"
+    return "never" if math.isinf(number) else f"{number:.{digits}f}"
 
 
-def say_sums(what: str, rows: list[tuple[float, ...]]) -> None:
+def say_sums(what: str, rows: list[tuple[Until, Until]]) -> None:
     """Medians of some nights."""
     if not rows:
         return
-    from_epoch, from_start, cold_epoch, cold_start = map(statistics.median, zip(*rows, strict=True))
-    print(
-        f"{what}, {len(rows)} nights: median from the first epoch {said(from_epoch)} s warm, "
-        f"{said(cold_epoch)} s cold, ratio {from_epoch / cold_epoch:.2f}; "
-        f"from the start {said(from_start)} s and {said(cold_start)} s, ratio {from_start / cold_start:.2f}"
-    )
+    print(f"\n{what}, {len(rows)} nights; medians warm and cold, ratio")
+    named = {"training": "s from the first epoch", "start": "s from the first event", "epochs": "epochs"}
+    for name, unit in named.items():
+        warm, cold = (statistics.median(getattr(row[side], name) for row in rows) for side in (0, 1))
+        print(f"  {said(warm):>7}{said(cold):>7}{warm / cold:7.2f}  {unit}")
 
 
 def main() -> None:
@@ -160,9 +173,10 @@ def main() -> None:
         os.environ |= {"XDG_STATE_HOME": f"{folder}/state", "XDG_CACHE_HOME": f"{folder}/cache"}
         nights = Nights(Recur(Path(folder)), Changing(asked.nights, asked.change, seed=asked.seed))
         nights.begin(asked.trials, asked.seed)
-        print(f"{'':5}{'warm':>8}{'':16}{'cold':>8}{'':16}{'best score':>16}")
-        print("night" + 2 * f"{'s':>8}{'target':>8}{'+ start':>8}" + f"{'warm':>8}{'cold':>8}  decision")
-        rows = list[tuple[float, ...]]()
+        print(f"{'':5}{'warm':>8}{'to the target':>23}{'cold':>8}{'to the target':>23}{'best score':>16}")
+        titles = 2 * f"{'s':>8}{'s':>8}{'+ start':>8}{'epochs':>7}"
+        print(f"night{titles}{'warm':>8}{'cold':>8}  decision")
+        rows = list[tuple[Until, Until]]()
         for night in range(1, asked.nights + 1):
             cold = nights.cold(night) if night % 2 else None
             warm, found = nights.warm(night)
