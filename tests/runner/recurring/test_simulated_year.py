@@ -12,7 +12,7 @@ BEGIN = dt.datetime(2026, 1, 1, 0, 5, tzinfo=dt.UTC)
 SCHEDULES = {
     "berlin": ("30 2 * * *", "Europe/Berlin", {"overlap": "skip", "missed": "once"}),
     "york": ("15 1,2 * * *", "America/New_York", {"overlap": "queue", "missed": "once"}),
-    "often": ("0 5,11,17 * * *", "Europe/London", {"overlap": "replace", "missed": "skip"}),
+    "often": ("0 11 * * *", "Europe/London", {"overlap": "replace", "missed": "skip"}),
 }
 
 
