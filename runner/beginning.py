@@ -58,9 +58,11 @@ def beginning(job: Job, sources: list[Source], rungs: tuple[int, ...], fidelity:
     """
     if job.search.algorithm == "hyperband":  # which brings all of its configurations
         return {"event": "given", "configurations": [], "evidence": []}
-    chosen: list[dict[str, Any]] = [{"values": default_values(job), "source": "default"}]
-    for source in sources:
-        chosen += _fitting(job, source, source.results.ranked()[:_BEST])
+    known_best = [_fitting(job, source, source.results.ranked()[:_BEST]) for source in sources]
+    # With its weights, what was best is so again after an epoch, and what comes after is held to it.
+    chosen = known_best[0][:1] if known_best and job.train.warm_weights else []
+    chosen += [{"values": default_values(job), "source": "default"}]
+    chosen += [each for found in known_best for each in found]
     distinct: dict[str, dict[str, Any]] = {}
     for each in chosen:
         distinct.setdefault(repr(sorted(each["values"].items())), each)

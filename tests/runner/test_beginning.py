@@ -89,3 +89,9 @@ def test_a_path_is_taken_from_the_job_files_folder_and_a_name_from_the_storage(
         beside.sweep("b").uri,
         beside.sweep("b").uri,
     ]
+
+
+def test_with_its_weights_what_was_best_comes_before_the_default(storage: Storage) -> None:
+    job = make_job(**SPACE, train={"warm_weights": "true"}, search={"start_from": "[earlier]"})
+    sources, _ = told(storage, job, make_job(**SPACE), **{"model.units": 3})
+    assert sources == ["earlier/00000", "default"]
