@@ -23,6 +23,7 @@ OWN_FILES = frozenset({"owner.json", "owner.lock"})  # beside a journal's
 _STALE = 60.0  # seconds without a sign of life after which a holder on another host counts as dead
 _LOOK_SECONDS = 1.0  # between two looks at whether a sign of life is due
 _WATCH_SECONDS = 25.0  # a holder that was cut off shows itself within, once its storage answers
+_TURN_SECONDS = 0.05  # between two tries at a lease that others have for a moment
 _SURE_SECONDS = 1.0  # after which two that signed at the same instant both see who was second
 
 Place = TypeVar("Place", bound=Folder)
@@ -146,14 +147,17 @@ def holding(
     at: str = AT,
     subject: str | None = None,
     sure: bool = False,
+    wait: float = 0.0,
 ) -> Iterator[Lease[Place]]:
     """Holds the lease around some work on a sweep, however long it takes; see ``Lease`` and ``Lease.take``.
+
+    A holder who only has it for a moment is waited for, so many seconds at most.
 
     Raises:
         ClusterError: as ``Lease.take``.
     """
     lease, done = Lease(folder, at, subject), threading.Event()
-    lease.take(outdated, sure=sure)
+    _take_once_free(lease, outdated, sure=sure, deadline=time.monotonic() + wait)
     thread = threading.Thread(target=_renew_until, args=(lease, done), name="lease", daemon=True)
     thread.start()
     try:
@@ -162,6 +166,18 @@ def holding(
         done.set()
         thread.join()
         lease.release()
+
+
+def _take_once_free(lease: Lease[Any], outdated: Sequence[str], *, sure: bool, deadline: float) -> None:
+    while True:
+        try:
+            lease.take(outdated, sure=sure)
+        except LeaseTakenError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_TURN_SECONDS)
+        else:
+            return
 
 
 def _renew_until(lease: Lease[Any], done: threading.Event) -> None:

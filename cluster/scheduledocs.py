@@ -32,7 +32,6 @@ class Definition:
         since: times before it do not count: it was added, or last resumed, then.
         added, by: when it was added, and by whom.
         paused: whether nothing is run for now.
-        digest: SHA-256 of its job and cluster files.
     """
 
     cron: str
@@ -40,7 +39,6 @@ class Definition:
     added: AwareDatetime
     since: AwareDatetime
     by: str
-    digest: str
     paused: bool = False
 
     @property

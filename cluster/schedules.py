@@ -52,6 +52,18 @@ class ScheduleFolder(Folder):
             )
         return cls(storage, f"{SCHEDULES}/{name}")
 
+    @classmethod
+    def find(cls, storage: Storage, name: str) -> ScheduleFolder:
+        """The folder of the schedule of that name, which is there.
+
+        Raises:
+            ClusterError: it is not.
+        """
+        folder = cls.of(storage, name)
+        if not folder.exists(cls.DEFINITION):
+            raise no_such_schedule(storage, name)
+        return folder
+
     @property
     def schedule(self) -> str:
         """The schedule's name."""

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from jobs.moving import Moment
-from jobs.searchable import Positive, Section, without_secrets
+from jobs.searchable import Positive, Section, one_or_many, without_secrets
 from jobs.where import Where
 
 
@@ -157,10 +157,8 @@ class Data(Section):
 
     @field_validator("target", "past", "future", "static", mode="before")
     @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
+    def _several(cls, value: Any) -> Any:
+        return one_or_many(value)
 
     @model_validator(mode="after")
     def _columns_once(self) -> Self:

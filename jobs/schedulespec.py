@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from jobs.messages import sentence
-from jobs.searchable import Positive, Section, without_secrets
+from jobs.searchable import Positive, Section, one_or_many, without_secrets
 
 _ADDRESS = re.compile(r"https?://[^\s/]+")
 Told = Literal["promoted", "kept", "failed", "drift"]
@@ -81,12 +82,16 @@ class Notice(Section):
     format: Literal["json", "slack"] = "json"
     on: tuple[Told, ...] = ("promoted", "kept", "failed", "drift")
 
-    @field_validator("command", "on", mode="before")
+    @field_validator("on", mode="before")
     @classmethod
-    def _listed(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
+    def _several(cls, value: Any) -> Any:
+        return one_or_many(value)
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _words(cls, value: Any) -> Any:
+        """Words, or a line as a shell splits it."""
+        return tuple(shlex.split(value)) if isinstance(value, str) else one_or_many(value)
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -60,6 +60,13 @@ def without_secrets(uri: str) -> str:
     return uri
 
 
+def one_or_many(value: Any) -> Any:
+    """A field that is a tuple, as people write it: a list, or the only one of it."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
 def as_written(value: Any) -> Any:
     """A field's value as a job file has it."""
     return value.describe() if isinstance(value, Int | Float | Choice | Boolean) else value

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from jobs.searchable import Positive, Section
+from jobs.searchable import Positive, Section, one_or_many
 
 Objective = Literal["val_loss", "val_mse", "val_mae"]
 DEFAULT_TRIALS = 20
@@ -36,10 +36,8 @@ class Search(Section):
 
     @field_validator("start_from", mode="before")
     @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return (value,)
-        return tuple(value) if isinstance(value, list) else value
+    def _several(cls, value: Any) -> Any:
+        return one_or_many(value)
 
     @model_validator(mode="before")
     @classmethod

@@ -66,13 +66,7 @@ def run(**given: Any) -> None:
 @cli.command()
 @options.job
 @options.storage
-@click.option(
-    "--cluster",
-    "cluster_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where to run; without it a detached process of this machine.",
-)
+@options.cluster_file("Where to run; without it a detached process of this machine.")
 @click.option("--dry-run", is_flag=True, help="Show what would be submitted.")
 @options.json
 def submit(**given: Any) -> None:
@@ -245,13 +239,7 @@ def predict(**given: Any) -> None:
 @cli.command()
 @click.argument("job", type=click.Path(path_type=Path), required=False)
 @options.storage
-@click.option(
-    "--cluster",
-    "cluster_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where a sweep is to run.",
-)
+@options.cluster_file("Where a sweep is to run.")
 @click.option("--address", metavar="ADDR", help="A Ray cluster (host:port or auto).")
 @click.option(
     "--nodes", type=click.IntRange(min=1), default=1, metavar="N", help="Nodes that there should be."

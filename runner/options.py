@@ -39,14 +39,28 @@ def cluster(command: Command) -> Command:
     return workers(address(command))
 
 
+def cluster_file(meaning: str) -> Callable[[Command], Command]:
+    """A cluster file, of which the help says the ``meaning``."""
+    return click.option(
+        "--cluster", "cluster_file", type=click.Path(path_type=Path), metavar="FILE", help=meaning
+    )
+
+
 def submitted_to(command: Command) -> Command:
     """The cluster file of a sweep that was submitted."""
+    return cluster_file("The cluster file it was submitted with, where this machine does not know that.")(
+        command
+    )
+
+
+def overrides(command: Command) -> Command:
+    """What is to be changed in a job file."""
     return click.option(
-        "--cluster",
-        "cluster_file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The cluster file it was submitted with, where this machine does not know that.",
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="a.b=value",
+        help="Change a field of the job file; may be repeated.",
     )(command)
 
 
@@ -56,13 +70,7 @@ def job(command: Command) -> Command:
         click.option(
             "--trials", type=click.IntRange(min=1), metavar="N", help="Trials to run, for search.trials."
         ),
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="a.b=value",
-            help="Change a field of the job file; may be repeated.",
-        ),
+        overrides,
         click.option("--name", metavar="N", help="The sweep's name, in place of the job's."),
         click.argument("job", type=click.Path(path_type=Path)),
     ):

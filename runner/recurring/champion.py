@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import ClusterError
 from cluster.folder import Folder
-from cluster.lease import LeaseTakenError, holding
+from cluster.lease import holding
 from cluster.schedules import SCHEDULES, ScheduleFolder
 from cluster.storage import Storage, SweepFolder
 from runner.publish import check_best, model_files, read_manifest
@@ -24,17 +23,6 @@ from runner.recurring.pointer import Champion, manifest_digest, read_champion
 
 if TYPE_CHECKING:  # whoever only reads a champion is to start at once
     from jobs.spec import Job
-
-__all__ = [
-    "CROWNING",
-    "Champion",
-    "check_spared",
-    "crown",
-    "crowned",
-    "read_champion",
-    "rollback",
-    "settle_record",
-]
 
 CROWNING = "crowning"  # where the lease lies of who changes it
 _WAIT_SECONDS = 30.0  # for another who does
@@ -149,16 +137,8 @@ def check_spared(sweep: SweepFolder) -> None:
 @contextmanager
 def _alone(folder: ScheduleFolder) -> Iterator[ScheduleFolder]:
     """Has the right to change the champion, and the last change in the history; waits for others who do."""
-    subject, deadline = f"a promotion of schedule {folder.schedule}", time.monotonic() + _WAIT_SECONDS
-    with ExitStack() as stack:
-        while True:
-            try:
-                lease = stack.enter_context(holding(folder, at=CROWNING, subject=subject, sure=True))
-                break
-            except LeaseTakenError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+    subject = f"a promotion of schedule {folder.schedule}"
+    with holding(folder, at=CROWNING, subject=subject, sure=True, wait=_WAIT_SECONDS) as lease:
         settle_record(folder)
         yield lease.folder
 

@@ -8,7 +8,7 @@ import click
 
 from cluster.errors import ClusterError, StorageAwayError
 from cluster.scheduledocs import whoever
-from cluster.schedules import ScheduleFolder, no_such_schedule
+from cluster.schedules import ScheduleFolder
 from cluster.storage import SweepFolder
 from jobs.names import NAME
 from runner.errors import WorkFailedError
@@ -29,7 +29,7 @@ def champion_command(*, name: str, storage: str | None, as_json: bool) -> None:
         ClusterError: there is no such schedule, or its pointer is damaged.
         WorkFailedError: it has no champion yet.
     """
-    folder = _schedule(name, storage)
+    folder = ScheduleFolder.find(open_storage(storage), name)
     found = read_champion(folder)
     if found is None:
         raise WorkFailedError(
@@ -50,20 +50,12 @@ def promote_command(
     """
     if (sweep is None) != back:
         raise click.UsageError("say which model: --sweep S, or --rollback for the champion before this one")
-    folder = _schedule(name, storage)
+    folder = ScheduleFolder.find(open_storage(storage), name)
     if sweep is None:
         found = rollback(folder, by=whoever(), why=why or _BY_HAND)
     else:
         found = _promoted(folder, sweep, why or _BY_HAND)
     _show(folder, found, as_json=as_json)
-
-
-def _schedule(name: str, storage: str | None) -> ScheduleFolder:
-    """The schedule's folder; of one that was removed, too, as long as it has a champion."""
-    folder = ScheduleFolder.of(open_storage(storage), name)
-    if not folder.exists(folder.CHAMPION) and not folder.exists(folder.DEFINITION):
-        raise no_such_schedule(folder.storage, name)
-    return folder
 
 
 def _promoted(folder: ScheduleFolder, sweep: str, why: str) -> Champion:

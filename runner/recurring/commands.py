@@ -34,20 +34,8 @@ def schedule() -> None:
 @click.argument("job", type=click.Path(path_type=Path))
 @click.option("--cron", required=True, metavar="EXPR", help='When it is due, such as "0 2 * * *"; or @daily.')
 @click.option("--tz", "zone", default="UTC", show_default=True, help="Time zone, such as Europe/Berlin.")
-@click.option(
-    "--cluster",
-    "cluster_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Where its sweeps run; without it, where the schedule is run.",
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="a.b=value",
-    help="Change a field of the job file, such as schedule.overlap=queue; may be repeated.",
-)
+@options.cluster_file("Where its sweeps run; without it, where the schedule is run.")
+@options.overrides
 @click.option("--replace", is_flag=True, help="Replace the schedule of that name; its history stays.")
 @options.storage
 @options.json

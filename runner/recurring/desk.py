@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from cluster.lease import LeaseTakenError, holding, lease_holder
+from cluster.lease import holding, lease_holder
 from cluster.scheduledocs import Definition, Record, State, whoever
 from cluster.schedules import ScheduleFolder
 from jobs.errors import JobError
@@ -79,7 +78,8 @@ class Desk:
         Raises:
             ClusterError: the storage cannot be used, or another process does not give up that right.
         """
-        with _once_free(self.folder):
+        subject = f"schedule {self.name}"
+        with holding(self.folder, at=DECIDING, subject=subject, sure=True, wait=_WAIT_SECONDS):
             definition = self.folder.definition()
             before, rules = self.state(definition), self.rules()
             agenda = Agenda(self.name, definition, rules, moment or now(), whoever(), before, on_time)
@@ -104,20 +104,3 @@ class Desk:
     def record(self, event: str, reason: str = "", **facts: object) -> None:
         """Put something into the history that changes no state."""
         self.folder.record(Record(now(), event, whoever(), reason, **facts))  # type: ignore[arg-type]
-
-
-@contextmanager
-def _once_free(folder: ScheduleFolder) -> Iterator[None]:
-    """Holds the lease on decisions; others give theirs back within a moment."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    with ExitStack() as held:
-        while True:
-            try:
-                subject = f"schedule {folder.schedule}"
-                held.enter_context(holding(folder, at=DECIDING, subject=subject, sure=True))
-                break
-            except LeaseTakenError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-        yield

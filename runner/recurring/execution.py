@@ -14,11 +14,12 @@ from jobs.profile import Profile, drifts, newest_of, profile_of
 from runner.data import fingerprint_of, open_job_panel
 from runner.errors import WorkFailedError
 from runner.launch import read_results, warn
-from runner.recurring.champion import Champion, crown, read_champion
+from runner.recurring.champion import crown
 from runner.recurring.contest import Contest, hold_contest
 from runner.recurring.desk import Desk, now
 from runner.recurring.nightly import Nightly
 from runner.recurring.overseer import Overseer
+from runner.recurring.pointer import Champion, read_champion
 from runner.recurring.sweeping import Where, carry_out_sweep
 from runner.recurring.trust import check_trust
 from runner.results import Results

@@ -13,8 +13,8 @@ import yaml
 from cluster.calendar import Calendar
 from cluster.clusterfile import load_cluster
 from cluster.errors import ClusterError
-from cluster.scheduledocs import Definition, Record, State, digest_of, whoever
-from cluster.schedules import ScheduleFolder, no_such_schedule
+from cluster.scheduledocs import Definition, Record, State, whoever
+from cluster.schedules import ScheduleFolder
 from jobs.jobfile import dump_job
 from runner.launch import open_storage, read_job
 from runner.recurring import trust
@@ -31,10 +31,7 @@ def desk_of(name: str, storage: str | None) -> Desk:
     Raises:
         ClusterError: there is none.
     """
-    folder = ScheduleFolder.of(open_storage(storage), name)
-    if not folder.exists(folder.DEFINITION):
-        raise no_such_schedule(folder.storage, name)
-    return Desk(folder)
+    return Desk(ScheduleFolder.find(open_storage(storage), name))
 
 
 def add_command(
@@ -63,8 +60,7 @@ def add_command(
     folder = ScheduleFolder.of(open_storage(storage, spec), name)
     text = dump_job(spec, defaults=False).encode()
     moment = now().replace(microsecond=0)
-    digest = digest_of(text, cluster)
-    definition = Definition(calendar.cron, zone, moment, moment, whoever(), digest)
+    definition = Definition(calendar.cron, zone, moment, moment, whoever())
     desk = Desk(folder)
     if folder.exists(folder.DEFINITION):
         if not replace:
@@ -81,7 +77,7 @@ def add_command(
         folder.storage.check_writable()
         _put(folder, definition, text, cluster)
         desk.record("added", f"{calendar.cron} {zone}")
-    trust.believe(folder, digest)
+    trust.believe(folder, folder.digest())
     _say_added(desk, definition, as_json=as_json)
 
 

@@ -13,8 +13,8 @@ from jobs.spec import Job
 from jobs.where import moves
 from runner.launch import read_spec
 from runner.publish import check_best
-from runner.recurring.champion import read_champion
 from runner.recurring.desk import Desk
+from runner.recurring.pointer import read_champion
 
 _LATEST = 3  # sweeps that are learnt from, besides the champion's
 

@@ -6,9 +6,9 @@ from cluster.errors import ClusterError
 from cluster.lease import lease_holder
 from cluster.submissions import forget
 from runner.launch import warn
-from runner.recurring.champion import read_champion
 from runner.recurring.desk import Desk, now
 from runner.recurring.nightly import own_sweeps
+from runner.recurring.pointer import read_champion
 
 
 def remove_old(desk: Desk) -> None:

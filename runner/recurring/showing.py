@@ -13,9 +13,10 @@ from cluster.scheduledocs import Definition, Record
 from cluster.schedules import ScheduleFolder, schedules
 from jobs.errors import JobError
 from runner.launch import open_storage, warn
-from runner.recurring.champion import read_champion, settle_record
+from runner.recurring.champion import settle_record
 from runner.recurring.desk import Desk, now
 from runner.recurring.manage import desk_of
+from runner.recurring.pointer import read_champion
 from runner.show import print_json, print_table
 
 _NEXT = 5  # times that are shown

@@ -22,8 +22,8 @@ from cluster.errors import ClusterError
 from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from runner.launch import read_spec
-from runner.recurring.champion import crown, read_champion, rollback
-from runner.recurring.pointer import manifest_digest
+from runner.recurring.champion import crown, rollback
+from runner.recurring.pointer import manifest_digest, read_champion
 from tests.runner.recurring.published import plain_sweep, schedule
 
 _SWEEPS = "abc"

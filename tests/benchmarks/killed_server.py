@@ -34,7 +34,7 @@ from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from jobs.sample import sample_panel
 from runner.launch import read_results
-from runner.recurring.champion import read_champion
+from runner.recurring.pointer import read_champion
 
 _PATIENCE = 400.0
 _JOB = """
@@ -90,7 +90,7 @@ class Trial:
         self.folder = ScheduleFolder.of(Storage.open(str(self.root / "sweeps")), "night")
         self.folder.write(self.folder.JOB, _JOB.format(data=self.root / "data").encode())
         moment = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=2)
-        self.folder.define(Definition("* * * * *", "UTC", moment, moment, "me", "0"))
+        self.folder.define(Definition("* * * * *", "UTC", moment, moment, "me"))
 
     def serve(self) -> subprocess.Popen[bytes]:
         storage = self.folder.storage.uri

@@ -44,8 +44,9 @@ from runner.launch import read_spec
 from runner.predict import Best
 from runner.process import environment
 from runner.quiet import start_keras
-from runner.recurring.champion import crown, read_champion
+from runner.recurring.champion import crown
 from runner.recurring.contest import hold_contest
+from runner.recurring.pointer import read_champion
 from tests.benchmarks._changing import DAY, LEAD, TEST, VALIDATION, Changing
 from tests.benchmarks._trials import GOOD, best_of, configuration
 from tests.runner.recurring.published import put_sweep, schedule

@@ -30,7 +30,7 @@ def add(storage: Storage, count: int) -> None:
         folder = ScheduleFolder.of(storage, f"schedule-{number:03d}")
         folder.write(folder.JOB, _JOB)
         folder.define(
-            Definition(f"{number % 60} * * * *", "Europe/Berlin", moment, moment, "me", "0", paused=True)
+            Definition(f"{number % 60} * * * *", "Europe/Berlin", moment, moment, "me", paused=True)
         )
 
 

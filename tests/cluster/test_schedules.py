@@ -10,7 +10,7 @@ from cluster.schedules import ScheduleFolder, schedules
 from cluster.storage import Storage
 
 NOW = dt.datetime(2026, 11, 28, 1, 0, 0, 250000, tzinfo=dt.UTC)
-DEFINITION = Definition("0 2 * * *", "Europe/Berlin", NOW, NOW, "somebody", "0")
+DEFINITION = Definition("0 2 * * *", "Europe/Berlin", NOW, NOW, "somebody")
 RECORD = Record(NOW, "skipped", "somebody", "why", tick=NOW, more={"ticks": 3})
 
 

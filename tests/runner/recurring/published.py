@@ -113,7 +113,7 @@ def schedule(storage: Storage, name: str = "nightly") -> ScheduleFolder:
     """A schedule's folder with a definition."""
     folder = ScheduleFolder.of(storage, name)
     now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    definition = Definition("0 2 * * *", "UTC", added=now, since=now, by="me", digest="d")
+    definition = Definition("0 2 * * *", "UTC", added=now, since=now, by="me")
     written = definition.__dict__ | {"added": now.isoformat(), "since": now.isoformat()}
     folder.write_json(folder.DEFINITION, written)
     return folder

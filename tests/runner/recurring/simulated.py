@@ -57,7 +57,7 @@ class World:
         folder = ScheduleFolder.of(self.storage, name)
         section = "".join(f"\n  {key}: {value}" for key, value in rules.items())
         folder.write(folder.JOB, (_JOB + (f"schedule:{section}\n" if rules else "")).encode())
-        folder.define(Definition(cron, zone, self.now, self.now, "somebody", "0"))
+        folder.define(Definition(cron, zone, self.now, self.now, "somebody"))
 
     def server(self) -> Server:
         return Server(

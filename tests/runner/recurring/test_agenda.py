@@ -10,7 +10,7 @@ from jobs.schedulespec import Rules
 from runner.recurring.agenda import Agenda
 
 BEGIN = dt.datetime(2026, 11, 1, 0, 30, tzinfo=dt.UTC)
-HOURLY = Definition("0 * * * *", "UTC", BEGIN, BEGIN, "somebody", "0")
+HOURLY = Definition("0 * * * *", "UTC", BEGIN, BEGIN, "somebody")
 HOUR = dt.timedelta(hours=1)
 
 

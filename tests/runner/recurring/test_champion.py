@@ -25,16 +25,8 @@ from cluster.storage import Storage
 from runner.launch import read_spec
 from runner.publish import MANIFEST
 from runner.recurring import champion as champion_module
-from runner.recurring.champion import (
-    CROWNING,
-    Champion,
-    check_spared,
-    crown,
-    crowned,
-    read_champion,
-    rollback,
-    settle_record,
-)
+from runner.recurring.champion import CROWNING, check_spared, crown, crowned, rollback, settle_record
+from runner.recurring.pointer import Champion, read_champion
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.recurring.published import plain_sweep, schedule
 from tests.s3 import KEYS, s3_server, uri

@@ -13,7 +13,7 @@ from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from runner.cli import exit_code
 from runner.launch import check_standing, read_spec
-from runner.recurring.champion import read_champion
+from runner.recurring.pointer import read_champion
 from tests.runner.recurring.published import plain_sweep, schedule
 
 Said = pytest.CaptureFixture[str]

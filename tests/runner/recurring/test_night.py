@@ -13,7 +13,7 @@ import pytest
 from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from jobs.jobfile import parse_job
-from runner.recurring.champion import read_champion
+from runner.recurring.pointer import read_champion
 from tests.runner.command import JobWriter, Recur
 
 pytestmark = pytest.mark.slow

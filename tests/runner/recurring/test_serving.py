@@ -25,7 +25,7 @@ def add(storage: Storage, name: str, cron: str, *, paused: bool = False, job: by
     """A schedule that was due a moment ago."""
     folder, moment = ScheduleFolder.of(storage, name), dt.datetime.now(dt.UTC) - dt.timedelta(seconds=65)
     folder.write(folder.JOB, job)
-    folder.define(Definition(cron, "UTC", moment, moment, "somebody", "0", paused=paused))
+    folder.define(Definition(cron, "UTC", moment, moment, "somebody", paused=paused))
     return folder
 
 

@@ -45,7 +45,7 @@ def test_a_tick_is_run_once_when_the_storage_is_back(
 ) -> None:
     folder = ScheduleFolder.of(storage, "night")
     folder.write(folder.JOB, JOB)
-    folder.define(Definition("0 2 * * *", "UTC", BEGIN, BEGIN, "somebody", "0"))
+    folder.define(Definition("0 2 * * *", "UTC", BEGIN, BEGIN, "somebody"))
     now, launched = BEGIN, []
 
     def launch(name: str, run: Run) -> Gone:
