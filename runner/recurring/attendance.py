@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from threading import Thread
 
+from cluster.errors import ClusterError
 from cluster.scheduledocs import Record, Run, State
 from cluster.schedules import ScheduleFolder
+from jobs.errors import JobError
+from runner.launch import warn
 from runner.recurring.agenda import Agenda
 from runner.recurring.desk import Desk
 from runner.recurring.notify import deliver
@@ -45,6 +49,7 @@ class Attendance:
     desk: Desk
     trusted: str | None = None
     local: bool = True
+    _telling: Thread | None = None
 
     def attend(self, now: dt.datetime, *, room: bool) -> Found:
         """Look at it; with ``room`` a run that nobody carries out is taken up.
@@ -85,10 +90,18 @@ class Attendance:
         return agenda.again("nobody carried it out: its process, or its machine, had died")
 
     def _deliver(self, now: dt.datetime) -> bool:
-        """Tell what could not be told before; whether there was any."""
+        """Have told what could not be told before, beside what is due; whether there is any."""
         if not self.desk.folder.files(ScheduleFolder.NOTICES):
             return False
-        notices = believed_notices(self.desk.folder, self.desk.job(), self.trusted)
-        if notices is not None:  # else another server's, which may
-            deliver(self.desk.folder, notices, now)
+        if self._telling is None or not self._telling.is_alive():
+            self._telling = Thread(target=self._tell, args=(now,), name="telling", daemon=True)
+            self._telling.start()
         return True
+
+    def _tell(self, now: dt.datetime) -> None:
+        try:
+            notices = believed_notices(self.desk.folder, self.desk.job(), self.trusted)
+            if notices is not None:  # else another server's, which may
+                deliver(self.desk.folder, notices, now)
+        except (JobError, ClusterError) as error:
+            warn(f"schedule {self.desk.name}: {error}")

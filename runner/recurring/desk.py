@@ -6,7 +6,11 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import yaml
+
+from cluster.errors import ClusterError
 from cluster.lease import holding, lease_holder
 from cluster.scheduledocs import Definition, Record, State, whoever
 from cluster.schedules import ScheduleFolder
@@ -15,6 +19,9 @@ from jobs.jobfile import parse_job
 from jobs.schedulespec import Rules
 from jobs.spec import Job
 from runner.recurring.agenda import ON_TIME, Agenda
+
+if TYPE_CHECKING:  # a server reads none
+    from cluster.clusterfile import Cluster
 
 DECIDING = "deciding/owner"
 RUNNING = "running/owner"
@@ -104,3 +111,23 @@ class Desk:
     def record(self, event: str, reason: str = "", **facts: object) -> None:
         """Put something into the history that changes no state."""
         self.folder.record(Record(now(), event, whoever(), reason, **facts))  # type: ignore[arg-type]
+
+
+def cluster_of(folder: ScheduleFolder) -> Cluster | None:
+    """Where a schedule's sweeps run; None for where it is run itself.
+
+    Raises:
+        JobError: its cluster file is not valid, or not any more; names the field.
+        ClusterError: it cannot be read.
+    """
+    if not folder.exists(folder.CLUSTER):
+        return None
+    from cluster.clusterfile import parse_cluster
+
+    text, source = folder.text(folder.CLUSTER), folder.inside(folder.CLUSTER)
+    try:
+        return parse_cluster(yaml.safe_load(text), source=source)
+    except yaml.YAMLError as error:
+        raise JobError(f"{source}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    except ClusterError as error:
+        raise JobError(str(error)) from None

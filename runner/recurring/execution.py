@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from cluster.errors import ClusterError, StorageAwayError
 from cluster.scheduledocs import Record, Run, whoever
 from jobs.errors import JobError
 from jobs.panel import Panel
@@ -13,7 +14,7 @@ from jobs.parts import parts_of
 from jobs.profile import Profile, drifts, newest_of, profile_of
 from runner.data import fingerprint_of, open_job_panel
 from runner.errors import WorkFailedError
-from runner.launch import read_results, warn
+from runner.launch import read_results, read_spec, warn
 from runner.recurring.champion import crown
 from runner.recurring.contest import Contest, hold_contest
 from runner.recurring.desk import Desk, now
@@ -57,15 +58,14 @@ class Execution:
         nightly = Nightly.of(self.desk, self.run)
         check_trust(self.desk.folder, nightly.given, self.trusted)
         panel = open_job_panel(nightly.job)
-        champion = read_champion(self.desk.folder)
         if not nightly.sweep.exists():  # else all of this was looked at before
-            if self._nothing_new(panel):
+            if self._nothing_new(nightly, panel):
                 return self.records
-            self._check_drift(nightly, panel, champion)
+            self._check_drift(nightly, panel)
         results = self._sweep(nightly, panel)
         if results is None:
             return self.records
-        decision = self._compare(nightly, panel, champion)
+        decision = self._compare(nightly, panel)
         seconds = time.monotonic() - began
         self._record(
             "finished",
@@ -87,9 +87,9 @@ class Execution:
         """What has to differ for a run to be worth its while."""
         return {"fingerprint": fingerprint_of(panel), "definition": self.desk.folder.digest()}
 
-    def _nothing_new(self, panel: Panel) -> bool:
+    def _nothing_new(self, nightly: Nightly, panel: Panel) -> bool:
         """Whether the last run had the same data and the same job; that is recorded."""
-        if self.force or self.desk.rules().unchanged == "run":
+        if self.force or nightly.given.schedule.unchanged == "run":
             return False
         records, _ = self.desk.folder.history()
         last = next((record for record in reversed(records) if record.event == "finished"), None)
@@ -99,18 +99,18 @@ class Execution:
         self._record("skipped", said)
         return True
 
-    def _check_drift(self, nightly: Nightly, panel: Panel, champion: Champion | None) -> None:
+    def _check_drift(self, nightly: Nightly, panel: Panel) -> None:
         """Look at how far the newest data are from the champion's.
 
         Raises:
             JobError: too far, and the job refuses to train on such data.
         """
-        known = champion.more.get("profile") if champion else None
-        if champion is None or known is None:
+        champion = read_champion(self.desk.folder)
+        trained = self._profile(champion) if champion else None
+        if champion is None or trained is None:
             return
         limits = nightly.given.schedule.drift
-        newest = newest_of(panel, parts_of(nightly.job, panel))
-        found = drifts(Profile.from_json(known), newest, limits)
+        found = drifts(trained, newest_of(panel, parts_of(nightly.job, panel)), limits)
         if not found:
             return
         said = f"the newest data are not as those that {champion.sweep} was trained on: {'; '.join(found)}"
@@ -118,6 +118,23 @@ class Execution:
         warn(said)
         if limits.refuse:
             raise JobError(f"{said}; nothing was trained (schedule.drift.refuse)")
+
+    def _profile(self, champion: Champion) -> Profile | None:
+        """What the champion was trained on; of one that was promoted by hand it is not written down.
+
+        None where its data can be read no more.
+        """
+        if "profile" in champion.more:
+            return Profile.from_json(champion.more["profile"])
+        try:
+            job = read_spec(self.desk.folder.storage.sweep(champion.sweep))
+            panel = open_job_panel(job)
+            return profile_of(panel, parts_of(job, panel))
+        except StorageAwayError:
+            raise
+        except (JobError, ClusterError) as error:
+            warn(f"the data that {champion.sweep} was trained on cannot be compared with: {error}")
+            return None
 
     def _sweep(self, nightly: Nightly, panel: Panel) -> Results | None:
         """What the sweep has found; None where another run takes the place of this one.
@@ -127,7 +144,7 @@ class Execution:
         """
         with Overseer(self.desk.folder, nightly.sweep, nightly.given.schedule.time_limit) as overseer:
             if not overseer.replaced:
-                carry_out_sweep(self.desk.folder, nightly, panel, self.where)
+                carry_out_sweep(nightly, panel, self.where)
             replaced = overseer.replaced
         if replaced:
             self._record("replaced", "a later run takes its place (schedule.overlap: replace)")
@@ -145,8 +162,9 @@ class Execution:
     def _why(overseer: Overseer) -> str:
         return f": {overseer.why}" if overseer.why else ""
 
-    def _compare(self, nightly: Nightly, panel: Panel, champion: Champion | None) -> Record:
+    def _compare(self, nightly: Nightly, panel: Panel) -> Record:
         """Have the sweep's best model take the champion's place if it is better; the record of that."""
+        champion = read_champion(self.desk.folder)  # of now: somebody may have promoted one meanwhile
         if champion is None or champion.sweep != self.run.sweep:  # else a process before this one died then
             reigning = self.desk.folder.storage.sweep(champion.sweep) if champion else None
             contest = hold_contest(nightly.given, panel, nightly.sweep, reigning)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cluster.clusterfile import Cluster
 from cluster.errors import ClusterError, StorageAwayError
 from cluster.scheduledocs import Run, sweep_name
 from cluster.schedules import ScheduleFolder
@@ -13,7 +14,7 @@ from jobs.spec import Job
 from jobs.where import moves
 from runner.launch import read_spec
 from runner.publish import check_best
-from runner.recurring.desk import Desk
+from runner.recurring.desk import Desk, cluster_of
 from runner.recurring.pointer import read_champion
 
 _LATEST = 3  # sweeps that are learnt from, besides the champion's
@@ -27,11 +28,13 @@ class Nightly:
         given: the schedule's job, with its rules.
         job: the sweep's.
         sweep: its folder.
+        cluster: where it runs; None for here.
     """
 
     given: Job
     job: Job
     sweep: SweepFolder
+    cluster: Cluster | None
 
     @classmethod
     def of(cls, desk: Desk, run: Run) -> Nightly:
@@ -62,7 +65,7 @@ class Nightly:
                 "notify": (),
             }
         )
-        return cls(given, job, sweep)
+        return cls(given, job, sweep, cluster_of(folder))
 
 
 def _moment(desk: Desk, run: Run) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import click
-import yaml
 
 from cluster.clusterfile import Cluster, parse_cluster
 from cluster.errors import ClusterError
@@ -24,6 +23,7 @@ from cluster.schedules import ScheduleFolder
 from cluster.slurmcluster import SlurmCluster
 from jobs.jobfile import parse_job
 from runner.launch import open_storage, warn
+from runner.recurring.desk import cluster_of
 from runner.recurring.trust import executed
 
 Platform = Literal["cron", "systemd", "kubernetes"]
@@ -87,7 +87,7 @@ def render(folder: ScheduleFolder, to: Platform, options: Options, now: dt.datet
         trusted=folder.digest() if executed(folder, job) else None,
     )
     if to == "kubernetes":
-        return _on_kubernetes(scheduled, _cluster(folder), options, now)
+        return _on_kubernetes(scheduled, cluster_of(folder), options, now)
     here = replace(scheduled, program=_program())
     if to == "cron":
         return crontab(here, _machine_zone())
@@ -126,17 +126,6 @@ def _place(options: Options) -> Place:
     checked = parse_cluster(raw | named, source="--to kubernetes")
     assert isinstance(checked, KubeRayCluster), "as it says"  # noqa: S101
     return Place(checked.image, checked.namespace, checked.head)
-
-
-def _cluster(folder: ScheduleFolder) -> Cluster | None:
-    if not folder.exists(folder.CLUSTER):
-        return None
-    source = folder.inside(folder.CLUSTER)
-    try:
-        raw = yaml.safe_load(folder.text(folder.CLUSTER))
-    except yaml.YAMLError as error:
-        raise ClusterError(f"{source}: not valid YAML: {getattr(error, 'problem', error)}") from None
-    return parse_cluster(raw, source=source)
 
 
 def _program() -> tuple[str, ...]:

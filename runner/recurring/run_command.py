@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import click
 
+from cluster.errors import ClusterError
 from cluster.lease import LeaseTakenError
 from cluster.scheduledocs import Record, Run
 from jobs.moving import written
 from runner.errors import WorkFailedError
 from runner.launch import warn
-from runner.recurring.agenda import ON_TIME, PLATFORMS
+from runner.recurring.agenda import PLATFORMS
 from runner.recurring.desk import Desk
 from runner.recurring.manage import desk_of
 from runner.recurring.running import Runner
@@ -90,21 +91,27 @@ def _chosen(desk: Desk, asked: Asked) -> Run | None:
 
     Raises:
         LeaseTakenError: one is asked for now, and another goes on.
+        ClusterError: one is asked for of another time than one that was broken off.
     """
     if asked.tick is not None:
         run = desk.state(desk.folder.definition()).run
         return run if run is not None and run.tick == asked.tick else None
-    with desk.deciding(on_time=PLATFORMS if asked.scheduled else ON_TIME) as agenda:
-        before = agenda.settle().run
+    with desk.deciding(on_time=PLATFORMS) as agenda:
         if asked.scheduled:
-            return before if before is None or desk.runner() is None else None
-        if before is not None:
-            with desk.running():  # else somebody does
-                pass
-            if before.began != agenda.now:
-                warn(f"going on with {before.sweep}, which was broken off")
-            return before
-        return agenda.begin(agenda.now.replace(microsecond=0), manual=True, as_of=asked.as_of)
+            due = agenda.settle().run
+            return due if due is None or desk.runner() is None else None
+        before = agenda.state.run
+        if before is None:
+            return agenda.begin(agenda.now.replace(microsecond=0), manual=True, as_of=asked.as_of)
+        with desk.running():  # else somebody does
+            pass
+        if asked.as_of is not None:
+            raise ClusterError(
+                f"--as-of: {before.sweep} was broken off and is not of that time; go on with it first: "
+                f"recur schedule run {desk.name}"
+            )
+        warn(f"going on with {before.sweep}, which was broken off")
+        return before
 
 
 def _say(name: str, run: Run, records: list[Record], *, as_json: bool) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import yaml
-
-from cluster.clusterfile import parse_cluster
+from cluster.clusterfile import Cluster
 from cluster.errors import ClusterError
-from cluster.schedules import ScheduleFolder
 from jobs.panel import Panel
 from runner.beginning import find_sources
 from runner.discovery import discovered
@@ -33,14 +30,14 @@ class Where:
     address: str | None = None
 
 
-def carry_out_sweep(folder: ScheduleFolder, nightly: Nightly, panel: Panel, where: Where) -> None:
+def carry_out_sweep(nightly: Nightly, panel: Panel, where: Where) -> None:
     """Have the run's sweep carried out, as far as it is not; failed trials of an earlier attempt are retried.
 
     Raises:
         JobError, ClusterError, WorkFailedError, Interrupted: as ``recur run``.
     """
-    if folder.exists(folder.CLUSTER) and where.address is None:
-        _elsewhere(folder, nightly)
+    if nightly.cluster is not None and where.address is None:
+        _elsewhere(nightly.cluster, nightly)
     else:
         _here(nightly, panel, where)
 
@@ -59,16 +56,14 @@ def _here(nightly: Nightly, panel: Panel, where: Where) -> None:
     work_on(job, standing, panel, Place(where.workers, address), retry=retry)
 
 
-def _elsewhere(folder: ScheduleFolder, nightly: Nightly) -> None:
+def _elsewhere(cluster: Cluster, nightly: Nightly) -> None:
     """Submit it, unless that is done, and wait for its end.
 
     Raises:
         ClusterError: the cluster refuses it.
         WorkFailedError: it failed there.
     """
-    sweep, source = nightly.sweep, folder.inside(folder.CLUSTER)
-    cluster = parse_cluster(yaml.safe_load(folder.text(folder.CLUSTER)), source=source)
-    state = _state(nightly)
+    sweep, state = nightly.sweep, _state(nightly)
     if state in {None, "failed", "interrupted"}:
         submitted = hand_over(cluster, nightly.job, sweep.storage)
         warn(f"{sweep.name} submitted to {submitted.handle.backend} as {submitted.handle.id}")
