@@ -14,6 +14,7 @@ from tests.cluster.hosts import hosts
 from tests.cluster.kube import kube
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.cluster.slurm import _slurm, slurm, slurm_apart
+from tests.s3 import KEYS, s3_server
 
 __all__ = ["_slurm", "head", "hosts", "kube", "slurm", "slurm_apart", "storage"]
 
@@ -48,3 +49,12 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "local":
         return Storage.open(str(tmp_path / "sweeps"))
     return open_object_store(ObjectStore())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    """The port of an S3 server, whose keys are in the environment."""
+    with pytest.MonkeyPatch.context() as patch, s3_server() as port:
+        for name, value in KEYS.items():
+            patch.setenv(name, value)
+        yield port

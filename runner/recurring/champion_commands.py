@@ -29,7 +29,7 @@ def champion_command(*, name: str, storage: str | None, as_json: bool) -> None:
         ClusterError: there is no such schedule, or its pointer is damaged.
         WorkFailedError: it has no champion yet.
     """
-    folder = ScheduleFolder.find(open_storage(storage), name)
+    folder = _schedule(name, storage)
     found = read_champion(folder)
     if found is None:
         raise WorkFailedError(
@@ -50,12 +50,19 @@ def promote_command(
     """
     if (sweep is None) != back:
         raise click.UsageError("say which model: --sweep S, or --rollback for the champion before this one")
-    folder = ScheduleFolder.find(open_storage(storage), name)
+    folder = _schedule(name, storage)
     if sweep is None:
         found = rollback(folder, by=whoever(), why=why or _BY_HAND)
     else:
         found = _promoted(folder, sweep, why or _BY_HAND)
     _show(folder, found, as_json=as_json)
+
+
+def _schedule(name: str, storage: str | None) -> ScheduleFolder:
+    """The schedule's folder; of one that is half removed, too, as long as it has a champion."""
+    place = open_storage(storage)
+    folder = ScheduleFolder.of(place, name)
+    return folder if folder.exists(folder.CHAMPION) else ScheduleFolder.find(place, name)
 
 
 def _promoted(folder: ScheduleFolder, sweep: str, why: str) -> Champion:

@@ -22,10 +22,10 @@ def remove_old(desk: Desk) -> None:
         try:
             if lease_holder(sweep) is None:
                 sweep.remove()
-                forget(storage.uri, name)
                 removed.append(name)
+                forget(storage.uri, name)
         except ClusterError as error:  # the next run tries again
-            warn(f"{name} is too old to be kept and cannot be removed: {error}")
+            warn(f"{name} is too old to be kept and cannot be removed wholly: {error}")
     if removed:
         desk.record("removed", f"{', '.join(removed)} (schedule.keep: {desk.rules().keep})")
     folder.forget(now())

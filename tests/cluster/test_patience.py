@@ -6,14 +6,14 @@ import errno
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from cluster.errors import ClusterError, StorageAwayError
 from cluster.patience import Patience
 from cluster.storage import Storage, SweepFolder
-from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
+from tests.s3 import Faults, faulty_way, uri
 
 GOES_BY = [
     OSError("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7"),
@@ -43,14 +43,6 @@ class Failing:
         if self.errors:
             raise self.errors.pop(0)
         return "done"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    with pytest.MonkeyPatch.context() as patch, s3_server() as port:
-        for name, value in KEYS.items():
-            patch.setenv(name, value)
-        yield port
 
 
 @pytest.mark.parametrize("error", GOES_BY)

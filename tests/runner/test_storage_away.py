@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -21,17 +20,9 @@ from runner.journal import read_journal
 from runner.publish import read_best, read_manifest
 from runner.stopping import StopRequest
 from tests.runner.command import JobWriter
-from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
+from tests.s3 import Faults, faulty_way, uri
 
 AWAY_SECONDS = 15.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    with pytest.MonkeyPatch.context() as patch, s3_server() as port:
-        for name, value in KEYS.items():
-            patch.setenv(name, value)
-        yield port
 
 
 class Outage:

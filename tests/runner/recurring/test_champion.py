@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from runner.recurring.champion import CROWNING, check_spared, crown, crowned, ro
 from runner.recurring.pointer import Champion, read_champion
 from tests.cluster.object_store import ObjectStore, open_object_store
 from tests.runner.recurring.published import plain_sweep, schedule
-from tests.s3 import KEYS, s3_server, uri
+from tests.s3 import uri
 
 SCORES = {"model": {"mse": 0.25, "mase": float("nan")}}
 
@@ -374,14 +373,6 @@ def test_a_champion_is_whole_whoever_is_killed_while_promoting(tmp_path: Path) -
     reasons = {record.reason for record in records}
     assert reader.seen <= reasons  # nothing was in service of which the history does not know
     promote(folder, "a" if found.sweep != "a" else "b")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    with pytest.MonkeyPatch.context() as patch, s3_server() as port:
-        for name, value in KEYS.items():
-            patch.setenv(name, value)
-        yield port
 
 
 def test_it_is_all_the_same_on_s3(server: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from runner.cli import exit_code
+from runner.recurring.desk import Desk
 
 JOB = """
 name: load
@@ -146,6 +147,36 @@ def test_a_definition_from_elsewhere_executes_nothing_unasked(
     assert "notify.command" in found
     assert "--trust" in found
     assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("backend: slrum\n", "no such backend 'slrum'"),
+        ("backend: slurm\npartitoin: x\n", "did you mean partition"),
+        ("backend: [\n", "not valid YAML"),
+    ],
+)
+def test_a_cluster_file_that_is_not_valid_any_more(
+    here: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (here / "data").mkdir()
+    add(capsys)
+    folder = folder_of(here)
+    folder.write(folder.CLUSTER, text.encode())
+    found = say(capsys, "run", "night", "--trust", code=1)
+    assert "cluster.yaml" in found
+    assert said in found
+    assert [record.event for record in folder.history()[0]] == ["added", "started", "failed"]
+
+
+def test_a_run_that_was_broken_off_is_of_its_own_time(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add(capsys)
+    with Desk(folder_of(here)).deciding() as agenda:
+        agenda.begin(agenda.now, manual=True)
+    found = say(capsys, "run", "night", "--as-of", "2018-03-01", code=2)
+    assert "--as-of" in found
+    assert "go on with it first" in found
 
 
 def test_as_of_that_is_no_time(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

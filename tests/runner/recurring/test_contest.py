@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from runner.predict import Best
 from runner.recurring.contest import Contest, hold_contest, loss_of
 from tests.jobs.small import job as small_job
 from tests.runner.recurring.published import JOB, job_of, regressor_sweep, sample, train_sweep
-from tests.s3 import KEYS, s3_server, uri
+from tests.s3 import uri
 
 
 @pytest.fixture(scope="module")
@@ -385,14 +384,6 @@ def test_a_user_s_own_loss_counts_where_it_is_known(data: Path, compiled: str | 
     job = job_of(data, text=JOB.replace("{cell: gru, layers: 1, units: 8}", found))
 
     assert loss_of(job).name == name
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    with pytest.MonkeyPatch.context() as patch, s3_server() as port:
-        for name, value in KEYS.items():
-            patch.setenv(name, value)
-        yield port
 
 
 def test_it_is_all_the_same_on_s3(server: int, good: SweepFolder, weak: SweepFolder, panel: Panel) -> None:

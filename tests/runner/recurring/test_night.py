@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from jobs.jobfile import parse_job
+from runner.recurring.desk import Desk
 from runner.recurring.pointer import read_champion
 from tests.runner.command import JobWriter, Recur
 
@@ -157,3 +159,50 @@ def test_a_sweep_that_runs_where_the_cluster_file_says(
     assert "submitted to local" in found.stderr
     assert folder.exists(folder.CLUSTER)
     assert recur.json("status", json.loads(found.stdout)["sweep"])["submitted"]["backend"] == "local"
+
+
+def test_a_run_that_is_replaced_stops_and_the_later_one_begins(
+    recur: Recur, write_job: JobWriter, tmp_path: Path
+) -> None:
+    job = write_job(tmp_path, trials=1, epochs=100_000, scheduler="none")
+    forever = ("--set", "train.early_stopping=null")
+    folder = add(recur, job, *forever, "--set", "schedule.overlap=replace", *EASY)
+    backdate(folder)
+    process = recur.start("schedule", "run", "night", "--scheduled", stderr=subprocess.DEVNULL)
+    first = wait_for_training(folder)
+    now = dt.datetime.now(dt.UTC)
+    later = now.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=1)
+    with Desk(folder).deciding(later) as agenda:  # as a server does then
+        agenda.settle()
+    deadline = time.monotonic() + 120
+    while (second := wait_for_training(folder)) == first:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert recur.json("status", first)["state"] == "stopped"
+    ends = [record.sweep for record in folder.history()[0] if record.event == "replaced"]
+    assert (ends, first < second) == ([first], True)
+
+
+def test_data_in_another_unit_are_refused_before_anything_is_trained(
+    recur: Recur, write_job: JobWriter, tmp_path: Path
+) -> None:
+    job = write_job(tmp_path, trials=1, epochs=1)
+    folder = add(recur, job, *EASY)
+    first = recur.json("schedule", "run", "night")
+    if first["event"] == "kept":
+        recur("promote", "night", "--sweep", first["sweep"])
+    other = tmp_path / "other"
+    other.mkdir()
+    for shard in write_job.panel.glob("*.parquet"):
+        table = pd.read_parquet(shard)
+        table["driver"] *= 1000
+        table.to_parquet(other / shard.name)
+    options = ("--set", f"data.path={other}", "--set", "schedule.drift.refuse=true")
+    recur("schedule", "add", "night", job, "--cron", "0 2 * * *", "--replace", *options)
+    said = recur("schedule", "run", "night", code=1).stderr
+    assert "column 'driver'" in said
+    assert "schedule.drift.refuse" in said
+    assert events(recur)[-3:] == ["started", "drift", "failed"]
+    assert len(folder.storage.sweeps()) == 1

@@ -11,7 +11,7 @@ from cluster.schedules import ScheduleFolder
 from cluster.storage import Storage
 from runner.recurring.meters import Meters
 from runner.recurring.serving import Server
-from tests.s3 import KEYS, Faults, faulty_way, s3_server, uri
+from tests.s3 import Faults, faulty_way, uri
 
 BEGIN = dt.datetime(2026, 11, 28, 1, 30, tzinfo=dt.UTC)
 JOB = b"name: night\ndata: {path: data, time: t, target: y}\nwindow: {horizon: 1}\n"
@@ -32,10 +32,8 @@ def faults() -> Faults:
 
 
 @pytest.fixture
-def storage(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    with s3_server() as port, faulty_way(port, faults) as way:
+def storage(faults: Faults, server: int) -> Iterator[Storage]:
+    with faulty_way(server, faults) as way:
         yield Storage.open(uri(way, "schedules"), Patience(0.0))
 
 
