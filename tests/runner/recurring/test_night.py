@@ -72,7 +72,8 @@ def test_nights_from_the_first_to_a_rollback(recur: Recur, write_job: JobWriter,
 
 def test_a_run_that_a_signal_ends_is_gone_on_with(recur: Recur, write_job: JobWriter, tmp_path: Path) -> None:
     """By the server's kind of run; what a person ends himself is over."""
-    folder = add(recur, write_job(tmp_path, trials=3, epochs=40, scheduler="none"), *EASY)
+    job = write_job(tmp_path, trials=3, epochs=100_000, scheduler="none")
+    folder = add(recur, job, "--set", "train.early_stopping=null", *EASY)
     for options, left in (((), False), (("--scheduled",), True)):
         if left:
             backdate(folder)
@@ -91,8 +92,7 @@ def test_a_run_that_a_signal_ends_is_gone_on_with(recur: Recur, write_job: JobWr
 
 def backdate(folder: ScheduleFolder) -> None:
     """Have it been due an hour ago."""
-    raw, state = folder.read_json(folder.DEFINITION), folder.state()
-    assert state is not None
+    raw = folder.read_json(folder.DEFINITION)
     folder.write_json(folder.DEFINITION, raw | {"cron": "0 * * * *", "since": "2020-01-01T00:00:00Z"})
     earlier = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
     folder.write_json(folder.STATE, {"settled": earlier.isoformat()})
@@ -135,7 +135,8 @@ def test_data_that_are_gone_fail_the_run_in_a_sentence(
 
 
 def test_two_at_once(recur: Recur, write_job: JobWriter, tmp_path: Path) -> None:
-    folder = add(recur, write_job(tmp_path, trials=2, epochs=60, scheduler="none"), *EASY)
+    job = write_job(tmp_path, trials=2, epochs=100_000, scheduler="none")
+    folder = add(recur, job, "--set", "train.early_stopping=null", *EASY)
     process = recur.start("schedule", "run", "night", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for_training(folder)
     said: Any = recur("schedule", "run", "night", code=2).stderr
