@@ -130,7 +130,7 @@ def stop(**given: Any) -> None:
 
     One that was submitted and waits is taken back. What was found is kept; `recur resume` goes on.
     """
-    from runner.going_on import stop_command
+    from runner.stop import stop_command
 
     stop_command(**given)
 

@@ -21,13 +21,16 @@ class StopRequest:
         heard: whether there was one.
     """
 
-    def __init__(self, folder: SweepFolder, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, folder: SweepFolder, check: Callable[[], None] = lambda: None, *, heir: bool = False
+    ) -> None:
         """For the process that holds the sweep; there may be a request since it does.
 
-        ``check`` raises a ClusterError when it holds the sweep no longer.
+        ``check`` raises a ClusterError when it holds the sweep no longer.  After an ``heir`` that is cut off
+        comes another, by itself.
         """
-        self._folder, self._check = folder.impatient(), check
-        self._looked = 0.0
+        self._folder, self._check, self._heir = folder.impatient(), check, heir
+        self._looked, self._cut_off = 0.0, False
         self._conductor: Conductor | None = None
         self.heard = False
 
@@ -55,11 +58,17 @@ class StopRequest:
         else:
             conductor.drain()
 
+    def cut_off(self) -> None:
+        """A signal ends this run before its time."""
+        self._cut_off = True
+
     def close(self) -> None:
         """Take the request away, unless it is another's now; without a word where the storage is away.
 
-        Whoever runs the sweep next forgets it.
+        Whoever runs the sweep next forgets it, but for the next heir, which has to hear of it too.
         """
+        if self._heir and self._cut_off:
+            return
         with suppress(ClusterError):
             self._check()
             self._folder.delete(self._folder.STOP)

@@ -81,7 +81,7 @@ def run_sweep(
     """
     folder = lease.folder
     with Upkeep(folder, lease.check):
-        request = StopRequest(folder, lease.check)
+        request = StopRequest(folder, lease.check, heir=place.heir)
         sweep = _Sweep(job, folder, panel, place, watch, request)
         return sweep.run(lease, retry=retry)
 
@@ -167,7 +167,7 @@ class _Sweep:
         state = "failed"
         try:
             self.watch(conductor, "starting Ray")
-            with stop_on_signals(conductor):
+            with stop_on_signals(conductor, self.request):
                 exam = Exam(lambda: self._to_score(conductor))
                 state = self._train(conductor, exam, journal)
             self.watch(conductor, "publishing the best")

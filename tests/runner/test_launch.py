@@ -234,6 +234,22 @@ def test_a_request_to_stop_is_of_the_holder_that_it_was_made_of(storage: Storage
     assert (request.heard, conductor.draining) == (True, True)
 
 
+@pytest.mark.parametrize(("heir", "cut_off"), [(True, True), (True, False), (False, True)])
+def test_a_request_to_stop_outlives_an_heir_that_is_cut_off(
+    storage: Storage, *, heir: bool, cut_off: bool
+) -> None:
+    """A queue begins it again by itself, perhaps before it was heard; a person's Ctrl-C is the end."""
+    folder = put_sweep(storage, "virtual", make_job())
+    request = StopRequest(folder, heir=heir)
+    folder.write_json(folder.STOP, {"now": False})
+    if cut_off:
+        request.cut_off()
+
+    request.close()
+
+    assert folder.exists(folder.STOP) == (heir and cut_off)
+
+
 def test_fresh_replaces_a_sweep_by_another_job(storage: Storage) -> None:
     folder = put_sweep(storage, "virtual", make_job(), [start(), trial(0), end(0), finish("done")])
     folder.write(folder.model("00000", 1), b"x")

@@ -87,7 +87,7 @@ def test_a_sweep_that_was_told_to_stop_and_is_queued_again_by_slurm_does_not_run
     recur: Recur, write_job: JobWriter, cluster: Path, slurm: Slurm
 ) -> None:
     """Its node dies while what runs still comes to its rung; the next run goes on with no more than that."""
-    job = write_job(recur.folder, trials=8, epochs=150)
+    job = write_job(recur.folder, trials=8, epochs=600)  # the first two are not done before it dies
     said = recur.json("submit", job, "--cluster", cluster, *LONG)
     wait_for(recur, "running")
     wait_for_more(recur.storage / "small", 20)
