@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,11 @@ from tests.cluster.slurm import _slurm, slurm, slurm_apart
 from tests.s3 import KEYS, s3_server
 
 __all__ = ["_slurm", "head", "hosts", "kube", "slurm", "slurm_apart", "storage"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait, for nodes that die, queues and servers that are slow."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

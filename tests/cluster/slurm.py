@@ -46,7 +46,7 @@ SwitchType=switch/none
 MpiDefault=none
 JobRequeue=1
 ReturnToService=2
-KillWait=30
+KillWait=10
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=100000
 SlurmdParameters=config_overrides
 NodeName=one {one} Port={ports[1]} State=UNKNOWN

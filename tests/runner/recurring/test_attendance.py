@@ -13,7 +13,7 @@ from runner.recurring.desk import Desk
 from runner.recurring.notify import post
 from tests.runner.webhooks import webhook
 
-BEGIN = dt.datetime(2026, 11, 28, 1, 30, tzinfo=dt.UTC)
+BEGIN = dt.datetime.now(dt.UTC).replace(microsecond=0)  # what is posted is dated by this clock
 JOB = """
 name: night
 data: {{path: data, time: t, target: y}}
