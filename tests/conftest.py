@@ -21,7 +21,7 @@ __all__ = ["_slurm", "head", "hosts", "kube", "slurm", "slurm_apart", "storage"]
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait, for nodes that die, queues and servers that are slow."""
+    """One more than there are cores: many tests wait, for nodes that die, for queues, for slow servers."""
     return (os.cpu_count() or 1) + 1
 
 
