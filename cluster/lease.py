@@ -24,6 +24,7 @@ _STALE = 60.0  # seconds without a sign of life after which a holder on another 
 _LOOK_SECONDS = 1.0  # between two looks at whether a sign of life is due
 _WATCH_SECONDS = 25.0  # a holder that was cut off shows itself within, once its storage answers
 _TURN_SECONDS = 0.05  # between two tries at a lease that others have for a moment
+_FIND_TRIES = 5  # at a sign of life that one holder takes away and the next puts there, each time meanwhile
 _SURE_SECONDS = 1.0  # after which two that signed at the same instant both see who was second
 
 Place = TypeVar("Place", bound=Folder)
@@ -254,14 +255,16 @@ class _Mark:
             if (now := self.find()) is not None and now != first:
                 raise self.taken(_who(now))
 
-    def find(self) -> dict[str, Any] | None:
+    def find(self, tries: int = _FIND_TRIES) -> dict[str, Any] | None:
         """The last sign of life; None where there is none."""
         try:
             return self.read()
         except ClusterError:
-            if self.folder.exists(self.file):
-                raise  # else there is none, or it was taken away a moment ago
-            return None
+            if not self.folder.exists(self.file):
+                return None  # or it was taken away a moment ago
+            if tries == 1:
+                raise
+        return self.find(tries - 1)  # it may be the next holder's, put there since
 
     def read(self) -> dict[str, Any]:
         owner = self.folder.read_json(self.file)

@@ -94,6 +94,21 @@ def test_taking_it_twice_names_the_holder(folder: SweepFolder) -> None:
     )
 
 
+def test_the_next_holder_is_found_whose_sign_comes_while_there_is_none(
+    folder: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was looked for between the two, and is there when it is asked whether it is."""
+    exists = SweepFolder.exists
+
+    def meanwhile(self: SweepFolder, path: str) -> bool:
+        monkeypatch.undo()
+        Lease(folder).take()
+        return exists(self, path)
+
+    monkeypatch.setattr(SweepFolder, "exists", meanwhile)
+    assert str(os.getpid()) in str(lease_holder(folder))
+
+
 def test_another_process_holds_it_until_it_ends(other: tuple[SweepFolder, subprocess.Popen[str]]) -> None:
     folder, process = other
     with pytest.raises(ClusterError, match=rf"^sweep a is being run by process {process.pid} on "):
